@@ -1,0 +1,55 @@
+# The library glimpse::glimpse: kernels, engine, models and data.
+# Sources are globbed: a new op or kernel needs no line here.
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_path(STB_INCLUDE_DIR NAMES stb_image.h PATH_SUFFIXES stb REQUIRED)
+if(GLIMPSE_ONEDNN)
+  find_package(oneDNN QUIET)
+endif()
+
+file(GLOB_RECURSE glimpse_sources CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/kernels/*.cpp ${PROJECT_SOURCE_DIR}/engine/*.cpp
+  ${PROJECT_SOURCE_DIR}/models/*.cpp ${PROJECT_SOURCE_DIR}/data/*.cpp)
+add_library(glimpse STATIC ${glimpse_sources})
+add_library(glimpse::glimpse ALIAS glimpse)
+
+# Every include is spelled as a user spells it, "glimpse/engine/tensor.h"; in the build tree a link makes that so.
+set(glimpse_include ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${glimpse_include})
+file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${glimpse_include}/glimpse SYMBOLIC)
+target_include_directories(glimpse PUBLIC
+  $<BUILD_INTERFACE:${glimpse_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_include_directories(glimpse SYSTEM PRIVATE ${STB_INCLUDE_DIR})
+target_compile_features(glimpse PUBLIC cxx_std_20)
+set_target_properties(glimpse PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+target_link_libraries(glimpse PRIVATE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt
+  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+if(oneDNN_FOUND)
+  target_link_libraries(glimpse PRIVATE oneDNN::oneDNN)
+  target_compile_definitions(glimpse PRIVATE GLIMPSE_HAVE_ONEDNN)
+  message(STATUS "glimpse: GEMM and convolution on the CPU by oneDNN (${oneDNN_LIBRARY})")
+else()
+  message(STATUS "glimpse: oneDNN not used; GEMM and convolution on the CPU by Glimpse's own kernels (slower)")
+endif()
+
+# Flags of Glimpse's own code; consumers are not touched by them.
+add_library(glimpse_flags INTERFACE)
+target_compile_options(glimpse_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+  $<$<BOOL:${GLIMPSE_WERROR}>:-Werror>
+  $<$<BOOL:${GLIMPSE_NATIVE}>:-march=native>)
+target_link_libraries(glimpse PRIVATE $<BUILD_INTERFACE:glimpse_flags>)
+
+if(GLIMPSE_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=ON, but this version has no CUDA kernels yet; use AUTO or OFF")
+endif()
+message(STATUS "glimpse: CUDA backend not built (this version has none)")
+
+# A program of ours in <build>/bin.
+function(glimpse_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE glimpse::glimpse glimpse_flags fmt::fmt nlohmann_json::nlohmann_json)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin CXX_EXTENSIONS OFF)
+endfunction()

@@ -1,0 +1,155 @@
+#include "glimpse/engine/autograd.h"
+
+#include <algorithm>
+#include <atomic>
+#include <queue>
+
+#include "glimpse/engine/ops.h"
+#include "glimpse/engine/variable.h"
+#include "glimpse/kernels/check.h"
+
+namespace glimpse {
+namespace {
+
+thread_local bool recording = true;
+std::atomic<std::uint64_t> next_order{1};
+
+/// y += x without history.
+void accumulate(Tensor& y, const Tensor& x) {
+  if (!y.defined())
+    y = x;
+  else
+    y = y + x;  // a new tensor: y may be shared with another op's gradient
+}
+
+void accumulate_leaf(Variable& leaf, const Tensor& dx) {
+  if (leaf.grad.defined())
+    add_into(leaf.grad, dx);
+  else
+    leaf.grad = dx.clone();  // dx may share memory with another gradient
+}
+
+void walk(std::shared_ptr<Node> first) {
+  const auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) { return a->order < b->order; };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> queue(earlier);
+  first->queued = true;
+  queue.push(std::move(first));
+  NoGrad no_grad;
+  while (!queue.empty()) {
+    const std::shared_ptr<Node> node = queue.top();
+    queue.pop();
+    node->queued = false;
+    check(static_cast<bool>(node->backward), "backward: the graph of {} was already walked and freed", node->name);
+    const Gradients dx = node->backward(node->dy);
+    node->backward = nullptr;
+    node->dy.clear();
+    const auto inputs = std::move(node->inputs);
+    node->inputs.clear();
+    check(dx.size() == inputs.size(), "backward of {}: {} gradients for {} inputs", node->name, dx.size(), inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i] || !dx[i].defined()) continue;
+      Variable& input = *inputs[i];
+      if (!input.node) {
+        accumulate_leaf(input, dx[i]);
+        continue;
+      }
+      accumulate(input.node->dy[input.slot], dx[i]);
+      if (!input.node->queued) {
+        input.node->queued = true;
+        queue.push(input.node);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Variable::~Variable() {
+  static thread_local std::vector<std::shared_ptr<Node>> doomed;
+  static thread_local bool emptying = false;
+  if (!node) return;
+  doomed.push_back(std::move(node));
+  if (emptying) return;
+  emptying = true;
+  while (!doomed.empty()) {
+    std::shared_ptr<Node> last = std::move(doomed.back());
+    doomed.pop_back();
+    last.reset();  // what it held is appended to `doomed`
+  }
+  emptying = false;
+}
+
+bool grad_enabled() { return recording; }
+NoGrad::NoGrad() : before_(recording) { recording = false; }
+NoGrad::~NoGrad() { recording = before_; }
+
+std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, const std::vector<Tensor>& inputs,
+                                   Backward backward) {
+  const bool needed = recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
+  if (!needed) return y;
+  auto node = std::make_shared<Node>();
+  node->name = name;
+  node->order = next_order++;
+  node->backward = std::move(backward);
+  node->dy.resize(y.size());
+  for (const Tensor& x : inputs) node->inputs.push_back(Variable::of(x));
+  for (std::size_t slot = 0; slot < y.size(); ++slot) {
+    auto variable = std::make_shared<Variable>();
+    variable->node = node;
+    variable->slot = slot;
+    Variable::attach(y[slot], std::move(variable));
+  }
+  return y;
+}
+
+std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, std::initializer_list<Tensor> inputs,
+                                   Backward backward) {
+  return differentiable(name, std::move(y), std::vector<Tensor>(inputs), std::move(backward));
+}
+
+void Tensor::backward() const {
+  check(defined() && numel() == 1, "backward: a scalar is needed, got {}", defined() ? shape_.str() : "an undefined tensor");
+  backward(full(shape_, 1.0, dtype_, device()));
+}
+
+void Tensor::backward(const Tensor& dy) const {
+  check(requires_grad(), "backward: nothing here requires a gradient");
+  check(dy.defined() && dy.shape() == shape_ && dy.dtype() == dtype_, "backward: the gradient must be {} {}", name_of(dtype_),
+        shape_.str());
+  if (!variable_->node) {
+    accumulate_leaf(*variable_, dy);
+    return;
+  }
+  const std::shared_ptr<Node>& node = variable_->node;
+  check(static_cast<bool>(node->backward), "backward: the graph of {} was already walked and freed", node->name);
+  accumulate(node->dy[variable_->slot], dy);
+  walk(node);
+}
+
+bool Tensor::requires_grad() const { return variable_ != nullptr; }
+
+Tensor& Tensor::set_requires_grad(bool value) {
+  check(defined(), "requires_grad: undefined tensor");
+  check(!variable_ || !variable_->node, "requires_grad: only leaves can be changed; detach() first");
+  check(dtype_ == DType::f32 || dtype_ == DType::f64, "requires_grad: {} cannot carry gradients", name_of(dtype_));
+  if (!value)
+    variable_ = nullptr;
+  else if (!variable_)
+    variable_ = std::make_shared<Variable>();
+  return *this;
+}
+
+Tensor Tensor::grad() const { return variable_ ? variable_->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& gradient) const {
+  check(variable_ && !variable_->node, "set_grad: not a leaf that requires a gradient");
+  check(gradient.defined() && gradient.shape() == shape_ && gradient.dtype() == dtype_ && gradient.device() == device(),
+        "set_grad: the gradient must be {} {}", name_of(dtype_), shape_.str());
+  variable_->grad = gradient.detach();
+}
+
+void Tensor::clear_grad() const {
+  if (variable_) variable_->grad = Tensor();
+}
+
+}  // namespace glimpse

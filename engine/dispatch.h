@@ -1,0 +1,58 @@
+#pragma once
+// From run-time device and type to the kernel overload: the only place where an op meets either.
+
+#include <cstdint>
+#include <utility>
+
+#include "glimpse/engine/tensor.h"
+#include "glimpse/kernels/device.h"
+
+namespace glimpse {
+
+#ifdef GLIMPSE_HAVE_CUDA
+inline constexpr bool cuda_built = true;
+#else
+inline constexpr bool cuda_built = false;
+#endif
+
+namespace detail {
+[[noreturn]] void no_cuda();
+[[noreturn]] void bad_dtype(DType dtype);
+void* current_stream();
+}  // namespace detail
+
+/// Calls f with the tag of `device`. In a build without CUDA the CUDA branch is never instantiated, and asking for it
+/// throws Error.
+template <class F>
+decltype(auto) on(Device device, F&& f) {
+  if constexpr (cuda_built) {
+    if (device == Device::cuda) return std::forward<F>(f)(kernels::Cuda{detail::current_stream()});
+  } else {
+    if (device == Device::cuda) detail::no_cuda();
+  }
+  return std::forward<F>(f)(kernels::Cpu{});
+}
+
+/// Calls f(device tag, T{}) with T = float or double, the types that ops compute in. Throws Error for other types.
+template <class F>
+decltype(auto) on(const Tensor& x, F&& f) {
+  return on(x.device(), [&](auto device) {
+    if (x.dtype() == DType::f64) return f(device, double{});
+    if (x.dtype() != DType::f32) detail::bad_dtype(x.dtype());
+    return f(device, float{});
+  });
+}
+
+/// Calls f(T{}) with the element type of `dtype`, storage types included.
+template <class F>
+decltype(auto) with_dtype(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64: return f(double{});
+    case DType::i32: return f(std::int32_t{});
+    case DType::bf16: return f(bf16{});
+    case DType::f16: return f(f16{});
+    default: return f(float{});
+  }
+}
+
+}  // namespace glimpse

@@ -1,0 +1,88 @@
+#pragma once
+// Modules: plain structs of tensors and other modules that can name their parts. A module is anything with
+//   void visit(Visitor& v) { v("weight", weight); v("cell", cell); v.buffer("running_mean", mean); }
+// Names join with dots, as in PyTorch: "layer1.0.conv1.weight".
+
+#include <concepts>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "glimpse/engine/tensor.h"
+
+namespace glimpse {
+
+/// A tensor of a module under its full name. Buffers (running statistics) are saved but not trained.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+  bool trainable = true;
+};
+
+class Visitor;
+
+template <class M>
+concept ModuleLike = requires(M& module, Visitor& visitor) { module.visit(visitor); };
+
+/// Walks the parts of modules and keeps the path.
+class Visitor {
+ public:
+  /// `take` is called with the full name of each tensor, the member itself, and whether it is trainable.
+  explicit Visitor(std::function<void(const std::string& name, Tensor& tensor, bool trainable)> take)
+      : take_(std::move(take)) {}
+
+  void operator()(const std::string& name, Tensor& parameter) { take_(path_ + name, parameter, true); }
+  void buffer(const std::string& name, Tensor& tensor) { take_(path_ + name, tensor, false); }
+  template <ModuleLike M>
+  void operator()(const std::string& name, M& child) {
+    const std::size_t length = path_.size();
+    path_ += name + ".";
+    child.visit(*this);
+    path_.resize(length);
+  }
+  /// A list of modules: name.0, name.1, ...
+  template <ModuleLike M>
+  void operator()(const std::string& name, std::vector<M>& children) {
+    for (std::size_t i = 0; i < children.size(); ++i) (*this)(name + "." + std::to_string(i), children[i]);
+  }
+
+ private:
+  std::function<void(const std::string&, Tensor&, bool)> take_;
+  std::string path_;
+};
+
+/// All defined tensors of a module, parameters and buffers, in the order of its visit().
+template <ModuleLike M>
+std::vector<NamedTensor> named_tensors(M& module) {
+  std::vector<NamedTensor> result;
+  Visitor visitor([&](const std::string& name, Tensor& tensor, bool trainable) {
+    if (tensor.defined()) result.push_back({name, tensor, trainable});
+  });
+  module.visit(visitor);
+  return result;
+}
+
+/// What an optimiser takes: the trainable tensors that require a gradient, of one module or of several (then named
+/// "0.weight", "1.weight", ...).
+template <ModuleLike M, ModuleLike... More>
+std::vector<NamedTensor> parameters(M& module, More&... more) {
+  std::vector<NamedTensor> result;
+  Visitor visitor([&](const std::string& name, Tensor& tensor, bool trainable) {
+    if (tensor.defined() && trainable && tensor.requires_grad()) result.push_back({name, tensor, true});
+  });
+  if constexpr (sizeof...(more) == 0) {
+    module.visit(visitor);
+  } else {
+    int index = 0;
+    visitor(std::to_string(index++), module);
+    (visitor(std::to_string(index++), more), ...);
+  }
+  return result;
+}
+
+/// Copies every tensor of `source` into the tensor of the same name in `target`, converting the type. Throws Error that
+/// lists, by name, what is missing, what is left over, and what has another shape; then nothing was copied. `what` says
+/// in the message where the tensors come from.
+void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source, const std::string& what);
+
+}  // namespace glimpse

@@ -1,0 +1,52 @@
+#include "glimpse/engine/shape.h"
+
+#include <algorithm>
+
+#include "glimpse/kernels/check.h"
+
+namespace glimpse {
+
+Shape::Shape(std::initializer_list<std::int64_t> sizes) {
+  for (std::int64_t size : sizes) push_back(size);
+}
+
+void Shape::push_back(std::int64_t size) {
+  check(rank_ < max_rank, "shape: more than {} dimensions", max_rank);
+  check(size >= 0, "shape: negative size {}", size);
+  sizes_[static_cast<std::size_t>(rank_++)] = size;
+}
+
+std::int64_t Shape::numel() const {
+  std::int64_t n = 1;
+  for (std::int64_t size : *this) n *= size;
+  return n;
+}
+
+int Shape::index(int dim) const {
+  const int i = dim < 0 ? dim + rank_ : dim;
+  check(i >= 0 && i < rank_, "shape: no dimension {} in {}", dim, str());
+  return i;
+}
+
+Shape Shape::with(int dim, std::int64_t size) const {
+  Shape result = *this;
+  check(size >= 0, "shape: negative size {}", size);
+  result.sizes_[static_cast<std::size_t>(index(dim))] = size;
+  return result;
+}
+
+Shape Shape::without(int dim) const {
+  Shape result;
+  const int skipped = index(dim);
+  for (int i = 0; i < rank_; ++i)
+    if (i != skipped) result.push_back((*this)[i]);
+  return result;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  return std::equal(begin(), end(), other.begin(), other.end());
+}
+
+std::string Shape::str() const { return fmt::format("({})", fmt::join(begin(), end(), ",")); }
+
+}  // namespace glimpse

@@ -1,0 +1,171 @@
+#include "glimpse/engine/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/dispatch.h"
+#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/convert.h"
+
+namespace glimpse {
+
+namespace detail {
+void no_cuda() { fail("cuda: this build has no CUDA backend; configure with -DGLIMPSE_CUDA=ON, or use --device cpu"); }
+void bad_dtype(DType dtype) { fail("dtype {} is for storage only; convert to f32 or f64 first", name_of(dtype)); }
+}  // namespace detail
+
+Tensor::Tensor(const Shape& shape, DType dtype, Device device)
+    : storage_(std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device)),
+      shape_(shape),
+      dtype_(dtype) {}
+
+Tensor::Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype)
+    : storage_(std::move(storage)), offset_(offset), shape_(shape), dtype_(dtype) {
+  check(storage_ != nullptr, "tensor: no storage");
+  check(offset_ % size_of(dtype) == 0 && offset_ <= storage_->bytes() && bytes() <= storage_->bytes() - offset_,
+        "tensor: {} {} at byte {} does not fit a storage of {} bytes", name_of(dtype), shape.str(), offset, storage_->bytes());
+}
+
+Device Tensor::device() const {
+  check(defined(), "undefined tensor");
+  return storage_->device();
+}
+
+void* Tensor::raw() const {
+  check(defined(), "undefined tensor");
+  return static_cast<char*>(storage_->data()) + offset_;
+}
+
+void Tensor::require(DType expected) const {
+  check(defined(), "undefined tensor");
+  check(dtype_ == expected, "tensor {} is {}, not {}", shape_.str(), name_of(dtype_), name_of(expected));
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  check(defined(), "reshape: undefined tensor");
+  check(shape.numel() == numel(), "reshape: {} has {} elements, {} has {}", shape_.str(), numel(), shape.str(), shape.numel());
+  if (shape == shape_) return *this;
+  Tensor y = detach();
+  y.shape_ = shape;
+  return differentiable("reshape", y, {*this}, [before = shape_](const Tensor& dy) { return dy.reshape(before); });
+}
+
+Tensor Tensor::reshape(std::initializer_list<std::int64_t> sizes) const {
+  check(defined(), "reshape: undefined tensor");
+  std::vector<std::int64_t> list(sizes);
+  const auto inferred = std::find(list.begin(), list.end(), -1);
+  if (inferred != list.end()) {
+    std::int64_t known = 1;
+    for (std::int64_t size : list) known *= size == -1 ? 1 : size;
+    check(known > 0 && numel() % known == 0, "reshape: cannot infer a size of ({}) for {}", fmt::join(list, ","), shape_.str());
+    *inferred = numel() / known;
+  }
+  return reshape(Shape(list.begin(), list.end()));
+}
+
+Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
+  check(defined() && rank() > 0, "rows: a tensor with at least one dimension is needed");
+  check(0 <= begin && begin <= end && end <= size(0), "rows: [{},{}) of {}", begin, end, shape_.str());
+  Tensor y = detach();
+  y.shape_ = shape_.with(0, end - begin);
+  const std::int64_t row = size(0) == 0 ? 0 : numel() / size(0);
+  y.offset_ += static_cast<std::size_t>(begin * row) * size_of(dtype_);
+  return differentiable("rows", y, {*this}, [shape = shape_, begin, end](const Tensor& dy) {
+    Tensor dx = zeros(shape, dy.dtype(), dy.device());
+    dx.rows(begin, end).copy_from(dy);
+    return dx;
+  });
+}
+
+Tensor Tensor::detach() const {
+  Tensor y = *this;
+  y.variable_ = nullptr;
+  return y;
+}
+
+Tensor Tensor::clone() const {
+  Tensor y(shape_, dtype_, device());
+  y.copy_from(*this);
+  return y;
+}
+
+Tensor Tensor::to(DType dtype) const {
+  check(defined(), "to: undefined tensor");
+  if (dtype == dtype_) return *this;
+  Tensor y(shape_, dtype, device());
+  on(device(), [&](auto tag) {
+    with_dtype(dtype_, [&](auto source) {
+      with_dtype(dtype, [&](auto target) {
+        using From = decltype(source);
+        using To = decltype(target);
+        kernels::convert(tag, numel(), data<From>(), y.data<To>());
+      });
+    });
+  });
+  if (dtype != DType::f32 && dtype != DType::f64) return y;
+  return differentiable("to", y, {*this}, [before = dtype_](const Tensor& dy) { return dy.to(before); });
+}
+
+Tensor Tensor::to(Device target) const {
+  if (target == device()) return *this;
+  detail::no_cuda();
+}
+
+double Tensor::item() const {
+  check(defined() && numel() == 1, "item: one element is needed, got {}", defined() ? shape_.str() : "an undefined tensor");
+  return to_vector<double>()[0];
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor converted = detach().to(Device::cpu).to(dtype_of<T>);
+  const T* first = converted.data<T>();
+  return std::vector<T>(first, first + numel());
+}
+
+void Tensor::copy_from(const Tensor& source) const {
+  check(source.defined() && source.shape_ == shape_ && source.dtype_ == dtype_, "copy: {} {} cannot hold {} {}", name_of(dtype_),
+        shape_.str(), name_of(source.dtype_), source.defined() ? source.shape_.str() : "nothing");
+  const Tensor here = source.detach().to(device());
+  on(device(), [&](auto tag) { kernels::copy_bytes(tag, static_cast<std::int64_t>(bytes()), here.raw(), raw()); });
+}
+
+void Tensor::fill(double value) const {
+  on(device(), [&](auto tag) {
+    with_dtype(dtype_, [&](auto zero) {
+      using T = decltype(zero);
+      if constexpr (std::is_arithmetic_v<T>)
+        kernels::fill(tag, numel(), static_cast<T>(value), data<T>());
+      else
+        kernels::fill(tag, numel(), T(static_cast<float>(value)), data<T>());
+    });
+  });
+}
+
+Tensor empty(const Shape& shape, DType dtype, Device device) { return Tensor(shape, dtype, device); }
+Tensor empty_like(const Tensor& x) { return Tensor(x.shape(), x.dtype(), x.device()); }
+Tensor full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor x(shape, dtype, device);
+  x.fill(value);
+  return x;
+}
+Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0.0, dtype, device); }
+Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
+
+template <class T>
+Tensor from(const std::vector<T>& values, const Shape& shape) {
+  check(static_cast<std::int64_t>(values.size()) == shape.numel(), "from: {} values for {}", values.size(), shape.str());
+  Tensor x(shape, dtype_of<T>, Device::cpu);
+  if (!values.empty()) std::memcpy(x.raw(), values.data(), x.bytes());
+  return x;
+}
+
+template Tensor from(const std::vector<float>&, const Shape&);
+template Tensor from(const std::vector<double>&, const Shape&);
+template Tensor from(const std::vector<std::int32_t>&, const Shape&);
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<std::int32_t> Tensor::to_vector() const;
+
+}  // namespace glimpse

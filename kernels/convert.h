@@ -1,0 +1,23 @@
+#pragma once
+// Filling, copying and conversion between element types.
+
+#include <cstdint>
+
+#include "glimpse/kernels/device.h"
+#include "glimpse/kernels/half.h"
+
+namespace glimpse::kernels {
+
+/// y[i] = value, i < n.
+template <class T>
+void fill(Cpu, std::int64_t n, T value, T* y);
+
+/// y[i] = To(x[i]), i < n; to 16 bits rounded to nearest even, to integers towards zero. From, To: float, double,
+/// int32, bf16, f16.
+template <class From, class To>
+void convert(Cpu, std::int64_t n, const From* x, To* y);
+
+/// n bytes, x and y not overlapping.
+void copy_bytes(Cpu, std::int64_t n, const void* x, void* y);
+
+}  // namespace glimpse::kernels

@@ -1,0 +1,24 @@
+#pragma once
+// General matrix product: C = alpha op(A) op(B) + beta C, row-major. On the CPU in f32 by oneDNN where it is built in,
+// else, and in f64, by the kernel of this project.
+
+#include <cstdint>
+
+#include "glimpse/kernels/device.h"
+
+namespace glimpse::kernels {
+
+/// One operand of a product: a row-major matrix with `stride` elements between rows, used transposed or as it is.
+template <class T>
+struct Operand {
+  const T* data;
+  std::int64_t stride;
+  bool transposed = false;
+};
+
+/// c (m,n) with stride ldc becomes alpha * op(a) op(b) + beta * c; op(a) (m,k), op(b) (k,n). With beta = 0, c is not read.
+template <class T>
+void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
+          std::int64_t ldc);
+
+}  // namespace glimpse::kernels

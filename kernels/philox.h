@@ -1,0 +1,39 @@
+#pragma once
+// Philox4x32-10: four random 32-bit numbers from a key and a counter (Salmon et al., SC 2011). Plain arithmetic, the same
+// source on every device.
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define GLIMPSE_HOST_DEVICE __host__ __device__
+#else
+#define GLIMPSE_HOST_DEVICE
+#endif
+
+namespace glimpse::kernels {
+
+struct Philox4 {
+  std::uint32_t v[4];
+};
+
+/// Block number `position` of the stream `seed`.
+GLIMPSE_HOST_DEVICE inline Philox4 philox(std::uint64_t seed, std::uint64_t position) {
+  std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
+  std::uint32_t c0 = static_cast<std::uint32_t>(position), c1 = static_cast<std::uint32_t>(position >> 32), c2 = 0, c3 = 0;
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0;
+    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2;
+    c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ key0;
+    c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ key1;
+    c1 = static_cast<std::uint32_t>(p1);
+    c3 = static_cast<std::uint32_t>(p0);
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+/// [0,1) from 32 random bits, exact in float: the upper 24 bits.
+GLIMPSE_HOST_DEVICE inline float unit_float(std::uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+
+}  // namespace glimpse::kernels
