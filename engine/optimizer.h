@@ -1,0 +1,160 @@
+#pragma once
+// Optimisers. All parameters of one lie in one flat buffer, all their gradients in another, so that clipping, updating
+// and zeroing are one pass over memory. Update rules, defaults and the place of each constant are PyTorch's.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "glimpse/engine/module.h"
+#include "glimpse/kernels/optimizer.h"
+
+namespace glimpse {
+
+/// Limits on the gradient, applied before anything else in this order; 0 = off.
+struct ClipOptions {
+  double clip_value = 0;
+  double clip_norm = 0;
+};
+
+/// What the four optimisers share. Neither copied nor moved: the parameters' memory belongs to it.
+class Optimizer {
+ public:
+  virtual ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// Clips the gradients, updates the parameters and zeroes the gradients. A parameter that the loss did not reach has
+  /// gradient zero: it still decays and follows its momentum. When a gradient is NaN or infinite nothing is updated
+  /// (the step does not count), the gradients are zeroed, and false is returned; gradient_norm() is then not finite.
+  bool step();
+  void zero_grad();
+
+  double learning_rate() const { return learning_rate_; }
+  /// From the next step on. Throws Error unless finite and >= 0.
+  void set_learning_rate(double value);
+  /// Euclidean norm over all gradients before clipping, at the last step(); summed in double in a fixed order.
+  double gradient_norm() const { return gradient_norm_; }
+  /// Name of the first parameter whose gradient was not finite at the last step() that returned false; else empty.
+  const std::string& non_finite() const { return non_finite_; }
+  /// Updates done.
+  std::int64_t steps() const { return steps_; }
+  const std::vector<NamedTensor>& parameters() const { return parameters_; }
+  /// All parameters, all gradients: flat, each tensor at a multiple of 64 bytes, zeros between.
+  const Tensor& flat_parameters() const { return flat_; }
+  const Tensor& flat_gradients() const { return gradients_; }
+
+  /// For checkpoints: "step", "learning_rate", and "MOMENT.PARAMETER" for each moment and parameter. The moments are
+  /// views of the optimiser's memory.
+  std::vector<NamedTensor> state() const;
+  /// Goes on exactly where the optimiser of this state() stood, the parameters apart. Throws Error when the names or
+  /// shapes are others; then nothing has changed.
+  void load_state(const std::vector<NamedTensor>& state);
+
+ protected:
+  /// Moves the parameters into one buffer. Throws Error for no parameters, one twice, two that share memory, one of
+  /// another live optimiser, different types or devices, and one that requires no gradient.
+  Optimizer(const char* name, std::vector<NamedTensor> parameters, double learning_rate, const ClipOptions& clip,
+            std::vector<std::string> moments);
+
+  /// Updates the flat parameters from the flat gradients, zeroing those. steps() already counts this step.
+  virtual void update(const kernels::Clip& clip) = 0;
+  const Tensor& moment(std::size_t index) const { return moments_[index]; }
+
+ private:
+  Tensor slice(const Tensor& flat, std::size_t index) const;
+  void gather_gradients();
+
+  const char* name_;
+  std::vector<NamedTensor> parameters_;
+  std::vector<std::size_t> offsets_;  // of each parameter in the flat buffers, in bytes
+  Tensor flat_, gradients_;
+  std::vector<std::string> moment_names_;
+  std::vector<Tensor> moments_;
+  ClipOptions clip_;
+  double learning_rate_;
+  double gradient_norm_ = 0;
+  std::string non_finite_;
+  std::int64_t steps_ = 0;
+};
+
+struct SgdOptions {
+  double learning_rate = 1e-2;
+  double momentum = 0;
+  double weight_decay = 0;
+  double clip_value = 0;  ///< 0 = off, as in ClipOptions
+  double clip_norm = 0;
+};
+
+/// g += weight_decay p;  b = momentum b + g;  p -= learning_rate b.
+class Sgd : public Optimizer {
+ public:
+  explicit Sgd(std::vector<NamedTensor> parameters, const SgdOptions& options = {});
+
+ private:
+  void update(const kernels::Clip& clip) override;
+  SgdOptions options_;
+};
+
+struct RmsPropOptions {
+  double learning_rate = 1e-2;
+  double alpha = 0.99;
+  double eps = 1e-8;
+  double momentum = 0;
+  double weight_decay = 0;
+  double clip_value = 0;
+  double clip_norm = 0;
+};
+
+/// PyTorch's, not centred (Tieleman & Hinton 2012, with eps outside the root): g += weight_decay p;
+/// v = alpha v + (1 - alpha) g^2;  b = momentum b + g / (sqrt(v) + eps);  p -= learning_rate b.
+class RmsProp : public Optimizer {
+ public:
+  explicit RmsProp(std::vector<NamedTensor> parameters, const RmsPropOptions& options = {});
+
+ private:
+  void update(const kernels::Clip& clip) override;
+  RmsPropOptions options_;
+};
+
+struct AdamOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double clip_value = 0;
+  double clip_norm = 0;
+};
+
+/// Kingma & Ba, arXiv 1412.6980, algorithm 1; weight_decay is added to the gradient.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(std::vector<NamedTensor> parameters, const AdamOptions& options = {});
+
+ private:
+  void update(const kernels::Clip& clip) override;
+  AdamOptions options_;
+};
+
+struct AdamWOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 1e-2;
+  double clip_value = 0;
+  double clip_norm = 0;
+};
+
+/// Adam with decoupled weight decay, p -= learning_rate weight_decay p (Loshchilov & Hutter, arXiv 1711.05101).
+class AdamW : public Optimizer {
+ public:
+  explicit AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options = {});
+
+ private:
+  void update(const kernels::Clip& clip) override;
+  AdamWOptions options_;
+};
+
+}  // namespace glimpse

@@ -1,0 +1,49 @@
+#pragma once
+// Optimiser updates over flat buffers: clip, update and zero the gradient in one pass. T is float or double; constants
+// are combined in double and rounded once.
+
+#include <cstdint>
+
+#include "glimpse/kernels/device.h"
+
+namespace glimpse::kernels {
+
+/// A gradient g enters the update as scale * min(max(g, -value), value); value may be infinite.
+struct Clip {
+  double value;
+  double scale;
+};
+
+/// Sums of squares over a gradient, in double and in an order that depends on n alone.
+struct GradientSums {
+  double all;      ///< of g; not finite when any g is not
+  double clipped;  ///< of min(max(g, -value), value)
+};
+template <class T>
+GradientSums gradient_sums(Cpu, std::int64_t n, double clip_value, const T* g);
+
+struct SgdStep {
+  double learning_rate, momentum, weight_decay;
+};
+/// p, g, b (n); b may be null when momentum is 0.
+template <class T>
+void sgd_step(Cpu, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b);
+
+struct RmsPropStep {
+  double learning_rate, alpha, eps, momentum, weight_decay;
+};
+/// p, g, v, b (n); b may be null when momentum is 0.
+template <class T>
+void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b);
+
+struct AdamStep {
+  double learning_rate, beta1, beta2, eps;
+  double weight_decay;     ///< added to the gradient
+  double decoupled_decay;  ///< AdamW's: shrinks the parameter itself
+  std::int64_t count;      ///< number of this step, from 1: for the bias correction
+};
+/// p, g, m, v (n).
+template <class T>
+void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v);
+
+}  // namespace glimpse::kernels
