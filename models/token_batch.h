@@ -1,0 +1,30 @@
+#pragma once
+// A batch of captions laid out for training: only real words, step by step.
+
+#include <cstdint>
+#include <vector>
+
+#include "glimpse/engine/tensor.h"
+
+namespace glimpse {
+
+/// Captions in the packed layout. Rows are sorted by falling length; at step t the first active[t] rows still have a
+/// word to predict, and their tokens are numbers offset[t] .. offset[t + 1] - 1 of N = tokens(), row by row. So no
+/// padding is ever computed on, and the rows of a step are always the first ones of the step before.
+struct TokenBatch {
+  std::vector<std::int64_t> order;   ///< (B) row r holds caption order[r] of those given
+  std::vector<std::int64_t> active;  ///< (T) rows at step t, falling
+  std::vector<std::int64_t> offset;  ///< (T+1) first token of step t
+  Tensor inputs;                     ///< (N) i32, the word read: number t of its caption
+  Tensor targets;                    ///< (N) i32, the word to be predicted: number t + 1
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(order.size()); }
+  std::int64_t steps() const { return static_cast<std::int64_t>(active.size()); }
+  std::int64_t tokens() const { return offset.back(); }
+};
+
+/// Lays out captions, each given as words from <start> to <end> inclusive; captions of equal length keep their order.
+/// Throws Error for an empty list, a caption of fewer than two words and a negative word.
+TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions);
+
+}  // namespace glimpse
