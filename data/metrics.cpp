@@ -130,17 +130,14 @@ double norm_of(const std::vector<NgramCount>& ngrams, const std::vector<double>&
   return std::sqrt(sum);
 }
 
-std::int64_t bigrams(const CountedCaption& caption) {
-  return std::max<std::int64_t>(0, static_cast<std::int64_t>(caption.words.size()) - 1);
-}
-
 // `weights`: one zero per n-gram id; zero again on return.
 double cider_d_of(const CountedImage& image, const std::vector<double>& idf, std::vector<double>& weights) {
   constexpr double sigma = 6;
   std::array<double, max_ngram> hypothesis_norm, score{};
   for (int k = 0; k < max_ngram; ++k) hypothesis_norm[k] = norm_of(image.hypothesis.ngrams[k], idf);
   for (const CountedCaption& reference : image.references) {
-    const auto delta = static_cast<double>(bigrams(image.hypothesis) - bigrams(reference));
+    const double delta =
+        static_cast<double>(image.hypothesis.words.size()) - static_cast<double>(reference.words.size());
     const double length_penalty = std::exp(-delta * delta / (2 * sigma * sigma));
     for (int k = 0; k < max_ngram; ++k) {
       for (const NgramCount& ngram : reference.ngrams[k]) weights[ngram.id] = ngram.count * idf[ngram.id];
