@@ -1,0 +1,30 @@
+#pragma once
+// Tensors that lie in a mapped file, of whatever element type the file has. Internal to the readers: not installed.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "glimpse/engine/file.h"
+#include "glimpse/engine/tensor.h"
+
+namespace glimpse {
+
+/// Element types that occur in files. Those that Glimpse computes with are taken as they are, the others become i32.
+enum class StoredType { f32, f64, f16, bf16, i32, i64, i16, i8, u64, u32, u16, u8, boolean };
+
+std::size_t size_of(StoredType type);
+/// The tensor's type once it is read.
+DType loaded_dtype(StoredType type);
+
+/// Elements of a shape; nothing when that overflows 63 bits, a size is negative, or there are more than six dimensions.
+std::optional<std::uint64_t> checked_numel(const std::vector<std::int64_t>& sizes);
+
+/// The array of `shape` and `type` at `offset` of the file, which the caller knows to lie inside it. Shares the mapping
+/// where type and alignment allow. Throws Error starting with `what` for an integer that does not fit i32.
+Tensor stored_tensor(const std::shared_ptr<const MappedFile>& file, std::size_t offset, const Shape& shape,
+                     StoredType type, const std::string& what);
+
+}  // namespace glimpse
