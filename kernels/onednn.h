@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "glimpse/kernels/convolution.h"
 #include "glimpse/kernels/gemm.h"
 
 namespace glimpse::kernels {
@@ -15,7 +16,13 @@ inline constexpr bool onednn_built = false;
 #endif
 
 /// As gemm(Cpu, ...) in f32.
-void onednn_sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Operand<float> a, Operand<float> b, float beta,
-                  float* c, std::int64_t ldc);
+void onednn_sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Operand<float> a, Operand<float> b,
+                  float beta, float* c, std::int64_t ldc);
+
+/// As the functions of convolution.h in f32.
+void onednn_convolution_forward(const ConvolutionShape& shape, const float* x, const float* weight, const float* bias,
+                                float* y);
+void onednn_convolution_backward_input(const ConvolutionShape& shape, const float* dy, const float* weight, float* dx);
+void onednn_convolution_backward_weight(const ConvolutionShape& shape, const float* x, const float* dy, float* dweight);
 
 }  // namespace glimpse::kernels

@@ -1,0 +1,38 @@
+#pragma once
+// Batch normalisation over images and positions (Ioffe & Szegedy, arXiv 1502.03167). x, y, dx, dy (n,c,area); all else
+// (c). Sums are made in double, channel by channel in a fixed order.
+
+#include <cstdint>
+
+#include "glimpse/kernels/device.h"
+
+namespace glimpse::kernels {
+
+struct BatchNormShape {
+  std::int64_t n, c, area;
+};
+
+/// mean and variance (biased) of each channel.
+template <class T>
+void batch_norm_statistics(Cpu, const BatchNormShape& shape, const T* x, T* mean, T* variance);
+/// running = (1 - momentum) running + momentum batch; the variance that is stored is the unbiased one, n area/(n area -
+/// 1) times the batch's.
+template <class T>
+void batch_norm_track(Cpu, const BatchNormShape& shape, double momentum, const T* mean, const T* variance,
+                      T* running_mean, T* running_variance);
+/// y = (x - mean) / sqrt(variance + eps) * weight + bias.
+template <class T>
+void batch_norm_apply(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
+                      const T* weight, const T* bias, T* y);
+/// Gradients of apply(statistics(x)): dweight = sum dy xhat, dbias = sum dy,
+/// dx = weight / sqrt(variance + eps) (dy - dbias/m - xhat dweight/m), m = n area, xhat = (x - mean) / sqrt(variance +
+/// eps). dx may be null.
+template <class T>
+void batch_norm_backward(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
+                         const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
+/// Gradients of apply with mean and variance held constant: dx = weight / sqrt(variance + eps) dy. dx may be null.
+template <class T>
+void batch_norm_backward_frozen(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean,
+                                const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
+
+}  // namespace glimpse::kernels

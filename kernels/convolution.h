@@ -1,0 +1,44 @@
+#pragma once
+// 2-d convolution (cross-correlation, as in every framework) and its gradients. On the CPU in f32 by oneDNN where it is
+// built in; else, and in f64, by Glimpse's own kernels: direct loops for depthwise convolutions, im2col and a matrix
+// product for all others.
+
+#include <cstdint>
+
+#include "glimpse/kernels/device.h"
+
+namespace glimpse::kernels {
+
+/// Sizes of one convolution: x (n,c,h,w), weight (o,c/groups,kh,kw), bias (o), y (n,o,out_h,out_w).
+struct ConvolutionShape {
+  std::int64_t n, c, h, w, o, kh, kw;
+  std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
+
+  std::int64_t out_h() const { return (h + 2 * padding - dilation * (kh - 1) - 1) / stride + 1; }
+  std::int64_t out_w() const { return (w + 2 * padding - dilation * (kw - 1) - 1) / stride + 1; }
+  bool operator==(const ConvolutionShape&) const = default;
+};
+
+/// y[n,o,i,j] = bias[o] + sum over c,k,l of weight[o,c,k,l] x[n,c, i stride - padding + k dilation, j ... + l
+/// dilation], x counting as 0 outside. bias may be null.
+template <class T>
+void convolution_forward(Cpu, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
+/// dx from dy (n,o,out_h,out_w).
+template <class T>
+void convolution_backward_input(Cpu, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
+/// dweight, summed over the images.
+template <class T>
+void convolution_backward_weight(Cpu, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
+/// dbias[o] = sum of dy over images and positions, in double.
+template <class T>
+void convolution_backward_bias(Cpu, const ConvolutionShape& shape, const T* dy, T* dbias);
+
+/// Glimpse's own kernels, also where oneDNN is built in.
+template <class T>
+void convolution_forward_own(Cpu, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
+template <class T>
+void convolution_backward_input_own(Cpu, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
+template <class T>
+void convolution_backward_weight_own(Cpu, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
+
+}  // namespace glimpse::kernels
