@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "glimpse/engine/tensor.h"
@@ -25,8 +26,8 @@ inline constexpr std::int64_t max_image_pixels = 178'956'970;
 /// max_image_pixels. Serial; may be called from many threads.
 Image read_image(const std::string& path);
 /// The same from a file's bytes; `name` stands in the error.
-Image decode_image(const std::string& name, const std::vector<std::uint8_t>& bytes);
-/// Throws what read_image would throw, as far as that can be seen without decoding (a JPEG must have its end marker).
+Image decode_image(const std::string& name, std::string_view bytes);
+/// Throws what read_image would throw, as far as the header shows it; pixels that are missing do not.
 void check_image_header(const std::string& path);
 
 /// Writes a PNG under a temporary name, then renames. Throws Error naming the path.

@@ -1,0 +1,126 @@
+#include "glimpse/data/image.h"
+
+#define STBI_NO_STDIO
+#define STBI_WRITE_NO_STDIO
+#include <stb_image.h>
+#include <stb_image_write.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "glimpse/data/image_header.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/kernels/check.h"
+
+namespace glimpse {
+namespace {
+
+/// Feeds stb_image and notes when it asks for bytes past the end: it would go on with zeros and return a picture whose
+/// rest is grey.
+struct Source {
+  std::string_view bytes;
+  std::size_t at = 0;
+  bool past_end = false;
+
+  static int read(void* self, char* target, int wanted) {
+    Source& source = *static_cast<Source*>(self);
+    const std::size_t count = std::min(static_cast<std::size_t>(wanted), source.bytes.size() - source.at);
+    if (count == 0 && wanted > 0) source.past_end = true;
+    std::memcpy(target, source.bytes.data() + source.at, count);
+    source.at += count;
+    return static_cast<int>(count);
+  }
+  static void skip(void* self, int count) {
+    Source& source = *static_cast<Source*>(self);
+    const std::int64_t target = static_cast<std::int64_t>(source.at) + count;
+    source.at =
+        static_cast<std::size_t>(std::clamp<std::int64_t>(target, 0, static_cast<std::int64_t>(source.bytes.size())));
+  }
+  static int eof(void* self) {
+    const Source& source = *static_cast<const Source*>(self);
+    return source.at >= source.bytes.size();
+  }
+};
+
+void check_header(std::string_view bytes) {
+  const ImageHeader header = read_image_header(bytes);
+  check(header.width > 0 && header.height > 0, "{} x {} pixels", header.width, header.height);
+  check(header.width <= max_image_pixels && header.height <= max_image_pixels / header.width,
+        "{} x {} pixels, the limit is {} pixels in all", header.width, header.height, max_image_pixels);
+  check(header.components != 4 || header.adobe_marker,
+        "JPEG with four components but without Adobe's marker: no one knows what they mean; convert it to RGB");
+}
+
+/// What is transparent lies on white.
+Image to_rgb(const stbi_uc* pixels, int width, int height, int channels) {
+  Image image{width, height, {}};
+  const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  const std::size_t step = static_cast<std::size_t>(channels);
+  image.rgb.resize(3 * count);
+  if (channels == 3) {
+    std::memcpy(image.rgb.data(), pixels, 3 * count);
+    return image;
+  }
+  const bool grey = channels < 3, transparent = channels % 2 == 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const stbi_uc* pixel = pixels + step * i;
+    const unsigned alpha = transparent ? pixel[channels - 1] : 255u;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const unsigned value = pixel[grey ? 0 : c];
+      image.rgb[3 * i + c] = static_cast<std::uint8_t>((value * alpha + 255u * (255u - alpha) + 127u) / 255u);
+    }
+  }
+  return image;
+}
+
+Image decode(std::string_view bytes) {
+  check_header(bytes);
+  const stbi_io_callbacks callbacks{Source::read, Source::skip, Source::eof};
+  Source source{bytes};
+  int width = 0, height = 0, channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, 0), stbi_image_free);
+  check(!source.past_end, "truncated after {} bytes", bytes.size());
+  check(pixels != nullptr, "cannot be decoded: {}", stbi_failure_reason());
+  return to_rgb(pixels.get(), width, height, channels);
+}
+
+/// Puts the name before whatever `action` throws.
+template <class Action>
+auto named(const std::string& name, Action action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    fail("{}: {}", name, error.what());
+  }
+}
+
+}  // namespace
+
+Image decode_image(const std::string& name, std::string_view bytes) {
+  return named(name, [&] { return decode(bytes); });
+}
+
+Image read_image(const std::string& path) { return decode_image(path, read_text_file(path)); }
+
+void check_image_header(const std::string& path) {
+  const std::string bytes = read_text_file(path);
+  named(path, [&] { check_header(bytes); });
+}
+
+void write_png(const std::string& path, const Image& image) {
+  check(image.width > 0 && image.height > 0 &&
+            image.rgb.size() == static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3,
+        "{}: cannot write an image of {} x {} pixels with {} values", path, image.width, image.height,
+        image.rgb.size());
+  std::string bytes;
+  const auto append = [](void* target, void* data, int size) {
+    static_cast<std::string*>(target)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  };
+  check(stbi_write_png_to_func(append, &bytes, image.width, image.height, 3, image.rgb.data(), 3 * image.width) != 0,
+        "{}: cannot be encoded as PNG", path);
+  write_file_atomically(path, bytes);
+}
+
+}  // namespace glimpse
