@@ -13,7 +13,16 @@ endif()
 file(GLOB_RECURSE glimpse_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/kernels/*.cpp ${PROJECT_SOURCE_DIR}/engine/*.cpp
   ${PROJECT_SOURCE_DIR}/models/*.cpp ${PROJECT_SOURCE_DIR}/data/*.cpp)
-add_library(glimpse STATIC ${glimpse_sources})
+# recipes/*.json become text inside the library, so that programs find them from any directory.
+file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)
+set(glimpse_recipes_source ${PROJECT_BINARY_DIR}/built_in_recipes.cpp)
+string(REPLACE ";" "," glimpse_recipe_list "${glimpse_recipes}")
+add_custom_command(OUTPUT ${glimpse_recipes_source}
+  COMMAND ${CMAKE_COMMAND} "-DRECIPES=${glimpse_recipe_list}" "-DOUTPUT=${glimpse_recipes_source}"
+    -P ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake
+  DEPENDS ${glimpse_recipes} ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake VERBATIM)
+
+add_library(glimpse STATIC ${glimpse_sources} ${glimpse_recipes_source})
 add_library(glimpse::glimpse ALIAS glimpse)
 
 # Every include is spelled as a user spells it, "glimpse/engine/tensor.h"; in the build tree a link makes that so.

@@ -1,0 +1,135 @@
+#pragma once
+// Everything that a training run is told: what it reads, what it builds, how it trains. One flat list of named values,
+// written to and read from JSON, changed one by one with "key=value", and collected in named recipes.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace glimpse {
+
+// What each value means stands in config_keys(), so that programs can print it.
+
+/// Where captions and photographs come from. Without a folder of images: the built-in scenes.
+struct DataConfig {
+  std::string images;
+  std::string captions;
+  std::string splits;
+  std::string features;
+  int min_count = 5;
+  int max_words = 0;
+  bool skip_bad = false;
+};
+
+/// The built-in scenes, when those are the data.
+struct SceneConfig {
+  std::int64_t seed = 1;
+  int train = 4000;
+  int val = 300;
+  int test = 300;
+};
+
+struct EncoderConfig {
+  std::string name = "scratch";
+  std::string weights;
+  std::string stage;
+  int image_size = 224;
+  int grid = 0;
+  bool stride_in_1x1 = false;
+  std::string fine_tune;
+  bool train_batch_norm = false;
+  double learning_rate = 1e-4;
+};
+
+struct DecoderSettings {
+  std::string attention = "soft";
+  int embedding = 512;
+  int attention_size = 512;
+  int hidden = 512;
+  std::string score = "relu";
+  std::string gate = "vector";
+  std::string output = "linear";
+  std::string initial_state = "linear";
+  std::string weights = "tutorial";
+  std::string output_bias = "log-frequency";
+  double dropout = 0.5;
+};
+
+struct LossConfig {
+  double doubly_stochastic = 1.0;
+  std::string reduction = "tutorial";
+  double label_smoothing = 0.0;
+};
+
+struct TrainingConfig {
+  std::int64_t seed = 1;
+  int epochs = 10;
+  int batch = 64;
+  std::string optimizer = "adam";
+  double learning_rate = 4e-4;
+  double momentum = 0.9;
+  double weight_decay = 0.0;
+  double clip_value = 5.0;
+  double clip_norm = 0.0;
+  std::string schedule = "step";
+  double decay = 0.85;
+  int decay_every = 1;
+  int warmup_steps = 0;
+  int patience = 5;
+  std::string keep_best = "bleu4";
+  int checkpoint_every = 200;
+  int log_every = 20;
+  int threads = 0;
+  std::string device = "cpu";
+};
+
+struct ValidationConfig {
+  int beam = 1;
+  int max_words = 30;
+  int batch = 50;
+};
+
+struct Config {
+  std::string recipe = "default";
+  DataConfig data;
+  SceneConfig scenes;
+  EncoderConfig encoder;
+  DecoderSettings decoder;
+  LossConfig loss;
+  TrainingConfig training;
+  ValidationConfig validation;
+
+  /// Whether the built-in scenes are the data.
+  bool uses_scenes() const { return data.images.empty(); }
+  /// Whether the encoder is trained along with the decoder; else it runs once per image.
+  bool trains_encoder() const { return encoder.name == "scratch" || !encoder.fine_tune.empty(); }
+};
+
+/// One value of the configuration: "decoder.hidden", what it means, and what it may be.
+struct ConfigKey {
+  std::string key;
+  std::string about;
+  std::string valid;  ///< "tanh, relu", "1 .. 4096", "true, false" or "text"
+};
+
+/// All keys, in the order in which they are written.
+std::vector<ConfigKey> config_keys();
+
+/// The configuration as indented JSON, one object per group.
+std::string config_to_json(const Config& config);
+/// The inverse. Keys that are absent keep the value of `defaults`; an entry "about" is skipped. Throws Error naming
+/// `where` for JSON that cannot be read, for a key that does not exist (listing those that do), and for a wrong value.
+Config config_from_json(const std::string& json, const std::string& where, const Config& defaults = {});
+/// Applies one "key=value". Throws Error that lists the valid keys or values.
+void set_config_value(Config& config, const std::string& assignment);
+/// The keys whose values differ, each as "key: A, not B".
+std::vector<std::string> config_differences(const Config& a, const Config& b);
+
+/// The recipes that are built in, made from recipes/*.json.
+std::vector<std::string> recipe_names();
+/// The text of a built-in recipe. Throws Error that lists the names.
+std::string recipe_text(const std::string& name);
+/// A configuration from a built-in recipe's name, or from a file when `recipe` ends in ".json". Throws Error.
+Config read_recipe(const std::string& recipe);
+
+}  // namespace glimpse

@@ -1,0 +1,18 @@
+#pragma once
+// Ctrl-C as a wish that the program grants at the next good moment.
+
+namespace glimpse::tools {
+
+/// While one lives, the first SIGINT or SIGTERM only sets a flag; the second ends the program at once.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  /// Whether somebody asked to stop.
+  static bool requested();
+};
+
+}  // namespace glimpse::tools

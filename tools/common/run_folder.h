@@ -1,0 +1,61 @@
+#pragma once
+// The folder of a training run: config.json, log.jsonl, last.safetensors, best.safetensors, report.html, and unless it
+// lies elsewhere features.safetensors.
+
+#include <cstdint>
+#include <string>
+
+namespace glimpse::tools {
+
+/// One run's folder, held by one process at a time.
+class RunFolder {
+ public:
+  /// Opens or creates the folder and takes its lock. Throws Error when it cannot be written, when another process
+  /// trains there, and when fewer than `bytes_needed` are free on its disk; a folder created here is then removed
+  /// again.
+  RunFolder(const std::string& path, std::int64_t bytes_needed);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string config() const { return path_ + "/config.json"; }
+  std::string log() const { return path_ + "/log.jsonl"; }
+  std::string last() const { return path_ + "/last.safetensors"; }
+  std::string best() const { return path_ + "/best.safetensors"; }
+  std::string features() const { return path_ + "/features.safetensors"; }
+  std::string report() const { return path_ + "/report.html"; }
+  std::string skipped() const { return path_ + "/skipped.txt"; }
+
+  /// Removes what an earlier run left here, so that nothing of it is taken for this one's; the feature cache stays.
+  void clear();
+
+ private:
+  std::string path_;
+  int folder_ = -1;
+};
+
+/// Whether `path` is a folder that holds a run.
+bool is_run(const std::string& path);
+
+/// log.jsonl: lines are appended and reach the file at once.
+class RunLog {
+ public:
+  /// Cuts the file to `bytes`: what the checkpoint that is resumed from has seen; 0 starts it anew. Throws Error.
+  RunLog(const std::string& path, std::int64_t bytes);
+  ~RunLog();
+  RunLog(const RunLog&) = delete;
+  RunLog& operator=(const RunLog&) = delete;
+
+  /// Appends one line; `json` must be a whole JSON value without line breaks.
+  void write(const std::string& json);
+  /// Size of the file so far.
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
+  std::string path_;
+  int file_ = -1;
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace glimpse::tools
