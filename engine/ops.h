@@ -103,7 +103,7 @@ Tensor avg_pool2d(const Tensor& x, const PoolOptions& options);
 /// Averages over floor(i H/H') .. ceil((i+1) H/H') as PyTorch: x (N,C,H,W) -> (N,C,height,width).
 Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width);
 
-// --- Probabilities (engine/ops/softmax.cpp), over the last dimension; -inf scores get probability 0.
+// --- Probabilities (engine/ops/{softmax,cross_entropy}.cpp), over the last dimension; -inf scores get probability 0.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
 constexpr std::int32_t no_ignore_index = -1;

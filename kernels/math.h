@@ -6,11 +6,13 @@
 #include <cmath>
 #include <cstdint>
 
+#include "glimpse/kernels/host_device.h"
+
 namespace glimpse::kernels {
 
 /// e^x within 2 ulp on [-87.3, 88.7]; 0 below (so softmax of -inf is 0), infinity above, NaN stays NaN.
 /// Cody-Waite reduction x = n ln2 + r, |r| <= ln2/2, and a degree-6 polynomial of e^r.
-inline float exp(float x) {
+GLIMPSE_HOST_DEVICE inline float exp(float x) {
   const float clamped = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
   constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = clamped * 1.44269504088896341f + round;
@@ -32,14 +34,14 @@ inline float exp(float x) {
   const float y = p * a * b;
   return x != x ? x : (x < -87.3365f ? 0.0f : y);
 }
-inline double exp(double x) { return std::exp(x); }
+GLIMPSE_HOST_DEVICE inline double exp(double x) { return std::exp(x); }
 
 /// 1 / (1 + e^-x).
-inline float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
-inline double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+GLIMPSE_HOST_DEVICE inline float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+GLIMPSE_HOST_DEVICE inline double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 /// tanh within 4 ulp: an odd polynomial near 0, where 1 - 2/(e^2x + 1) would cancel.
-inline float tanh(float x) {
+GLIMPSE_HOST_DEVICE inline float tanh(float x) {
   const float a = x < 0.0f ? -x : x;
   const float t = exp(-2.0f * a);
   const float far = (1.0f - t) / (1.0f + t);
@@ -53,6 +55,6 @@ inline float tanh(float x) {
   const float y = a < 0.625f ? near : far;
   return x < 0.0f ? -y : y;
 }
-inline double tanh(double x) { return std::tanh(x); }
+GLIMPSE_HOST_DEVICE inline double tanh(double x) { return std::tanh(x); }
 
 }  // namespace glimpse::kernels

@@ -4,11 +4,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define GLIMPSE_HOST_DEVICE __host__ __device__
-#else
-#define GLIMPSE_HOST_DEVICE
-#endif
+#include "glimpse/kernels/host_device.h"
 
 namespace glimpse::kernels {
 

@@ -1,0 +1,77 @@
+#include "glimpse/kernels/elementwise.h"
+
+#include <algorithm>
+
+#include "glimpse/kernels/parallel.h"
+
+namespace glimpse::kernels {
+namespace {
+
+constexpr std::int64_t grain = 1 << 14;
+
+template <int AStep, int BStep, class F, class T>
+void zip_row(F f, std::int64_t n, const T* a, const T* b, T* y) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) y[i] = f.apply(a[i * AStep], b[i * BStep]);
+}
+
+}  // namespace
+
+template <class F, class T>
+void map(Cpu, F f, std::int64_t n, const T* x, T* y) {
+  parallel_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) y[i] = f.apply(x[i]);
+  });
+}
+
+template <class F, class T>
+void map_gradient(Cpu, F f, std::int64_t n, const T* saved, const T* dy, T* dx) {
+  parallel_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) dx[i] = f.gradient(saved[i], dy[i]);
+  });
+}
+
+template <class F, class T>
+void zip(Cpu, F f, const Broadcast& shape, const T* a, const T* b, T* y) {
+  const int last = shape.rank - 1;
+  const std::int64_t inner = shape.sizes[last];
+  std::int64_t outer = 1;
+  for (int d = 0; d < last; ++d) outer *= shape.sizes[d];
+  const std::int64_t a_step = shape.a_strides[last], b_step = shape.b_strides[last];
+  const auto row = a_step ? (b_step ? zip_row<1, 1, F, T> : zip_row<1, 0, F, T>)
+                          : (b_step ? zip_row<0, 1, F, T> : zip_row<0, 0, F, T>);
+  parallel_for(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end;) {
+      std::int64_t rest = i / inner;
+      const std::int64_t column = i % inner;
+      std::int64_t a_offset = column * a_step, b_offset = column * b_step;
+      for (int d = last - 1; d >= 0; --d) {
+        const std::int64_t index = rest % shape.sizes[d];
+        rest /= shape.sizes[d];
+        a_offset += index * shape.a_strides[d];
+        b_offset += index * shape.b_strides[d];
+      }
+      const std::int64_t n = std::min(inner - column, end - i);
+      row(f, n, a + a_offset, b + b_offset, y + i);
+      i += n;
+    }
+  });
+}
+
+#define GLIMPSE_UNARY(F)                                                                \
+  template void map(Cpu, F, std::int64_t, const float*, float*);                        \
+  template void map(Cpu, F, std::int64_t, const double*, double*);                      \
+  template void map_gradient(Cpu, F, std::int64_t, const float*, const float*, float*); \
+  template void map_gradient(Cpu, F, std::int64_t, const double*, const double*, double*);
+GLIMPSE_FOR_EACH_UNARY(GLIMPSE_UNARY)
+#undef GLIMPSE_UNARY
+
+#define GLIMPSE_BINARY(F)                                                          \
+  template void zip(Cpu, F, const Broadcast&, const float*, const float*, float*); \
+  template void zip(Cpu, F, const Broadcast&, const double*, const double*, double*);
+GLIMPSE_FOR_EACH_BINARY(GLIMPSE_BINARY)
+#undef GLIMPSE_BINARY
+
+}  // namespace glimpse::kernels

@@ -1,0 +1,162 @@
+#pragma once
+// Element-wise functions and their derivatives, written once for every device. A new one: a struct here and its name in
+// the list at the end; then an op of one line in engine/ops/elementwise.cpp.
+
+#include "glimpse/kernels/host_device.h"
+#include "glimpse/kernels/math.h"
+
+namespace glimpse::kernels {
+
+/// What gradient() of a unary functor wants as `saved`. The result is preferred: the next op often keeps it anyway.
+enum class Saves { nothing, input, result };
+
+// Unary: y = apply(x), dx = gradient(saved, dy).
+
+/// scale x + shift.
+struct Affine {
+  double scale, shift;
+  static constexpr Saves saves = Saves::nothing;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return static_cast<T>(scale) * x + static_cast<T>(shift);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T, T dy) const {
+    return static_cast<T>(scale) * dy;
+  }
+};
+
+/// Comparisons are written so that NaN stays NaN.
+struct Relu {
+  static constexpr Saves saves = Saves::result;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return x < T(0) ? T(0) : x;
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T y, T dy) const {
+    return y <= T(0) ? T(0) : dy;
+  }
+};
+
+struct Relu6 {
+  static constexpr Saves saves = Saves::result;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    const T low = x < T(0) ? T(0) : x;
+    return low > T(6) ? T(6) : low;
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T y, T dy) const {
+    const T low = y <= T(0) ? T(0) : dy;
+    return y >= T(6) ? T(0) : low;
+  }
+};
+
+struct Tanh {
+  static constexpr Saves saves = Saves::result;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return kernels::tanh(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T y, T dy) const {
+    return dy * (T(1) - y) * (T(1) + y);
+  }
+};
+
+struct Sigmoid {
+  static constexpr Saves saves = Saves::result;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return kernels::sigmoid(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T y, T dy) const {
+    return dy * y * (T(1) - y);
+  }
+};
+
+struct Exp {
+  static constexpr Saves saves = Saves::result;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return kernels::exp(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T y, T dy) const {
+    return dy * y;
+  }
+};
+
+struct Log {
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return std::log(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T x, T dy) const {
+    return dy / x;
+  }
+};
+
+struct Square {
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return x * x;
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T x, T dy) const {
+    return T(2) * x * dy;
+  }
+};
+
+// Binary: y = apply(a, b). Their derivatives are binary functions again: engine/ops/elementwise.cpp says which.
+
+struct Add {
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T a, T b) const {
+    return a + b;
+  }
+};
+
+struct Subtract {
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T a, T b) const {
+    return a - b;
+  }
+};
+
+struct Multiply {
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T a, T b) const {
+    return a * b;
+  }
+};
+
+struct Divide {
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T a, T b) const {
+    return a / b;
+  }
+};
+
+/// a + scale b.
+struct AddScaled {
+  double scale;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T a, T b) const {
+    return a + static_cast<T>(scale) * b;
+  }
+};
+
+// The kernels of elementwise.h exist for these, on every device.
+#define GLIMPSE_FOR_EACH_UNARY(instance)                                                                       \
+  instance(Affine) instance(Relu) instance(Relu6) instance(Tanh) instance(Sigmoid) instance(Exp) instance(Log) \
+      instance(Square)
+#define GLIMPSE_FOR_EACH_BINARY(instance) \
+  instance(Add) instance(Subtract) instance(Multiply) instance(Divide) instance(AddScaled)
+
+}  // namespace glimpse::kernels
