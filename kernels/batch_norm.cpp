@@ -116,9 +116,11 @@ void batch_norm_backward_frozen(Cpu, const BatchNormShape& s, double eps, const 
                                 const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
   for_channels(s, [&](std::int64_t c) {
     const double scale = 1 / std::sqrt(static_cast<double>(variance[c]) + eps);
-    double shift_gradient = 0;
-    dweight[c] = static_cast<T>(weight_gradients(s, c, static_cast<double>(mean[c]), scale, x, dy, shift_gradient));
-    dbias[c] = static_cast<T>(shift_gradient);
+    if (dweight) {
+      double shift_gradient = 0;
+      dweight[c] = static_cast<T>(weight_gradients(s, c, static_cast<double>(mean[c]), scale, x, dy, shift_gradient));
+      dbias[c] = static_cast<T>(shift_gradient);
+    }
     if (!dx) return;
     const T factor = static_cast<T>(scale * static_cast<double>(weight[c]));
     for (std::int64_t i = 0; i < s.n; ++i) {

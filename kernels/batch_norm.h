@@ -30,7 +30,8 @@ void batch_norm_apply(Cpu, const BatchNormShape& shape, double eps, const T* x, 
 template <class T>
 void batch_norm_backward(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
                          const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
-/// Gradients of apply with mean and variance held constant: dx = weight / sqrt(variance + eps) dy. dx may be null.
+/// Gradients of apply with mean and variance held constant: dx = weight / sqrt(variance + eps) dy. dx may be
+/// null, and so may dweight and dbias together, and then x.
 template <class T>
 void batch_norm_backward_frozen(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean,
                                 const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
