@@ -44,9 +44,10 @@ else()
   message(STATUS "glimpse: oneDNN not used; GEMM and convolution on the CPU by Glimpse's own kernels (slower)")
 endif()
 
-# Flags of Glimpse's own code; consumers are not touched by them.
+# Flags of Glimpse's own code; consumers are not touched by them. -fno-math-errno: with errno, a loop that takes square
+# roots does not vectorise.
 add_library(glimpse_flags INTERFACE)
-target_compile_options(glimpse_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+target_compile_options(glimpse_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -fno-math-errno
   $<$<BOOL:${GLIMPSE_WERROR}>:-Werror>
   $<$<BOOL:${GLIMPSE_NATIVE}>:-march=native>)
 target_link_libraries(glimpse PRIVATE $<BUILD_INTERFACE:glimpse_flags>)

@@ -3,43 +3,42 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 namespace glimpse::kernels {
 
-/// Number of threads that parallel_for may use (OMP_NUM_THREADS, or set_threads).
-inline int threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
+/// Number of threads that parallel_for may use when called from this thread (OMP_NUM_THREADS, or set_threads).
+int threads();
 
-inline void set_threads([[maybe_unused]] int count) {
-#ifdef _OPENMP
-  omp_set_num_threads(count);
-#endif
-}
+/// Sets threads() for this thread and those that it starts parallel loops with.
+void set_threads(int count);
+
+/// Calls part(context, p) for p in [0, parts) on that many threads. This lives in the library, so that a loop in a
+/// program compiled without OpenMP is parallel too, and no function means one thing here and another there.
+void run_parts(std::int64_t parts, void (*part)(const void* context, std::int64_t p), const void* context);
 
 /// Calls body(begin, end) on contiguous, disjoint parts of [0, n), at most one per thread, none smaller than `grain`
 /// where avoidable. The body must not throw.
 template <class Body>
-void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
+void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
   if (n <= 0) return;
-  const std::int64_t parts = std::min<std::int64_t>(threads(), (n + grain - 1) / std::max<std::int64_t>(grain, 1));
+  const std::int64_t most = (n + grain - 1) / std::max<std::int64_t>(grain, 1);
+  const std::int64_t parts = most <= 1 ? 1 : std::min<std::int64_t>(threads(), most);
   if (parts <= 1) {
     body(std::int64_t{0}, n);
     return;
   }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
-#endif
-  for (std::int64_t p = 0; p < parts; ++p) body(n * p / parts, n * (p + 1) / parts);
+  struct Context {
+    const Body& body;
+    std::int64_t n, parts;
+  };
+  const Context context{body, n, parts};
+  run_parts(
+      parts,
+      [](const void* given, std::int64_t p) {
+        const Context& c = *static_cast<const Context*>(given);
+        c.body(c.n * p / c.parts, c.n * (p + 1) / c.parts);
+      },
+      &context);
 }
 
 }  // namespace glimpse::kernels
