@@ -1,0 +1,105 @@
+#include "op_case.h"
+
+#include <algorithm>
+
+#include "glimpse/engine/autograd.h"
+
+namespace glimpse::test {
+namespace {
+
+std::vector<OpCase>& registry() {
+  static std::vector<OpCase> cases;
+  return cases;
+}
+
+bool floating(const Tensor& x) { return x.dtype() == DType::f32 || x.dtype() == DType::f64; }
+
+Tensor exact_in_f32(const Tensor& x) { return x.to(DType::f32).to(DType::f64); }
+
+}  // namespace
+
+Tensor Draw::normal(const Shape& shape, double mean, double std) {
+  Tensor x = empty(shape, DType::f64);
+  fill_normal(x, mean, std, generator_);
+  return exact_in_f32(x);
+}
+
+Tensor Draw::uniform(const Shape& shape, double low, double high) {
+  Tensor x = empty(shape, DType::f64);
+  fill_uniform(x, low, high, generator_);
+  return exact_in_f32(x);
+}
+
+Tensor Draw::away_from_zero(const Shape& shape, double low, double high) {
+  const Tensor x = uniform(shape, low, high);
+  for (std::int64_t i = 0; i < x.numel(); ++i)
+    if (generator_.below(2)) at(x, i) = -at(x, i);
+  return x;
+}
+
+Tensor Draw::distinct(const Shape& shape) {
+  Tensor x = empty(shape, DType::f64);
+  const std::int64_t n = x.numel();
+  for (std::int64_t i = 0; i < n; ++i) at(x, i) = 0.1 * static_cast<double>(i - n / 2);
+  for (std::int64_t i = n - 1; i > 0; --i)
+    std::swap(at(x, i), at(x, static_cast<std::int64_t>(generator_.below(static_cast<std::uint64_t>(i) + 1))));
+  return exact_in_f32(x);
+}
+
+Tensor Draw::words(const Shape& shape, std::int64_t limit) {
+  Tensor x = empty(shape, DType::i32);
+  for (std::int64_t i = 0; i < x.numel(); ++i)
+    x.data<std::int32_t>()[i] = static_cast<std::int32_t>(generator_.below(static_cast<std::uint64_t>(limit)));
+  return x;
+}
+
+const std::vector<OpCase>& op_cases() {
+  auto& cases = registry();
+  const auto by_name = [](const OpCase& a, const OpCase& b) { return a.name < b.name; };
+  if (!std::is_sorted(cases.begin(), cases.end(), by_name)) std::sort(cases.begin(), cases.end(), by_name);
+  return cases;
+}
+
+OpCaseRegistrar::OpCaseRegistrar(OpCase op) { registry().push_back(std::move(op)); }
+
+Tensors make_inputs(const OpCase& op, const Sizes& sizes, DType dtype, Device device) {
+  Draw draw(7);
+  Tensors inputs = op.inputs(sizes, draw);
+  for (Tensor& x : inputs) x = (floating(x) ? x.to(dtype) : x).to(device);
+  return inputs;
+}
+
+bool differentiated(const OpCase& op, const Tensors& inputs, std::size_t i) {
+  return floating(inputs[i]) && std::find(op.constants.begin(), op.constants.end(), i) == op.constants.end();
+}
+
+Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs) {
+  Tensors leaves;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    leaves.push_back(inputs[i].clone());  // an op that writes into its inputs must not disturb the next run
+    if (differentiated(op, inputs, i)) leaves.back().set_requires_grad();
+  }
+  Outcome outcome{op.run(sizes, leaves), {}};
+  Draw draw(11);
+  Tensor total;
+  for (const Tensor& y : outcome.results) {
+    if (!y.requires_grad()) continue;
+    const Tensor u = draw.uniform(y.shape(), -1, 1).to(y.dtype()).to(y.device());
+    total = total.defined() ? total + sum(y * u) : sum(y * u);
+  }
+  if (total.defined()) total.backward();
+  for (const Tensor& x : leaves) outcome.gradients.push_back(x.grad());
+  for (Tensor& y : outcome.results) y = y.detach();
+  return outcome;
+}
+
+std::string title(const OpCase& op, const Sizes& sizes) {
+  std::string text = op.name + " (";
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (i > 0) text += ',';
+    text += std::to_string(sizes[i]);
+  }
+  return text += ')';
+}
+
+}  // namespace glimpse::test
