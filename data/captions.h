@@ -43,6 +43,9 @@ CaptionSet read_captions(const std::string& path, const std::string& splits_fold
 /// Words of raw text as in Karpathy's JSON: lower case, all but a-z, 0-9 and white space removed, cut at white space.
 std::vector<std::string> tokenize(std::string_view text);
 
+/// The words with blanks between them.
+std::string join_words(const std::vector<std::string>& words);
+
 /// Where an image lies: folder/subfolder/filename if that exists, else folder/filename.
 std::string image_path(const std::string& folder, const CaptionedImage& image);
 

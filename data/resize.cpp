@@ -119,7 +119,8 @@ Image resize(const Image& image, int width, int height) {
 void to_planes(const Image& image, int size, const std::array<float, 3>& mean, const std::array<float, 3>& std,
                float* y) {
   check(size > 0, "to_tensor: size {}", size);
-  check(std[0] > 0 && std[1] > 0 && std[2] > 0, "to_tensor: standard deviations must be positive, got {}", std);
+  check(std[0] > 0 && std[1] > 0 && std[2] > 0, "to_tensor: standard deviations must be positive, got {}, {}, {}", std[0],
+        std[1], std[2]);
   check_image("to_tensor", image);
   const bool fits = image.width == size && image.height == size;
   const Image resized = fits ? Image{} : resize(image, size, size);

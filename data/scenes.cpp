@@ -129,7 +129,7 @@ void export_scenes(const SceneDataset& scenes, const std::string& folder) {
     for (const std::vector<std::string>& words : image.captions) {
       entry["sentids"].push_back(sentence_id);
       entry["sentences"].push_back({{"tokens", words},
-                                    {"raw", fmt::format("{} .", fmt::join(words, " "))},
+                                    {"raw", join_words(words) + " ."},
                                     {"imgid", images.size()},
                                     {"sentid", sentence_id++}});
     }
