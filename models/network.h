@@ -76,9 +76,9 @@ struct Network {
 /// Builds a network layer by layer; every function returns the number of the new layer.
 class NetworkBuilder {
  public:
-  /// For square images of `size` pixels. With `max_stride` > 0 the grid shrinks by no more than that factor: where a
-  /// family asks for a further stride, halving() answers with a dilation instead.
-  NetworkBuilder(int size, int max_stride);
+  /// For square images of `size` pixels. Where a family would halve a grid to fewer than `grid` cells a side, halve()
+  /// answers with a dilation instead.
+  NetworkBuilder(int size, int grid);
 
   /// The layers that follow belong to a stage of this name.
   void begin_stage(const std::string& name);
@@ -95,15 +95,11 @@ class NetworkBuilder {
   int add(int a, int b);
   int concat(int a, int b);
 
-  /// What a family does where the grid is to be halved.
-  struct Halving {
-    bool strided;         ///< false: the stride is traded for dilation
-    int stride;           ///< 2, or 1 when traded
-    int dilation_before;  ///< of the very convolution that would have had the stride
-    int dilation_after;   ///< of all that follow
-  };
-  Halving halving();
-  /// The dilation of all convolutions from here on: doubled at each traded stride.
+  /// Whether a family that would now halve the grid of layer x may do so. If not, its stride becomes 1 and all
+  /// convolutions that follow get twice the dilation, so that they see what they would have seen (the "a trous" scheme
+  /// of Chen et al., arXiv 1606.00915).
+  bool halve(int x);
+  /// The dilation of convolutions from here on.
   int dilation() const { return dilation_; }
   const FeatureShape& shape(int layer) const { return network_.layers[static_cast<std::size_t>(layer)].shape; }
 
@@ -113,11 +109,14 @@ class NetworkBuilder {
  private:
   template <class Kind>
   int push(Kind kind, const std::string& name, std::vector<int> inputs, const FeatureShape& shape);
+  int pool(int x, const PoolOptions& options, bool largest);
 
   Network network_;
-  int max_stride_;
-  int stride_ = 1;
+  int grid_;
   int dilation_ = 1;
 };
+
+/// A convolution of this size that keeps the grid (for stride 1): padding dilation (kernel-1)/2.
+Conv2dOptions same_size(int kernel, int stride = 1, int dilation = 1, int groups = 1);
 
 }  // namespace glimpse
