@@ -4,27 +4,31 @@
 #include <bit>
 #include <cstdint>
 
+#include "glimpse/kernels/host_device.h"
+
 namespace glimpse {
 
 /// bfloat16: the upper half of a float.
 struct bf16 {
   std::uint16_t bits = 0;
   bf16() = default;
-  explicit bf16(float value) {
+  GLIMPSE_HOST_DEVICE explicit bf16(float value) {
     std::uint32_t u = std::bit_cast<std::uint32_t>(value);
     if ((u & 0x7fffffffu) > 0x7f800000u)
       bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);  // a NaN stays a (quiet) NaN
     else
       bits = static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  GLIMPSE_HOST_DEVICE explicit operator float() const {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
 };
 
 /// IEEE binary16.
 struct f16 {
   std::uint16_t bits = 0;
   f16() = default;
-  explicit f16(float value) {
+  GLIMPSE_HOST_DEVICE explicit f16(float value) {
     const std::uint32_t u = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = (u >> 16) & 0x8000u;
     const std::uint32_t magnitude = u & 0x7fffffffu;
@@ -41,7 +45,7 @@ struct f16 {
     }
     bits = static_cast<std::uint16_t>(sign | half);
   }
-  explicit operator float() const {
+  GLIMPSE_HOST_DEVICE explicit operator float() const {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t magnitude = bits & 0x7fffu;
     std::uint32_t u;
