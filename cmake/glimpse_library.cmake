@@ -53,10 +53,7 @@ target_compile_options(glimpse_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virt
   $<$<BOOL:${GLIMPSE_NATIVE}>:-march=native>)
 target_link_libraries(glimpse PRIVATE $<BUILD_INTERFACE:glimpse_flags>)
 
-if(GLIMPSE_CUDA STREQUAL "ON")
-  message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=ON, but this version has no CUDA kernels yet; use AUTO or OFF")
-endif()
-message(STATUS "glimpse: CUDA backend not built (this version has none)")
+include(glimpse_cuda)
 
 # A program of ours in <build>/bin.
 function(glimpse_program name)
