@@ -59,13 +59,18 @@ class Optimizer {
 
   /// Updates the flat parameters from the flat gradients, zeroing those. steps() already counts this step.
   virtual void update(const kernels::Clip& clip) = 0;
+  /// Flat, laid out as the parameters.
   const Tensor& moment(std::size_t index) const { return moments_[index]; }
 
  private:
-  Tensor slice(const Tensor& flat, std::size_t index) const;
-  void gather_gradients();
+  void check_parameters() const;
+  void gather_parameters();
+  void adopt_gradients();
+  std::string first_non_finite() const;
+  /// Parameter `index`'s part of a flat buffer.
+  Tensor part(const Tensor& flat, std::size_t index) const;
 
-  const char* name_;
+  std::string name_;
   std::vector<NamedTensor> parameters_;
   std::vector<std::size_t> offsets_;  // of each parameter in the flat buffers, in bytes
   Tensor flat_, gradients_;
