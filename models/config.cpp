@@ -198,18 +198,13 @@ Config config_from_json(const std::string& text, const std::string& where, const
   return config;
 }
 
-void set_config_value(Config& config, const std::string& assignment) {
-  const std::size_t equals = assignment.find('=');
-  check(equals != std::string::npos && equals > 0, "--set {}: expected key=value, such as decoder.hidden=256",
-        assignment);
-  const std::string key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
-  const std::string where = "--set " + assignment;
+void set_config_value(Config& config, const std::string& key, const std::string& value, const std::string& where) {
   bool is_text = false;
-  each_value(config, [&](const char* name, auto& value, const Rule&, const char*) {
-    if (key == name) is_text = std::is_same_v<std::remove_reference_t<decltype(value)>, std::string>;
+  each_value(config, [&](const char* name, auto& target, const Rule&, const char*) {
+    if (key == name) is_text = std::is_same_v<std::remove_reference_t<decltype(target)>, std::string>;
   });
-  const Json parsed = is_text ? Json(text) : Json::parse(text, nullptr, false);
-  set(config, key, parsed.is_discarded() ? Json(text) : parsed, where);
+  const Json parsed = is_text ? Json(value) : Json::parse(value, nullptr, false);
+  set(config, key, parsed.is_discarded() ? Json(value) : parsed, where);
 }
 
 std::vector<std::string> config_differences(const Config& a, const Config& b) {

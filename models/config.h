@@ -120,8 +120,8 @@ std::string config_to_json(const Config& config);
 /// The inverse. Keys that are absent keep the value of `defaults`; an entry "about" is skipped. Throws Error naming
 /// `where` for JSON that cannot be read, for a key that does not exist (listing those that do), and for a wrong value.
 Config config_from_json(const std::string& json, const std::string& where, const Config& defaults = {});
-/// Applies one "key=value". Throws Error that lists the valid keys or values.
-void set_config_value(Config& config, const std::string& assignment);
+/// Sets one value from text. Throws Error that begins with `where` and lists the valid keys or values.
+void set_config_value(Config& config, const std::string& key, const std::string& value, const std::string& where);
 /// The keys whose values differ, each as "key: A, not B".
 std::vector<std::string> config_differences(const Config& a, const Config& b);
 

@@ -54,7 +54,7 @@ void check_space(const std::string& folder, std::int64_t bytes_needed) {
 
 RunFolder::RunFolder(const std::string& path, std::int64_t bytes_needed) : path_(path) {
   while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
-  const fs::path created = first_missing(path_);
+  created_ = first_missing(path_);
   std::error_code error;
   fs::create_directories(path_, error);
   check(!error, "{}: cannot make this folder: {}", path_, error.message());
@@ -66,7 +66,7 @@ RunFolder::RunFolder(const std::string& path, std::int64_t bytes_needed) : path_
     check_space(path_, bytes_needed);
   } catch (...) {
     if (folder_ >= 0) ::close(folder_);
-    if (!created.empty()) fs::remove_all(created, error);
+    if (!created_.empty()) fs::remove_all(created_, error);
     throw;
   }
 }
@@ -80,6 +80,12 @@ void RunFolder::clear() {
     fs::remove(file, error);
     check(!error, "{}: cannot remove: {}", file, error.message());
   }
+}
+
+void RunFolder::abandon() {
+  clear();
+  std::error_code ignored;
+  if (!created_.empty()) fs::remove_all(created_, ignored);
 }
 
 bool is_run(const std::string& path) { return fs::exists(path + "/config.json"); }

@@ -29,9 +29,11 @@ class RunFolder {
 
   /// Removes what an earlier run left here, so that nothing of it is taken for this one's; the feature cache stays.
   void clear();
+  /// clear(), and removes the folders that were made for this run: nothing of it is left.
+  void abandon();
 
  private:
-  std::string path_;
+  std::string path_, created_;  // the topmost folder that the constructor made, if any
   int folder_ = -1;
 };
 

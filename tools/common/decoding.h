@@ -1,0 +1,35 @@
+#pragma once
+// The options of beam search and the output files that evaluate and caption share.
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "glimpse/data/attention_map.h"
+#include "glimpse/data/vocabulary.h"
+#include "glimpse/models/beam.h"
+#include "glimpse/models/encoder.h"
+
+namespace glimpse::tools {
+
+struct DecodingOptions {
+  BeamOptions beam;
+  int max_words = 30;
+  std::int64_t batch = 32;
+  int threads = 0;
+  std::string device = "cpu";
+};
+
+/// --beam, --max-words, --length-penalty, --suppress-unk, --batch, --threads, --device.
+void add_decoding_options(CLI::App& app, DecodingOptions& options);
+/// Applies threads and device, and completes `options.beam`. Throws Error.
+void use_decoding_options(DecodingOptions& options);
+
+/// Throws Error unless a file can be written at `path`; makes nothing. Asked before hours of work, not after.
+void check_can_write(const std::string& path);
+/// The same for files in a folder that need not exist yet.
+void check_can_write_folder(const std::string& path);
+
+/// The maps of a caption that was decoded with keep_alphas.
+AttentionMaps attention_maps(const Caption& caption, const Vocabulary& vocabulary, const Encoder& encoder);
+
+}  // namespace glimpse::tools

@@ -1,0 +1,54 @@
+#include "progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace glimpse::tools {
+namespace {
+
+/// Columns of the terminal; a longer line would wrap and could not be rewritten.
+std::size_t columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79u;
+}
+
+}  // namespace
+
+Progress::Progress(double seconds_between) : terminal_(::isatty(STDERR_FILENO) == 1) {
+  between_ = terminal_ ? 0.1 : seconds_between;
+}
+
+Progress::~Progress() { clear(); }
+
+bool Progress::due() const { return watch_.seconds() - last_ >= between_; }
+
+void Progress::update(const std::string& line) {
+  if (!due()) return;
+  last_ = watch_.seconds();
+  if (terminal_) {
+    fmt::print(stderr, "\r\x1b[K{}", line.substr(0, columns()));
+    shown_ = true;
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+void Progress::clear() {
+  if (shown_) {
+    fmt::print(stderr, "\r\x1b[K");
+    std::fflush(stderr);
+  }
+  shown_ = false;
+}
+
+void Progress::print(const std::string& line) {
+  clear();
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+}  // namespace glimpse::tools

@@ -1,0 +1,251 @@
+// Scores a captioner, or captions that any other system has written, on a split of a data set.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "common/decoding.h"
+#include "common/evaluation.h"
+#include "common/features.h"
+#include "common/program.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/kernels/check.h"
+
+namespace {
+
+using namespace glimpse;
+using namespace glimpse::tools;
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string model, images, captions, splits, split, features, out, json, compare, attention;
+  int pictures = 12;
+  DecodingOptions decoding;
+};
+
+/// What is printed and written at the end.
+struct Result {
+  std::string split, system;
+  CaptionSet set;  ///< what `images` point into, unless a caller's Examples hold it
+  ImageList images;
+  std::vector<CaptionWords> captions;
+  Scores scores;
+  Json extra = Json::object();  ///< goes into --json as it is
+};
+
+void add_options(CLI::App& app, Arguments& a) {
+  app.add_option("--model", a.model, "a run's best.safetensors");
+  app.add_option("--images", a.images, "folder of photographs; without it: the scenes that the model was trained on");
+  app.add_option("--captions", a.captions, "Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  app.add_option("--splits", a.splits, "folder with split lists, for caption files without splits");
+  app.add_option("--split", a.split, "train, val or test (default: val; of scenes: test)");
+  app.add_option("--features", a.features, "feature cache to use or make, for encoders that were frozen");
+  app.add_option("--out", a.out, "write [{\"filename\", \"caption\", \"references\"}, ...] here");
+  app.add_option("--json", a.json, "write the scores here");
+  app.add_option("--compare", a.compare, "score the captions of this JSON file, [{\"filename\", \"caption\"}, ...]")
+      ->excludes("--model");
+  app.add_option("--attention", a.attention, "folder for pictures of where the model looks at each word");
+  app.add_option("--pictures", a.pictures, "images drawn with --attention")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  add_decoding_options(app, a.decoding);
+}
+
+/// Words of a caption written by another system: as in the references, <unk> kept.
+CaptionWords words_of(const std::string& caption) {
+  CaptionWords words;
+  for (std::size_t begin = 0; begin < caption.size();) {
+    const std::size_t end = std::min(caption.find_first_of(" \t\n\r", begin), caption.size());
+    const std::string piece = caption.substr(begin, end - begin);
+    if (piece == "<unk>")
+      words.push_back(piece);
+    else
+      for (std::string& word : tokenize(piece)) words.push_back(std::move(word));
+    begin = end + 1;
+  }
+  return words;
+}
+
+std::unordered_map<std::string, CaptionWords> read_compared(const std::string& path) {
+  std::unordered_map<std::string, CaptionWords> captions;
+  try {
+    for (const Json& entry : Json::parse(read_text_file(path)))
+      captions[entry.at("filename").get<std::string>()] = words_of(entry.at("caption").get<std::string>());
+  } catch (const Json::exception& e) {
+    fail("{}: expected [{{\"filename\": ..., \"caption\": ...}}, ...]: {}", path, e.what());
+  }
+  return captions;
+}
+
+Result compare(const Arguments& a) {
+  check(!a.captions.empty(), "--compare needs --captions FILE with the references");
+  const std::unordered_map<std::string, CaptionWords> captions = read_compared(a.compare);
+  Result result;
+  result.split = a.split.empty() ? "val" : a.split;
+  result.system = a.compare;
+  result.set = read_captions(a.captions, a.splits);
+  result.images = result.set.split(result.split);
+  check(!result.images.empty(), "{}: no image of split '{}'", a.captions, result.split);
+  std::int64_t missing = 0;
+  std::string first_missing;
+  for (const CaptionedImage* image : result.images) {
+    const auto found = captions.find(image->filename);
+    if (found != captions.end()) {
+      result.captions.push_back(found->second);
+    } else if (missing++ == 0) {
+      first_missing = image->filename;
+    }
+  }
+  check(missing == 0, "{}: no caption for {} of the {} images of split '{}', the first is {}", a.compare, missing,
+        result.images.size(), result.split, first_missing);
+  return result;
+}
+
+/// What the model saw in training, or what the options name.
+Config data_config(const Arguments& a, const Config& trained) {
+  Config config = trained;
+  config.data.images = a.images;
+  config.data.captions = a.captions;
+  config.data.splits = a.splits;
+  check(!a.images.empty() || trained.uses_scenes(), "{}: trained on photographs: --images and --captions name them",
+        a.model);
+  return config;
+}
+
+void draw(const Arguments& a, const Captioner& captioner, const Vocabulary& vocabulary, const Examples& examples,
+          const Result& result, const DecodedSplit& decoded) {
+  const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(a.pictures), result.images.size());
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t i = k * result.images.size() / count;  // spread over the split
+    const CaptionedImage& image = *result.images[i];
+    const std::string name = image.filename.substr(0, image.filename.find_last_of('.'));
+    write_attention_pictures(a.attention, name, examples.image(image),
+                             attention_maps(decoded.captions[i].front(), vocabulary, captioner.encoder));
+  }
+  fmt::print("attention   {} pictures in {}\n", count, a.attention);
+}
+
+void print_attention(const AttentionStatistic& s) {
+  fmt::print(
+      "attention   {:.1f} % of it lies inside the named shape when its noun is written; the shape covers {:.1f} % of "
+      "the picture: {:.1f} times chance ({} nouns)\n",
+      100 * s.inside, 100 * s.area, s.ratio(), s.nouns);
+}
+
+/// Captions the split with the model.
+Result evaluate(const Arguments& a, Examples& examples, const Captioner& captioner) {
+  const Vocabulary vocabulary(captioner.words);
+  Result result{a.split.empty() ? (examples.scenes() ? "test" : "val") : a.split, a.model, {}, {}, {}, Json::object()};
+  result.images = examples.split_or_fail(result.split);
+  const bool attends = captioner.config.decoder.attention != "none";
+  check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
+
+  Progress progress;
+  std::optional<FeatureCache> cache;
+  if (!a.features.empty()) {
+    const std::string weights = captioner.encoder_source.empty() ? hash_file(a.model) : captioner.encoder_source;
+    cache.emplace(open_features(captioner, examples, result.images, weights, a.features, progress));
+  }
+  BeamOptions beam = a.decoding.beam;
+  beam.keep_alphas = attends && (examples.scenes() || !a.attention.empty());
+  const auto watch = [&](std::int64_t done) {
+    progress.update(fmt::format("captioning {}/{}", done, result.images.size()));
+    return true;
+  };
+  const DecodedSplit decoded = decode_split(captioner.decoder, result.images,
+                                            cache ? cached_features(*cache) : encoded_features(captioner, examples),
+                                            beam, a.decoding.batch, watch);
+  progress.clear();
+  result.captions = best_captions(decoded, vocabulary);
+
+  const auto count = static_cast<double>(result.images.size());
+  std::int64_t unfinished = 0;
+  for (const std::vector<Caption>& captions : decoded.captions) unfinished += !captions.front().finished;
+  result.extra["beam"] = beam.beam;
+  result.extra["length_penalty"] = beam.length_penalty;
+  result.extra["captions_per_s"] = count / decoded.seconds;
+  result.extra["captions_per_s_with_features"] = count / decoded.total_seconds;
+  result.extra["unfinished"] = unfinished;
+  fmt::print("speed       {:.1f} captions/s; {:.1f} with {}\n", count / decoded.seconds, count / decoded.total_seconds,
+             cache ? "reading the features" : "reading and encoding the images");
+  if (examples.scenes() && attends) {
+    const AttentionStatistic s = attention_statistic(*examples.scenes(), result.images, decoded, vocabulary,
+                                                     captioner.encoder.grid_height(), captioner.encoder.grid_width());
+    print_attention(s);
+    result.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
+  }
+  if (!a.attention.empty()) draw(a, captioner, vocabulary, examples, result, decoded);
+  return result;
+}
+
+std::string joined(const CaptionWords& words) { return fmt::format("{}", fmt::join(words, " ")); }
+
+void write_results(const Arguments& a, const Result& r, const CaptionStatistics& statistics) {
+  if (!a.out.empty()) {
+    Json out = Json::array();
+    for (std::size_t i = 0; i < r.images.size(); ++i) {
+      Json references = Json::array();
+      for (const CaptionWords& words : r.images[i]->captions) references.push_back(joined(words));
+      out.push_back(
+          {{"filename", r.images[i]->filename}, {"caption", joined(r.captions[i])}, {"references", references}});
+    }
+    write_file_atomically(a.out, out.dump(1) + "\n");
+  }
+  if (!a.json.empty()) {
+    Json json = {{"images", r.scores.images},
+                 {"split", r.split},
+                 {"system", r.system},
+                 {"bleu", r.scores.bleu},
+                 {"rouge_l", r.scores.rouge_l},
+                 {"cider_d", r.scores.cider_d},
+                 {"distinct", statistics.distinct},
+                 {"unknown", statistics.unknown},
+                 {"mean_length", statistics.mean_length}};
+    json.update(r.extra);
+    write_file_atomically(a.json, json.dump(1) + "\n");
+  }
+}
+
+void report(const Arguments& a, Result& r) {
+  r.scores = score_captions(r.captions, references_of(r.images));
+  const CaptionStatistics statistics = caption_statistics(r.captions);
+  fmt::print("scores      {}: split {}, {} images{}, refs=tokens of the caption file\n", r.system, r.split,
+             r.scores.images, r.extra.contains("beam") ? fmt::format(", beam {}", r.extra["beam"].get<int>()) : "");
+  for (int n = 0; n < 4; ++n) fmt::print("BLEU-{}      {:.4f}\n", n + 1, r.scores.bleu[static_cast<std::size_t>(n)]);
+  fmt::print("ROUGE-L     {:.4f}\nCIDEr-D     {:.4f}\n", r.scores.rouge_l, r.scores.cider_d);
+  fmt::print("captions    {:.1f} % distinct, {:.1f} words long, {:.2f} % of the words <unk>\n",
+             100 * statistics.distinct, statistics.mean_length, 100 * statistics.unknown);
+  write_results(a, r, statistics);
+}
+
+void run(int argc, char** argv) {
+  CLI::App app("Scores captions: BLEU-1..4, ROUGE-L and CIDEr-D as coco-caption computes them.", "evaluate");
+  Arguments a;
+  a.decoding.beam.beam = 5;
+  add_options(app, a);
+  parse_arguments(app, argc, argv);
+  check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
+  use_decoding_options(a.decoding);
+  for (const std::string& path : {a.out, a.json})
+    if (!path.empty()) check_can_write(path);
+  if (!a.attention.empty()) check_can_write_folder(a.attention);
+  if (!a.compare.empty()) {
+    Result result = compare(a);
+    report(a, result);
+    return;
+  }
+  const Captioner captioner = load_captioner(a.model);
+  Examples examples(data_config(a, captioner.config));
+  Result result = evaluate(a, examples, captioner);
+  report(a, result);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return glimpse::tools::run_program("evaluate", [&] { run(argc, argv); });
+}

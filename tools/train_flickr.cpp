@@ -1,0 +1,151 @@
+// Trains a captioner: on the built-in scenes, or on photographs with captions.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <functional>
+#include <vector>
+
+#include "common/program.h"
+#include "common/run_folder.h"
+#include "common/training_run.h"
+#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/parallel.h"
+
+namespace {
+
+using namespace glimpse;
+using namespace glimpse::tools;
+
+/// One value that the command line gives: its key, the text, and the option that gave it.
+struct Assignment {
+  std::string key, value, option;
+};
+
+struct Arguments {
+  std::vector<Assignment> assignments;
+  std::string recipe, run;
+  bool resume = false, overwrite = false, print_config = false, list_keys = false;
+};
+
+/// An option that sets one value of the configuration.
+void add_value(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
+               const std::string& about) {
+  app.add_option_function<std::string>(
+      option,
+      [&a, option, key](const std::string& value) {
+        a.assignments.push_back({key, value, option + " " + value});
+      },
+      about);
+}
+
+void add_switch(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
+                const std::string& about) {
+  app.add_flag_callback(
+      option,
+      [&a, option, key] {
+        a.assignments.push_back({key, "true", option});
+      },
+      about);
+}
+
+void add_options(CLI::App& app, Arguments& a) {
+  add_value(app, a, "--images", "data.images", "folder of photographs; without it: the built-in scenes");
+  add_value(app, a, "--captions", "data.captions", "Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  add_value(app, a, "--splits", "data.splits", "folder with split lists, for caption files without splits");
+  add_value(app, a, "--features", "data.features", "feature cache to use or make (default: in the run's folder)");
+  add_value(app, a, "--min-count", "data.min_count", "rarer words become <unk>");
+  add_switch(app, a, "--skip-bad", "data.skip_bad", "leave out images that cannot be read, and list them");
+  add_value(app, a, "--encoder", "encoder.name", "densenet169, resnet50, mobilenet_v2, ..., or scratch");
+  add_value(app, a, "--weights", "encoder.weights", "the encoder's weights, torchvision's names");
+  add_value(app, a, "--stage", "encoder.stage", "stage whose output the decoder sees");
+  add_value(app, a, "--grid", "encoder.grid", "cells a side of the grid, such as 14");
+  add_switch(app, a, "--stride-in-1x1", "encoder.stride_in_1x1", "ResNet v1");
+  add_value(app, a, "--fine-tune", "encoder.fine_tune", "train the encoder from this stage on");
+  add_value(app, a, "--epochs", "training.epochs", "passes over the training captions, at most");
+  add_value(app, a, "--batch", "training.batch", "captions a step");
+  add_value(app, a, "--learning-rate", "training.learning_rate", "of the decoder");
+  add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");
+  add_value(app, a, "--threads", "training.threads", "0: one a core");
+  add_value(app, a, "--device", "training.device", "cpu");
+  app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")));
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [&a](const std::vector<std::string>& values) {
+           for (const std::string& text : values) {
+             const std::size_t equals = text.find('=');
+             check(equals != std::string::npos, "--set {}: expected key=value, such as decoder.hidden=256", text);
+             a.assignments.push_back({text.substr(0, equals), text.substr(equals + 1), "--set " + text});
+           }
+         },
+         "any value of the configuration: --set decoder.hidden=256 loss.label_smoothing=0.1 (see --keys)")
+      ->type_name("KEY=VALUE ...");
+  app.add_option("--run", a.run, "folder of the run (default: runs/scenes, or runs/ENCODER)");
+  app.add_flag("--resume", a.resume, "go on where the run in the folder stopped");
+  app.add_flag("--overwrite", a.overwrite, "replace the run in the folder")->excludes("--resume");
+  app.add_flag("--print-config", a.print_config, "print the whole configuration, which is a recipe, and exit");
+  app.add_flag("--keys", a.list_keys, "list the values of the configuration and exit");
+}
+
+void apply(Config& config, const std::vector<Assignment>& assignments) {
+  for (const Assignment& a : assignments) set_config_value(config, a.key, a.value, a.option);
+}
+
+/// What the command line asks for when the run begins: the recipe, and over it what the options say.
+Config requested(const Arguments& a) {
+  Config named;
+  apply(named, a.assignments);
+  Config config = read_recipe(!a.recipe.empty() ? a.recipe : named.uses_scenes() ? "scenes" : "default");
+  apply(config, a.assignments);
+  return config;
+}
+
+/// The configuration of a run that goes on: as recorded, but for what may change.
+Config resumed(const Arguments& a, const std::string& folder) {
+  const Config recorded = recorded_config(folder);
+  check(a.recipe.empty() || read_recipe(a.recipe).recipe == recorded.recipe,
+        "--resume: the run was started with recipe {}, not {}", recorded.recipe, a.recipe);
+  Config config = recorded;
+  apply(config, a.assignments);
+  check_same_run(recorded, config);
+  return config;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Trains a captioner. Without arguments: on the built-in scenes, from nothing, into runs/scenes.",
+               "train_flickr");
+  Arguments a;
+  add_options(app, a);
+  parse_arguments(app, argc, argv);
+  if (a.list_keys) {
+    for (const ConfigKey& key : config_keys()) fmt::print("{:<28}{} [{}]\n", key.key, key.about, key.valid);
+    return 0;
+  }
+  RunRequest request;
+  request.resume = a.resume;
+  request.overwrite = a.overwrite;
+  Config config = a.resume && !a.run.empty() && is_run(a.run) ? resumed(a, a.run) : requested(a);
+  request.folder = !a.run.empty() ? a.run : config.uses_scenes() ? "runs/scenes" : "runs/" + config.encoder.name;
+  Progress progress;
+  if (a.resume && a.run.empty() && is_run(request.folder)) config = resumed(a, request.folder);
+  if (a.resume && !is_run(request.folder))
+    progress.print(fmt::format("{}: no run to go on with; starting from the beginning", request.folder));
+  check_device(config.training.device);
+  use_threads(config.training.threads);
+  config.training.threads = kernels::threads();
+  if (a.print_config) {
+    fmt::print("{}", config_to_json(config));
+    return 0;
+  }
+  request.config = config;
+  return train(request, progress);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return glimpse::tools::run_program("train_flickr", [&] {
+    const int code = run(argc, argv);
+    if (code != 0) throw glimpse::tools::Exit{code};
+  });
+}
