@@ -139,7 +139,9 @@ void print_attention(const AttentionStatistic& s) {
 /// Captions the split with the model.
 Result evaluate(const Arguments& a, Examples& examples, const Captioner& captioner) {
   const Vocabulary vocabulary(captioner.words);
-  Result result{a.split.empty() ? (examples.scenes() ? "test" : "val") : a.split, a.model, {}, {}, {}, Json::object()};
+  Result result;
+  result.split = !a.split.empty() ? a.split : examples.scenes() ? "test" : "val";
+  result.system = a.model;
   result.images = examples.split_or_fail(result.split);
   const bool attends = captioner.config.decoder.attention != "none";
   check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
