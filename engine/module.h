@@ -80,6 +80,19 @@ std::vector<NamedTensor> parameters(M& module, More&... more) {
   return result;
 }
 
+/// Gives every floating-point tensor of a module this type (f32 or f64), as a new tensor; trainable ones stay so, without
+/// their gradients. Before an optimiser takes the parameters.
+template <ModuleLike M>
+void convert(M& module, DType dtype) {
+  Visitor visitor([&](const std::string&, Tensor& tensor, bool) {
+    if (!tensor.defined() || tensor.dtype() == dtype || tensor.dtype() == DType::i32) return;
+    const bool trained = tensor.requires_grad();
+    tensor = tensor.detach().to(dtype);
+    if (trained) tensor.set_requires_grad();
+  });
+  module.visit(visitor);
+}
+
 /// Copies every tensor of `source` into the tensor of the same name in `target`, converting the type. Throws Error that
 /// lists, by name, what is missing, what is left over, and what has another shape; then nothing was copied. `what` says
 /// in the message where the tensors come from.

@@ -282,7 +282,7 @@ void attention_backward_features(Cpu, const AttentionShape& s, const T* alpha, c
 }
 
 template <class T>
-void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, T* gate,
+void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
                   std::int64_t gate_stride, const T* context, T* gated) {
   parallel_for(queries, 8, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t q = begin; q < end; ++q) {
@@ -290,7 +290,7 @@ void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t
       const T* c = context + q * channels;
       T* z = gated + q * channels;
 #pragma omp simd
-      for (std::int64_t i = 0; i < width; ++i) g[i] = kernels::sigmoid(g[i]);
+      for (std::int64_t i = 0; i < width; ++i) g[i] = kernels::sigmoid(g[i] + bias[i]);
       if (width == 1) {
         for (std::int64_t d = 0; d < channels; ++d) z[d] = g[0] * c[d];
       } else {
@@ -325,14 +325,14 @@ void gate_backward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_
   });
 }
 
-#define GLIMPSE_INSTANTIATE(T)                                                                                        \
-  template void attention_forward(Cpu, const AttentionShape&, const AttentionInputs<T>&, T*, T*);                     \
-  template void attention_backward(Cpu, const AttentionShape&, const AttentionInputs<T>&, const T*, const T*,         \
-                                   const T*, T*, T*, std::int64_t);                                                   \
-  template void attention_backward_keys(Cpu, const AttentionShape&, const AttentionInputs<T>&, const T*, T*, T*, T*); \
-  template void attention_backward_features(Cpu, const AttentionShape&, const T*, const T*, T*);                      \
-  template void gate_forward(Cpu, std::int64_t, std::int64_t, std::int64_t, T*, std::int64_t, const T*, T*);          \
-  template void gate_backward(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*,        \
+#define GLIMPSE_INSTANTIATE(T)                                                                                         \
+  template void attention_forward(Cpu, const AttentionShape&, const AttentionInputs<T>&, T*, T*);                      \
+  template void attention_backward(Cpu, const AttentionShape&, const AttentionInputs<T>&, const T*, const T*,          \
+                                   const T*, T*, T*, std::int64_t);                                                    \
+  template void attention_backward_keys(Cpu, const AttentionShape&, const AttentionInputs<T>&, const T*, T*, T*, T*);  \
+  template void attention_backward_features(Cpu, const AttentionShape&, const T*, const T*, T*);                       \
+  template void gate_forward(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, T*, std::int64_t, const T*, T*); \
+  template void gate_backward(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*,         \
                               const T*, T*, T*, std::int64_t);
 GLIMPSE_INSTANTIATE(float)
 GLIMPSE_INSTANTIATE(double)

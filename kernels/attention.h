@@ -57,7 +57,7 @@ void attention_backward_features(Cpu, const AttentionShape& shape, const T* alph
 /// The gate of the context (paper, 4.2.1): gate = sig(gate) in place, gated (Q,D) = gate * context. gate (Q,width),
 /// rows gate_stride apart, width = 1 or D.
 template <class T>
-void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, T* gate,
+void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
                   std::int64_t gate_stride, const T* context, T* gated);
 
 /// dcontext (Q,D) = gate * dgated, may be dgated; dgate (Q,width) with rows dgate_stride apart is the gradient of the
