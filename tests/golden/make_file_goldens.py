@@ -4,6 +4,7 @@ Needs: pip install numpy torch safetensors. Run from anywhere; writes beside its
 """
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
@@ -29,4 +30,14 @@ def reference_safetensors():
     )
 
 
+def numpy_files():
+    np.save(here / "f4.npy", np.array([[0.5, -1, 2], [3, 4, 1e30]], dtype="<f4"))
+    np.save(here / "i8.npy", np.array([-(2**31), 2**31 - 1]))
+    np.save(here / "fortran.npy", np.asfortranarray(np.ones((2, 3), dtype="<f4")))
+    with open(here / "version2.npy", "wb") as file:
+        np.lib.format.write_array(file, np.array([1.5], dtype="<f2"), version=(2, 0))
+
+
 reference_safetensors()
+(here / "reference.safetensors").chmod(0o644)
+numpy_files()
