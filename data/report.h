@@ -1,0 +1,79 @@
+#pragma once
+// report.html of a run: one file that shows what was trained, how it went, and what it says about which pictures.
+
+#include <array>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "glimpse/data/attention_map.h"
+#include "glimpse/data/image.h"
+#include "glimpse/data/metrics.h"
+
+namespace glimpse {
+
+/// A label and what stands beside it, as text.
+using ReportRow = std::pair<std::string, std::string>;
+
+/// One line of a chart. Points whose value is not finite are left out.
+struct ReportCurve {
+  std::string name;                           // "training", "validation"
+  std::vector<std::array<double, 2>> points;  // (x, value), x rising
+};
+
+/// A chart with a common x axis of steps or epochs.
+struct ReportChart {
+  std::string title;    // "Loss", "Top-5 accuracy"
+  std::string unit;     // written behind values: "%", "nats"; may be empty
+  std::string x_label;  // "epoch"
+  std::vector<ReportCurve> curves;
+  double marked_x = std::numeric_limits<double>::quiet_NaN();  // the x of the model that was kept; NaN: no mark
+};
+
+/// A caption beside what people wrote.
+struct ReportCaption {
+  std::string name;  // of the image
+  Image photograph;
+  std::string caption;
+  std::vector<std::string> references;
+  double cider_d = 0;
+};
+
+/// A caption that can be read word by word with the map of each word.
+struct ReportAttention {
+  std::string name;
+  Image photograph;
+  AttentionMaps maps;
+};
+
+/// What a report shows, in this order. Parts that are empty are left out.
+struct Report {
+  std::string title;              // "scenes, default recipe"
+  std::string summary;            // a sentence below it
+  std::vector<ReportRow> scores;  // large numbers: {"BLEU-4", "0.213"}
+  std::string scores_note;        // "val, 1000 images, beam 3, refs=karpathy-tokens"
+  std::vector<ReportChart> charts;
+  std::vector<ReportAttention> attention;
+  std::vector<ReportCaption> best, worst;
+  std::vector<ReportRow> configuration;
+};
+
+/// BLEU-1..4, ROUGE-L and CIDEr-D as rows with three decimals.
+std::vector<ReportRow> score_rows(const Scores& scores);
+
+/// Positions of the `count` images with the highest CIDEr-D, best first, and of the `count` with the lowest, worst
+/// first (fewer where there are fewer images; then the lists overlap). Of equals the earlier comes first.
+struct RankedImages {
+  std::vector<std::size_t> best, worst;
+};
+RankedImages rank_by_cider_d(const Scores& scores, std::size_t count);
+
+/// The page: UTF-8, with pictures, style and script inside; it loads nothing and follows the reader's light or dark
+/// setting. All text is escaped. Pictures are reduced to at most 480 pixels.
+std::string report_html(const Report& report);
+
+/// Writes the page under a temporary name, then renames. Throws Error naming the path.
+void write_report(const std::string& path, const Report& report);
+
+}  // namespace glimpse
