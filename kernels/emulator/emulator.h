@@ -1,0 +1,54 @@
+#pragma once
+// Runs CUDA kernels where there is no GPU: g++ compiles a .cu file against this instead of CUDA's headers, and a launch
+// runs its threads here, one block after another. What is left to chance on a GPU (the order of threads and blocks) is
+// drawn from a seed; what CUDA leaves undefined (divergent barriers, shared memory read before it is written, writes
+// past its end, values shuffled from absent lanes) is reported or poisoned.
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+
+#include "glimpse/kernels/emulator/block.h"
+#include "glimpse/kernels/emulator/intrinsics.h"
+#include "glimpse/kernels/emulator/language.h"
+#include "glimpse/kernels/emulator/shared_memory.h"
+#include "glimpse/kernels/emulator/warp.h"
+
+namespace glimpse::emulator {
+
+struct Options {
+  std::uint64_t seed = 1;  ///< of the order of threads and blocks
+  /// One operating system thread per thread of the kernel, for ThreadSanitizer, instead of fibers.
+  bool system_threads = false;
+  /// As compute capability 7 and later document it: threads that have exited are not waited for. Off, a barrier or a
+  /// mask that an exited thread is missing from is an error, as it is to compute-sanitizer.
+  bool allow_early_exit = false;
+};
+
+/// Of the launches to come, in the whole process.
+Options& options();
+
+/// Launches since the start of the program.
+std::uint64_t launches();
+
+/// Runs the grid to its end. Throws Error for a shape that CUDA refuses, and the first error of a block.
+void run(const Grid& grid);
+
+/// kernel<<<grid, block, shared>>>(arguments...).
+template <class... P, class... A>
+void launch_emulated(std::string name, dim3 grid, dim3 block, std::size_t shared, void (*kernel)(P...),
+                     A&&... arguments) {
+  struct Call {
+    void (*kernel)(P...);
+    std::tuple<P...> arguments;
+  };
+  const Call call{kernel, std::tuple<P...>(static_cast<P>(arguments)...)};
+  run({std::move(name), grid, block, shared,
+       [](const void* context) {
+         const Call& c = *static_cast<const Call*>(context);
+         std::apply(c.kernel, c.arguments);
+       },
+       &call});
+}
+
+}  // namespace glimpse::emulator

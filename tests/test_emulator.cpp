@@ -1,0 +1,487 @@
+// The emulator against what the CUDA C++ Programming Guide documents: built-in variables, barriers, shuffles of all
+// widths and masks, votes, atomics, shared memory, and the faults that it must find.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "glimpse/kernels/device_helpers.cuh"
+
+using namespace glimpse;
+using namespace glimpse::kernels;
+
+namespace {
+
+/// Runs `body()` in every thread of the grid.
+__global__ void call(const std::function<void()>* body) { (*body)(); }
+
+void run(dim3 grid, dim3 block, const std::function<void()>& body, std::size_t shared = 0) {
+  launch(Cuda{}, {"test_kernel", {7}, grid, block, shared}, call, &body);
+}
+
+/// The message of the Error that running `body` gives.
+std::string failure(dim3 block, const std::function<void()>& body, std::size_t shared = 0) {
+  try {
+    run(1, block, body, shared);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+/// Options that hold until the end of a scope.
+struct WithOptions {
+  emulator::Options before = emulator::options();
+  explicit WithOptions(const emulator::Options& options) { emulator::options() = options; }
+  ~WithOptions() { emulator::options() = before; }
+};
+
+/// What a shuffle must return, from the guide's table: the source lane, or the caller's own.
+int shuffle_source(int kind, int lane, int argument, int width) {
+  const int group = lane / width * width;
+  switch (kind) {
+    case 0:
+      return group + (argument % width + width) % width;
+    case 1:
+      return lane - argument < group ? lane : lane - argument;
+    case 2:
+      return lane + argument >= group + width ? lane : lane + argument;
+    default:
+      return (lane ^ argument) >= group + width ? lane : lane ^ argument;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every thread of a grid runs once and knows its place") {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    WithOptions options({.seed = seed});
+    const dim3 grid(3, 2, 2), block(5, 4, 3);
+    std::vector<int> visits(3 * 2 * 2 * 5 * 4 * 3, 0);
+    run(grid, block, [&] {
+      CHECK((gridDim.x == 3 && gridDim.y == 2 && gridDim.z == 2 && blockDim.x == 5 && blockDim.y == 4 &&
+             blockDim.z == 3));
+      const unsigned b = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+      const unsigned t = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+      ++visits[b * 60 + t];
+    });
+    CHECK(std::all_of(visits.begin(), visits.end(), [](int n) { return n == 1; }));
+  }
+}
+
+TEST_CASE("blocks of up to 1024 threads, and no shape that CUDA refuses") {
+  int count = 0;
+  run(2, 1024, [&] { ++count; });
+  CHECK(count == 2048);
+  CHECK_THROWS_AS(run(0, 32, [] {}), Error);
+  CHECK_THROWS_AS(run(1, 1025, [] {}), Error);
+  CHECK_THROWS_AS(run(1, dim3(1, 1, 65), [] {}), Error);
+  CHECK_THROWS_AS(run(dim3(1, 65536), 1, [] {}), Error);
+  CHECK_THROWS_AS(run(
+                      1, 32, [] {}, 228 << 10),
+                  Error);
+}
+
+TEST_CASE("the order of threads depends on the seed alone") {
+  const auto order = [](std::uint64_t seed) {
+    WithOptions options({.seed = seed});
+    std::vector<unsigned> result;
+    run(2, 64, [&] {
+      result.push_back(threadIdx.x);
+      __syncthreads();
+      result.push_back(threadIdx.x);
+    });
+    return result;
+  };
+  CHECK(order(1) == order(1));
+  CHECK(order(1) != order(2));
+  std::vector<unsigned> counting(64);
+  for (unsigned i = 0; i < 64; ++i) counting[i] = i;
+  const std::vector<unsigned> all = order(1);
+  CHECK(std::vector<unsigned>(all.begin(), all.begin() + 64) != counting);
+}
+
+TEST_CASE("__syncthreads orders shared memory, for any number of threads") {
+  for (const unsigned threads : {1u, 31u, 32u, 33u, 256u, 1000u, 1024u}) {
+    for (const std::uint64_t seed : {1, 2}) {
+      WithOptions options({.seed = seed});
+      std::vector<unsigned> out(threads);
+      run(
+          1, threads,
+          [&] {
+            DYNAMIC_SHARED(unsigned, values);
+            unsigned x = threadIdx.x;
+            for (int round = 0; round < 4; ++round) {
+              values[threadIdx.x] = x;
+              __syncthreads();
+              x = values[(threadIdx.x + 1) % blockDim.x] + 1;
+              __syncthreads();
+            }
+            out[threadIdx.x] = x;
+          },
+          threads * sizeof(unsigned));
+      for (unsigned t = 0; t < threads; ++t) REQUIRE(out[t] == (t + 4) % threads + 4);
+    }
+  }
+}
+
+TEST_CASE("__syncthreads_count, _and, _or give every thread the block's answer") {
+  run(1, 96, [&] {
+    const int t = static_cast<int>(threadIdx.x);
+    const bool right = __syncthreads_count(t % 3 == 0) == 32 && __syncthreads_count(5 * (t < 7)) == 7 &&
+                       __syncthreads_and(t < 96) == 1 && __syncthreads_and(t < 95) == 0 &&
+                       __syncthreads_or(t == 95) == 1 && __syncthreads_or(t == 96) == 0;
+    CHECK(right);
+  });
+}
+
+TEST_CASE("shuffles of all widths and distances, full mask") {
+  for (int width = 1; width <= 32; width *= 2) {
+    for (int argument = 0; argument < 32; ++argument) {
+      int wrong = 0;
+      run(1, 64, [&] {
+        const int lane = lane_index(), mine = 1000 * warp_index() + 10 * lane;
+        const int base = 1000 * warp_index();
+        const int got[] = {__shfl_sync(all_lanes, mine, argument, width),
+                           __shfl_up_sync(all_lanes, mine, static_cast<unsigned>(argument), width),
+                           __shfl_down_sync(all_lanes, mine, static_cast<unsigned>(argument), width),
+                           __shfl_xor_sync(all_lanes, mine, argument, width)};
+        for (int kind = 0; kind < 4; ++kind)
+          wrong += got[kind] != base + 10 * shuffle_source(kind, lane, argument, width);
+      });
+      INFO("width " << width << ", argument " << argument);
+      REQUIRE(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("a shuffle's source lane may differ from lane to lane, and is taken modulo the width") {
+  int wrong = 0;
+  run(1, 32, [&] {
+    const int lane = lane_index();
+    wrong += __shfl_sync(all_lanes, lane, 31 - lane) != 31 - lane;
+    wrong += __shfl_sync(all_lanes, lane, lane + 32) != lane;
+    wrong += __shfl_sync(all_lanes, lane, -1) != 31;
+    wrong += __shfl_sync(all_lanes, lane, 9, 8) != lane / 8 * 8 + 1;
+  });
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("shuffles carry all types of up to eight bytes, bit for bit") {
+  int wrong = 0;
+  run(1, 32, [&] {
+    const int lane = lane_index(), other = lane ^ 1;
+    const auto next = [](auto x) { return __shfl_xor_sync(all_lanes, x, 1); };
+    wrong += next(0.1f * static_cast<float>(lane)) != 0.1f * static_cast<float>(other);
+    wrong += next(0.1 * lane) != 0.1 * other;
+    wrong += next(-1ll * lane << 40) != -1ll * other << 40;
+    wrong += next(static_cast<unsigned>(lane) + 0x80000000u) != static_cast<unsigned>(other) + 0x80000000u;
+    wrong += next(bf16(static_cast<float>(lane))).bits != bf16(static_cast<float>(other)).bits;
+    wrong += next(static_cast<unsigned char>(lane)) != other;
+  });
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("groups of lanes with masks of their own work beside each other") {
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    WithOptions options({.seed = seed});
+    for (const std::uint32_t mask : {0x0000ffffu, 0x55555555u, 0x80000001u, 0x00000001u, 0x7fffffffu}) {
+      int wrong = 0;
+      run(1, 32, [&] {
+        const int lane = lane_index();
+        const bool in = mask >> lane & 1;
+        const std::uint32_t group = in ? mask : ~mask;
+        if (in) {  // one group does more than the other, before and after
+          int sum = lane;
+          for (int i = 0; i < 3; ++i) sum += __shfl_sync(mask, lane, std::countr_zero(mask));
+          wrong += sum != lane + 3 * std::countr_zero(mask);
+        }
+        wrong += __ballot_sync(group, lane % 3 == 0) != (group & 0x49249249u);
+        wrong += __any_sync(group, lane == 0) != static_cast<int>(group & 1);
+        wrong += __all_sync(group, lane != 0) != static_cast<int>(~group & 1);
+        __syncwarp(group);
+        __syncwarp();
+      });
+      INFO("mask " << mask);
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("what a shuffle takes from a lane that does not take part is poison") {
+  int poisoned = 0, own = 0;
+  run(1, 32, [&] {
+    if (lane_index() >= 16) return;
+    poisoned += std::isnan(__shfl_xor_sync(0x0000ffffu, 1.0f, 16));
+    own += __shfl_down_sync(0x0000ffffu, lane_index(), 1, 16) == std::min(lane_index() + 1, 15);
+  });
+  CHECK(poisoned == 16);
+  CHECK(own == 16);
+  bool partial_warp = false;
+  run(1, 20, [&] {
+    const float x = __shfl_xor_sync(all_lanes, 1.0f, 16);
+    if (threadIdx.x == 10) partial_warp = std::isnan(x);  // lane 26 does not exist
+  });
+  CHECK(partial_warp);
+}
+
+TEST_CASE("atomics return what was there and lose nothing") {
+  int i = 5, lowest = 100, highest = -100, swapped = -1;
+  unsigned u = 0, bits = 0, turns = 0;
+  unsigned long long l = 0;
+  float f = 0;
+  double d = 0;
+  std::vector<int> seen(640, 0);
+  run(10, 64, [&] {
+    const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    ++seen[static_cast<std::size_t>(atomicAdd(&i, 1) - 5)];
+    atomicAdd(&u, 2u);
+    atomicAdd(&l, 1ull << 33);
+    atomicAdd(&f, 0.5f);
+    atomicAdd(&d, 0.25);
+    atomicMin(&lowest, t - 50);
+    atomicMax(&highest, t - 50);
+    atomicOr(&bits, 1u << (t % 32));
+    atomicInc(&turns, 99);
+    if (atomicCAS(&swapped, -1, t) == -1) atomicExch(&swapped, 1000 + t);
+  });
+  CHECK(i == 645);
+  CHECK(u == 1280);
+  CHECK(l == 640ull << 33);
+  CHECK(f == 320.0f);
+  CHECK(d == 160.0);
+  CHECK(lowest == -50);
+  CHECK(highest == 589);
+  CHECK(bits == 0xffffffffu);
+  CHECK(turns == 40);
+  CHECK(swapped >= 1000);
+  CHECK(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }));
+}
+
+TEST_CASE("bit intrinsics") {
+  CHECK(__popc(0xf0f0u) == 8);
+  CHECK(__clz(1) == 31);
+  CHECK(__ffs(0) == 0);
+  CHECK(__ffs(8) == 4);
+  CHECK(__umulhi(0x80000000u, 6) == 3);
+  CHECK(__float_as_int(1.0f) == 0x3f800000);
+  CHECK(__int_as_float(0x40000000) == 2.0f);
+}
+
+TEST_CASE("shared memory holds NaN in every type before it is written, in every block anew") {
+  int poisoned = 0;
+  const auto body = [&] {
+    SHARED(float, f, [64]);
+    SHARED(double, d);
+    SHARED(std::uint16_t, h, [3]);
+    DYNAMIC_SHARED(int, n);
+    poisoned += std::isnan(f[threadIdx.x]) && std::isnan(d) && n[threadIdx.x] > 1 << 30;
+    bf16 b;
+    b.bits = h[1];
+    f16 g;
+    g.bits = h[2];
+    poisoned += std::isnan(static_cast<float>(b)) && std::isnan(static_cast<float>(g));
+    __syncthreads();
+    f[threadIdx.x] = 1;
+    d = 2;
+    h[1] = h[2] = 0;
+    n[threadIdx.x] = 0;
+  };
+  for (int repetition = 0; repetition < 2; ++repetition) run(4, 64, body, 256);
+  CHECK(poisoned == 2 * 2 * 4 * 64);
+}
+
+TEST_CASE("a write just outside of a shared variable is reported by its name") {
+  contains(failure(32,
+                   [] {
+                     SHARED(float, tile, [32]);
+                     float* volatile p = tile;
+                     p[threadIdx.x + 1] = 0;
+                   }),
+           "'tile'");
+  contains(failure(
+               32,
+               [] {
+                 DYNAMIC_SHARED(float, p);
+                 p[threadIdx.x + 1] = 0;
+               },
+               128),
+           "'dynamic shared memory'");
+}
+
+TEST_CASE("more SHARED variables than a block has memory for are an error") {
+  contains(failure(32,
+                   [] {
+                     SHARED(float, a, [8000]);
+                     SHARED(float, b, [8000]);
+                     a[0] = b[0] = 0;
+                   }),
+           "64000 bytes of SHARED variables");
+}
+
+TEST_CASE("a barrier that one thread does not reach is reported") {
+  contains(failure(64,
+                   [] {
+                     if (threadIdx.x == 5) return;
+                     __syncthreads();
+                   }),
+           "thread (5,0,0) has exited");
+  contains(failure(64,
+                   [] {
+                     if (threadIdx.x < 32)
+                       __syncthreads();
+                     else
+                       __syncthreads();
+                   }),
+           "waits at __syncthreads (test_emulator.cpp:");
+  contains(failure(64,
+                   [] {
+                     if (threadIdx.x < 32) __syncthreads();
+                     __syncwarp();
+                     __syncthreads();
+                   }),
+           "test_kernel (7): block (0,0,0), thread (");
+}
+
+TEST_CASE("threads that wait for each other in a warp are reported") {
+  contains(failure(32,
+                   [] {
+                     if (lane_index() < 16)
+                       __syncwarp();
+                     else
+                       __shfl_sync(all_lanes, 1, 0);
+                   }),
+           "wait for each other");
+  contains(failure(32,
+                   [] {
+                     if (lane_index() < 16) __syncwarp(0x0000ffffu | 1u << 20);
+                     __syncthreads();
+                   }),
+           "wait for each other");
+  contains(failure(32, [] { __syncwarp(2); }), "does not name it");
+  contains(failure(32, [] { __shfl_sync(all_lanes, 1, 0, 12); }), "width 12");
+  contains(failure(32,
+                   [] {
+                     if (lane_index() == 31) return;
+                     warp_sum(1.0f);
+                   }),
+           "has exited, but __shfl_xor_sync with mask 0xffffffff");
+}
+
+TEST_CASE("early exits, as compute capability 7 documents them, where they are allowed") {
+  WithOptions options({.seed = 3, .allow_early_exit = true});
+  int sum = 0, after = 0;
+  run(1, 96, [&] {
+    SHARED(int, total);
+    if (threadIdx.x == 40) total = 0;
+    if (threadIdx.x % 3 == 0) return;
+    __syncthreads();
+    atomicAdd(&total, 1);
+    __syncthreads();
+    if (threadIdx.x == 1) sum = total;
+    if (threadIdx.x >= 32) return;
+    const unsigned vote = __ballot_sync(all_lanes, 1);
+    if (threadIdx.x == 1) after = __popc(vote);
+  });
+  CHECK(sum == 64);
+  CHECK(after == 21);  // lanes 0, 3, ..., 30 are gone
+}
+
+TEST_CASE("an exception of a kernel ends the launch") {
+  CHECK_THROWS_WITH(run(3, 64,
+                        [] {
+                          if (threadIdx.x == 33) throw Error("thrown in a kernel");
+                          __syncthreads();
+                        }),
+                    "thrown in a kernel");
+  int count = 0;
+  run(1, 64, [&] { ++count; });  // and leaves nothing behind
+  CHECK(count == 64);
+}
+
+TEST_CASE("a forgotten barrier gives wrong results") {
+  int wrong = 0;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    WithOptions options({.seed = seed});
+    run(1, 128, [&] {
+      SHARED(float, x, [128]);
+      x[threadIdx.x] = 1;
+      const float other = x[127 - threadIdx.x];
+      __syncthreads();
+      wrong += !(other == 1);
+    });
+  }
+  CHECK(wrong > 50);
+}
+
+TEST_CASE("operating system threads give the same results as fibers") {
+  WithOptions options({.system_threads = true});
+  for (const unsigned threads : {32u, 33u, 96u}) {
+    std::vector<int> out(threads, 0);
+    run(2, threads, [&] {
+      SHARED(int, x, [96]);
+      x[threadIdx.x] = static_cast<int>(threadIdx.x);
+      __syncthreads();
+      int sum = 0;
+      for (unsigned t = 0; t < blockDim.x; ++t) sum += x[t];
+      const int votes = __popc(__ballot_sync(__shfl_sync(__ballot_sync(all_lanes, 1), ~0u, 0), 1));
+      __syncthreads();
+      out[threadIdx.x] = sum + 1000 * votes;
+    });
+    for (unsigned t = 0; t < threads; ++t) {
+      const int lanes = static_cast<int>(std::min(32u, threads - t / 32 * 32));
+      REQUIRE(out[t] == static_cast<int>(threads * (threads - 1) / 2) + 1000 * lanes);
+    }
+  }
+  contains(failure(64,
+                   [] {
+                     if (threadIdx.x == 5) return;
+                     __syncthreads();
+                   }),
+           "thread (5,0,0) has exited");
+  contains(failure(32,
+                   [] {
+                     if (lane_index() < 16)
+                       __syncwarp();
+                     else
+                       __shfl_sync(all_lanes, 1, 0);
+                   }),
+           "wait for each other");
+}
+
+TEST_CASE("the shared helpers: sums and maxima of warps and blocks, strides, packs") {
+  for (const unsigned threads : {32u, 64u, 256u, 1024u}) {
+    int wrong = 0;
+    run(1, threads, [&] {
+      const int t = static_cast<int>(threadIdx.x), n = static_cast<int>(blockDim.x), lane = t % 32;
+      wrong += warp_sum(lane) != 496;
+      wrong += warp_sum<8>(lane) != 8 * (lane / 8 * 8) + 28;
+      wrong += warp_max(static_cast<float>((lane * 7) % 32)) != 31.0f;
+      for (int repetition = 0; repetition < 3; ++repetition) {
+        wrong += block_sum(t + repetition) != n * (n - 1) / 2 + n * repetition;
+        wrong += block_max(-static_cast<float>(std::abs(t - n / 2))) != 0.0f;
+      }
+    });
+    CHECK(wrong == 0);
+  }
+  std::vector<int> visits(1000, 0);
+  run(3, 64, [&] {
+    for (const std::int64_t i : grid_stride(1000)) ++visits[static_cast<std::size_t>(i)];
+  });
+  CHECK(std::all_of(visits.begin(), visits.end(), [](int n) { return n == 1; }));
+  alignas(16) float data[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  CHECK(load<4>(data + 4).v[1] == 5);
+  CHECK(aligned<4>(data, 8));
+  CHECK(!aligned<4>(data, 6));
+  CHECK(!aligned<4>(data + 1, 8));
+}
