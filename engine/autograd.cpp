@@ -14,50 +14,90 @@ namespace {
 thread_local bool recording = true;
 std::atomic<std::uint64_t> next_order{1};
 
+/// Whether nobody but `x` sees its memory, which may then be taken or written without a copy.
+bool sole_owner(const Tensor& x) { return x.storage().use_count() == 1; }
+
 /// y += x without history.
 void accumulate(Tensor& y, const Tensor& x) {
   if (!y.defined())
     y = x;
+  else if (sole_owner(y))
+    add_into(y, x);
   else
-    y = y + x;  // a new tensor: y may be shared with another op's gradient
+    y = y + x;
 }
 
 void accumulate_leaf(Variable& leaf, const Tensor& dx) {
   if (leaf.grad.defined())
     add_into(leaf.grad, dx);
   else
-    leaf.grad = dx.clone();  // dx may share memory with another gradient
+    leaf.grad = sole_owner(dx) ? dx.detach() : dx.clone();
 }
 
-void walk(std::shared_ptr<Node> first) {
-  const auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) { return a->order < b->order; };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> queue(earlier);
-  first->queued = true;
-  queue.push(std::move(first));
-  NoGrad no_grad;
-  while (!queue.empty()) {
-    const std::shared_ptr<Node> node = queue.top();
-    queue.pop();
+/// Nodes whose gradients wait to be passed on, the latest op first. Each is on it once.
+class Queue {
+ public:
+  ~Queue() {  // not empty where a backward function threw
+    while (!nodes_.empty()) pop()->dy.clear();
+  }
+  bool empty() const { return nodes_.empty(); }
+  void push(const std::shared_ptr<Node>& node) {
+    if (node->queued) return;
+    node->queued = true;
+    nodes_.push(node);
+  }
+  std::shared_ptr<Node> pop() {
+    std::shared_ptr<Node> node = nodes_.top();
+    nodes_.pop();
     node->queued = false;
-    check(static_cast<bool>(node->backward), "backward: the graph of {} was already walked and freed", node->name);
-    const Gradients dx = node->backward(node->dy);
-    node->backward = nullptr;
-    node->dy.clear();
+    return node;
+  }
+
+ private:
+  struct Earlier {
+    bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+      return a->order < b->order;
+    }
+  };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Earlier> nodes_;
+};
+
+/// Runs a node's backward function and frees all that it held.
+Gradients run_backward(Node& node) {
+  check(static_cast<bool>(node.backward), "backward: the graph of {} was already walked and freed", node.name);
+  const Backward backward = std::move(node.backward);
+  node.backward = nullptr;
+  const Gradients dy = std::move(node.dy);
+  node.dy.clear();
+  return backward(dy);
+}
+
+void walk(const std::shared_ptr<Node>& last) {
+  NoGrad no_grad;
+  Queue queue;
+  queue.push(last);
+  while (!queue.empty()) {
+    const std::shared_ptr<Node> node = queue.pop();
+    Gradients dx = run_backward(*node);
     const auto inputs = std::move(node->inputs);
     node->inputs.clear();
-    check(dx.size() == inputs.size(), "backward of {}: {} gradients for {} inputs", node->name, dx.size(), inputs.size());
+    check(dx.size() == inputs.size(), "backward of {}: {} gradients for {} inputs", node->name, dx.size(),
+          inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i] || !dx[i].defined()) continue;
       Variable& input = *inputs[i];
+      check(dx[i].shape() == input.shape && dx[i].dtype() == input.dtype,
+            "backward of {}: gradient {} is {} {}, its input {} {}", node->name, i, name_of(dx[i].dtype()),
+            dx[i].shape().str(), name_of(input.dtype), input.shape.str());
+      const Tensor gradient = std::move(dx[i]);
       if (!input.node) {
-        accumulate_leaf(input, dx[i]);
+        accumulate_leaf(input, gradient);
         continue;
       }
-      accumulate(input.node->dy[input.slot], dx[i]);
-      if (!input.node->queued) {
-        input.node->queued = true;
-        queue.push(input.node);
-      }
+      check(static_cast<bool>(input.node->backward), "backward: the graph of {} was already walked and freed",
+            input.node->name);
+      accumulate(input.node->dy[input.slot], gradient);
+      queue.push(input.node);
     }
   }
 }
@@ -65,18 +105,21 @@ void walk(std::shared_ptr<Node> first) {
 }  // namespace
 
 Variable::~Variable() {
-  static thread_local std::vector<std::shared_ptr<Node>> doomed;
-  static thread_local bool emptying = false;
+  // The list is on the stack of the outermost call; the calls inside it only append.
+  static thread_local std::vector<std::shared_ptr<Node>>* doomed = nullptr;
   if (!node) return;
-  doomed.push_back(std::move(node));
-  if (emptying) return;
-  emptying = true;
-  while (!doomed.empty()) {
-    std::shared_ptr<Node> last = std::move(doomed.back());
-    doomed.pop_back();
-    last.reset();  // what it held is appended to `doomed`
+  if (doomed) {
+    doomed->push_back(std::move(node));
+    return;
   }
-  emptying = false;
+  std::vector<std::shared_ptr<Node>> list;
+  doomed = &list;
+  list.push_back(std::move(node));
+  while (!list.empty()) {
+    const std::shared_ptr<Node> last = std::move(list.back());
+    list.pop_back();
+  }
+  doomed = nullptr;
 }
 
 bool grad_enabled() { return recording; }
@@ -85,7 +128,8 @@ NoGrad::~NoGrad() { recording = before_; }
 
 std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, const std::vector<Tensor>& inputs,
                                    Backward backward) {
-  const bool needed = recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
+  const bool needed =
+      recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
   if (!needed) return y;
   auto node = std::make_shared<Node>();
   node->name = name;
@@ -94,7 +138,7 @@ std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, cons
   node->dy.resize(y.size());
   for (const Tensor& x : inputs) node->inputs.push_back(Variable::of(x));
   for (std::size_t slot = 0; slot < y.size(); ++slot) {
-    auto variable = std::make_shared<Variable>();
+    auto variable = std::make_shared<Variable>(y[slot]);
     variable->node = node;
     variable->slot = slot;
     Variable::attach(y[slot], std::move(variable));
@@ -108,14 +152,15 @@ std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, std:
 }
 
 void Tensor::backward() const {
-  check(defined() && numel() == 1, "backward: a scalar is needed, got {}", defined() ? shape_.str() : "an undefined tensor");
+  check(defined() && numel() == 1, "backward: a scalar is needed, got {}",
+        defined() ? shape_.str() : "an undefined tensor");
   backward(full(shape_, 1.0, dtype_, device()));
 }
 
 void Tensor::backward(const Tensor& dy) const {
   check(requires_grad(), "backward: nothing here requires a gradient");
-  check(dy.defined() && dy.shape() == shape_ && dy.dtype() == dtype_, "backward: the gradient must be {} {}", name_of(dtype_),
-        shape_.str());
+  check(dy.defined() && dy.shape() == shape_ && dy.dtype() == dtype_, "backward: the gradient must be {} {}",
+        name_of(dtype_), shape_.str());
   if (!variable_->node) {
     accumulate_leaf(*variable_, dy);
     return;
@@ -135,7 +180,7 @@ Tensor& Tensor::set_requires_grad(bool value) {
   if (!value)
     variable_ = nullptr;
   else if (!variable_)
-    variable_ = std::make_shared<Variable>();
+    variable_ = std::make_shared<Variable>(*this);
   return *this;
 }
 

@@ -25,13 +25,16 @@ class Function {
             inputs[i].shape().str());
       inputs_.push_back(inputs[i].detach());
     }
+    for (const Tensor& y : f_(leaves())) has_gradient_.push_back(y.requires_grad());
+    check(std::find(has_gradient_.begin(), has_gradient_.end(), true) != has_gradient_.end(),
+          "gradcheck: no result requires a gradient");
   }
 
   std::size_t input_count() const { return inputs_.size(); }
   bool checked(std::size_t input) const { return floating(inputs_[input]); }
   std::int64_t size(std::size_t input) const { return inputs_[input].numel(); }
 
-  /// All floating results, one after the other, with input number `input` moved by step * direction.
+  /// All results that have gradients, one after the other, with input number `input` moved by step * direction.
   Values results(std::size_t input, const Values& direction, double step) const {
     NoGrad no_grad;
     std::vector<Tensor> moved = copies();
@@ -47,24 +50,21 @@ class Function {
 
   /// Gradients of sum(weights * results) for each checked input; zeros where the function gives none.
   std::vector<Values> gradients(const Values& weights) const {
-    std::vector<Tensor> leaves = copies();
-    for (std::size_t i = 0; i < leaves.size(); ++i)
-      if (checked(i)) leaves[i].set_requires_grad();
+    const std::vector<Tensor> x = leaves(), y = f_(x);
     Tensor total;
     auto weight = weights.begin();
-    for (const Tensor& y : f_(leaves)) {
-      if (!floating(y)) continue;
-      const Values part(weight, weight + y.numel());
-      weight += y.numel();
-      if (!y.requires_grad()) continue;
-      const Tensor term = sum(y * from(part, y.shape()).to(y.dtype()).to(y.device())).to(DType::f64);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      if (!has_gradient_[i]) continue;
+      const Values part(weight, weight + y[i].numel());
+      weight += y[i].numel();
+      const Tensor term = sum(y[i] * from(part, y[i].shape()).to(y[i].dtype()).to(y[i].device())).to(DType::f64);
       total = total.defined() ? total + term : term;
     }
-    if (total.defined()) total.backward();
+    total.backward();
     std::vector<Values> result;
-    for (const Tensor& x : leaves) {
-      const Tensor dx = x.grad();
-      result.push_back(dx.defined() ? dx.to_vector<double>() : Values(static_cast<std::size_t>(x.numel()), 0.0));
+    for (const Tensor& leaf : x) {
+      const Tensor dx = leaf.grad();
+      result.push_back(dx.defined() ? dx.to_vector<double>() : Values(static_cast<std::size_t>(leaf.numel()), 0.0));
     }
     return result;
   }
@@ -75,11 +75,17 @@ class Function {
     for (const Tensor& x : inputs_) result.push_back(x.clone());
     return result;
   }
-  static Values flatten(const std::vector<Tensor>& results) {
+  std::vector<Tensor> leaves() const {
+    std::vector<Tensor> result = copies();
+    for (std::size_t i = 0; i < result.size(); ++i)
+      if (checked(i)) result[i].set_requires_grad();
+    return result;
+  }
+  Values flatten(const std::vector<Tensor>& results) const {
     Values all;
-    for (const Tensor& y : results) {
-      if (!floating(y)) continue;
-      const Values part = y.to_vector<double>();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!has_gradient_[i]) continue;
+      const Values part = results[i].to_vector<double>();
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -87,6 +93,7 @@ class Function {
 
   const TensorFunction& f_;
   std::vector<Tensor> inputs_;
+  std::vector<bool> has_gradient_;  // of each result
 };
 
 /// Central differences of all results along `direction`.

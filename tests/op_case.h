@@ -32,7 +32,8 @@
 //   - f32 results and gradients equal those in f64 within the tolerance;
 //   - two f32 runs give the same bits, gradients included;
 //   - no buffer is written outside its bounds, no result depends on uninitialised memory;
-//   - gradients have the shape and type of their inputs and pass the gradient check in f64.
+//   - gradients have the shape and type of their inputs and pass the gradient check in f64 (of those results that
+//     require a gradient).
 
 #include <cstdint>
 #include <functional>
