@@ -13,7 +13,7 @@ Tensors batch_norm_inputs(const Sizes& s, Draw& draw) {
           draw.uniform({s[1]}, 0.5, 2)};
 }
 
-/// The running statistics that training moves are results, too.
+/// y and the running statistics, which training moves.
 Tensors run_batch_norm(const Sizes& s, const Tensors& in) {
   const BatchNormState state{in[3].clone(), in[4].clone()};
   const Tensor y = batch_norm(in[0], in[1], in[2], state, s[4] == 1, momentum, eps);
@@ -58,12 +58,23 @@ const OpCaseRegistrar norm({
               {1, 2, 31, 32, 1},
               {1, 1, 1, 1000, 1}},
     .inputs = batch_norm_inputs,
-    .run = run_batch_norm,
-    .reference = batch_norm_reference,
+    .run = [](const Sizes& s, const Tensors& in) { return Tensors{run_batch_norm(s, in)[0]}; },
+    .reference = [](const Sizes& s, const Tensors& in) { return Tensors{batch_norm_reference(s, in)[0]}; },
     .constants = {3, 4},
     .absolute = 256,
     .bytes = [](const Sizes& s) { return 4.0 * 2 * static_cast<double>(s[0] * s[1] * s[2] * s[3]); },
     .bench_sizes = {{32, 64, 56, 56, 0}, {32, 64, 56, 56, 1}},
+});
+
+/// No gradient flows through the running statistics.
+const OpCaseRegistrar running({
+    .name = "batch_norm_running_statistics",
+    .sizes = {{2, 3, 4, 5, 0}, {2, 3, 4, 5, 1}, {1, 1, 1, 1000, 1}},
+    .inputs = batch_norm_inputs,
+    .run = run_batch_norm,
+    .reference = batch_norm_reference,
+    .constants = {0, 1, 2, 3, 4},
+    .absolute = 256,
 });
 
 }  // namespace
