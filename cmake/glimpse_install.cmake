@@ -1,16 +1,25 @@
-# `cmake --install`: headers, library and the package file behind find_package(glimpse CONFIG).
+# `cmake --install BUILD`: headers, library, and the package file behind find_package(glimpse CONFIG) (component
+# development); the programs (component programs).
 include(CMakePackageConfigHelpers)
 
-install(TARGETS glimpse EXPORT glimpse ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(folder kernels engine models data)
-  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/glimpse FILES_MATCHING PATTERN "*.h"
-    PATTERN check.h EXCLUDE PATTERN onednn*.h EXCLUDE PATTERN variable.h EXCLUDE)
-endforeach()
+install(TARGETS glimpse EXPORT glimpse ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+if(GLIMPSE_TOOLS)
+  get_property(glimpse_programs DIRECTORY tools PROPERTY BUILDSYSTEM_TARGETS)
+  if(glimpse_programs)
+    install(TARGETS ${glimpse_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  endif()
+endif()
+
+# Which headers are public is read from the headers themselves when they are installed.
+install(CODE "set(GLIMPSE_SOURCE_DIR [[${PROJECT_SOURCE_DIR}]])
+set(GLIMPSE_HEADER_DIR [[${CMAKE_INSTALL_INCLUDEDIR}/glimpse]])" COMPONENT development)
+install(SCRIPT cmake/install_headers.cmake COMPONENT development)
 
 set(glimpse_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/glimpse)
-install(EXPORT glimpse NAMESPACE glimpse:: FILE glimpseTargets.cmake DESTINATION ${glimpse_package_dir})
+install(EXPORT glimpse NAMESPACE glimpse:: FILE glimpseTargets.cmake DESTINATION ${glimpse_package_dir}
+  COMPONENT development)
 configure_package_config_file(cmake/glimpseConfig.cmake.in ${PROJECT_BINARY_DIR}/glimpseConfig.cmake
-  INSTALL_DESTINATION ${glimpse_package_dir})
+  INSTALL_DESTINATION ${glimpse_package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/glimpseConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/glimpseConfig.cmake ${PROJECT_BINARY_DIR}/glimpseConfigVersion.cmake
-  cmake/FindoneDNN.cmake DESTINATION ${glimpse_package_dir})
+  cmake/FindoneDNN.cmake DESTINATION ${glimpse_package_dir} COMPONENT development)

@@ -4,6 +4,7 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/file.h"
+#include "glimpse/engine/gradcheck.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/memory.h"
 #include "glimpse/engine/module.h"
