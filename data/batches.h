@@ -15,8 +15,14 @@ struct CaptionIndex {
   bool operator==(const CaptionIndex&) const = default;
 };
 
-/// Cuts all captions of a split into batches of similar length. The batches of an epoch depend on (seed, epoch) alone,
-/// so that a run can go on from any position exactly.
+/// What captions of one batch have in common.
+enum class Grouping : std::uint8_t {
+  by_length,  ///< they are about equally long, so that little is padded
+  by_image    ///< all captions of an image stand together: an encoder that is trained runs once for them
+};
+
+/// Cuts all captions of a split into batches. The batches of an epoch depend on (seed, epoch) alone, so that a run can
+/// go on from any position exactly.
 class BatchSampler {
  public:
   /// Where the sampler stands: batch `position` of epoch `epoch` comes next.
@@ -32,10 +38,10 @@ class BatchSampler {
     bool last = false;  ///< of its epoch
   };
 
-  /// lengths[image][caption] in words. Captions whose lengths differ by up to `jitter` words may meet in a batch; 0
-  /// gives the purest buckets. Throws Error when there is no caption or batch_size < 1 or jitter < 0.
+  /// lengths[image][caption] in words. Grouped by length, captions that differ by up to `jitter` words may meet in a
+  /// batch; 0 gives the purest buckets. Throws Error when there is no caption, for batch_size < 1 and for jitter < 0.
   BatchSampler(std::vector<std::vector<std::int32_t>> lengths, std::int64_t batch_size, std::uint64_t seed,
-               double jitter = 2);
+               Grouping grouping = Grouping::by_length, double jitter = 2);
 
   /// The next batch; goes on to the next epoch without end. Every epoch holds each caption once; the batch that is not
   /// full comes at a random place.
@@ -51,10 +57,13 @@ class BatchSampler {
 
  private:
   void prepare(std::int64_t epoch);
+  std::vector<CaptionIndex> order_by_length(std::int64_t epoch) const;
+  std::vector<CaptionIndex> order_by_image(std::int64_t epoch) const;
 
   std::vector<std::vector<std::int32_t>> lengths_;
   std::int64_t captions_ = 0, batch_size_;
   std::uint64_t seed_;
+  Grouping grouping_;
   double jitter_;
   State state_;
   std::int64_t prepared_epoch_ = -1;

@@ -21,9 +21,9 @@ Colour paint(SceneColour colour) {
     case SceneColour::red:
       return {0.85f, 0.13f, 0.15f};
     case SceneColour::orange:
-      return {0.98f, 0.52f, 0.05f};
+      return {0.97f, 0.47f, 0.04f};
     case SceneColour::yellow:
-      return {0.99f, 0.87f, 0.15f};
+      return {0.98f, 0.87f, 0.12f};
     case SceneColour::green:
       return {0.15f, 0.63f, 0.26f};
     case SceneColour::blue:
@@ -62,7 +62,7 @@ std::vector<Point> outline(SceneShape shape) {
               {a, b},   {-a, b}, {-a, a}, {-b, a}, {-b, -a}, {-a, -a}};
     }
     default:
-      return ring(48, {1.0f});  // a circle to a thousandth of its radius
+      return ring(32, {1.0f});  // a circle to half a hundredth of its radius
   }
 }
 
@@ -131,12 +131,15 @@ void draw_object(Canvas& canvas, SceneObject& object, Generator& random) {
     p = {object.x * size + radius * (c * p.x - s * p.y), object.y * size + radius * (s * p.x + c * p.y)};
   Colour colour = paint(object.colour);
   for (float* channel : {&colour.red, &colour.green, &colour.blue})
-    *channel += static_cast<float>(0.1 * random.uniform() - 0.05);
+    *channel += static_cast<float>(0.06 * random.uniform() - 0.03);
   const Colour border{0.45f * colour.red, 0.45f * colour.green, 0.45f * colour.blue};
   const float shadow_offset = 0.022f * size, shadow_width = 0.04f * size;
   object.mask = {canvas.size, canvas.size, std::vector<std::uint8_t>(canvas.pixels.size(), 0)};
-  for (int y = 0; y < canvas.size; ++y) {
-    for (int x = 0; x < canvas.size; ++x) {
+  const float reach = 1.5f * radius + shadow_offset + shadow_width;  // nothing is drawn farther from the centre
+  const auto first = [&](float centre) { return std::max(0, static_cast<int>(centre * size - reach)); };
+  const auto last = [&](float centre) { return std::min(canvas.size - 1, static_cast<int>(centre * size + reach)); };
+  for (int y = first(object.y); y <= last(object.y); ++y) {
+    for (int x = first(object.x); x <= last(object.x); ++x) {
       const Point p{static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
       const float shadow = signed_distance(corners, {p.x - shadow_offset, p.y - shadow_offset});
       canvas.blend(x, y, {0, 0, 0}, 0.3f * std::clamp(0.5f - shadow / shadow_width, 0.0f, 1.0f));

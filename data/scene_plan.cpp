@@ -60,7 +60,7 @@ void plan_pair(Plan& plan, bool held_out, Generator& random) {
 void plan_group(Plan& plan, bool held_out, Generator& random) {
   const int count = 2 + static_cast<int>(random.below(2));
   SceneObject object = make_object(held_out, random);
-  if (count == 3) object.radius = std::min(object.radius, 0.132f);  // three must fit side by side
+  if (count == 3) object.radius = std::min(object.radius, 0.125f);  // three must fit side by side
   const double across = uniform(random, 0.25, 0.75);
   for (int i = 0; i < count; ++i) {
     const double along = count == 2 ? 0.27 + 0.46 * i : 0.175 + 0.325 * i;
