@@ -1,0 +1,193 @@
+// The rules of the house that a reader can check line by line: who includes whom, and how long a file may be.
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "catch.h"
+#include "glimpse/engine/file.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Source {
+  std::string path;    // "engine/tensor.h"
+  std::string folder;  // "engine"
+  std::string extension;
+  std::string text;
+  std::vector<std::string> includes;  // as written, without quotes or angle brackets
+  std::vector<std::string> quoted;    // those in quotes
+  bool internal;  // a header whose opening comment says so; install_headers.cmake goes by the same words
+};
+
+const std::vector<std::string> folders = {"kernels", "engine", "models", "data", "tools", "tests", "bench"};
+
+/// The names in the #include lines of `text`.
+void find_includes(const std::string& text, std::vector<std::string>& all, std::vector<std::string>& quoted) {
+  static const std::regex pattern(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (line.find("include") == std::string::npos || !std::regex_search(line, match, pattern)) continue;
+    all.push_back(match[2]);
+    if (match[1] == "\"") quoted.push_back(match[2]);
+  }
+}
+
+bool says_internal(const std::string& text) {
+  static const std::regex words(R"([Ii]nternal|[Nn]ot[ \n/]+installed)");
+  return std::regex_search(text.substr(0, text.find("\n#include")), words);
+}
+
+const std::vector<Source>& sources() {
+  static const std::vector<Source> all = [] {
+    std::vector<Source> list;
+    const fs::path root = GLIMPSE_SOURCE;
+    const std::set<std::string> wanted = {".h", ".cpp", ".cu", ".cuh"};
+    for (const std::string& folder : folders) {
+      if (!fs::exists(root / folder)) continue;
+      for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+        if (!entry.is_regular_file() || !wanted.contains(entry.path().extension().string())) continue;
+        Source source{.path = fs::relative(entry.path(), root).string(),
+                      .folder = folder,
+                      .extension = entry.path().extension().string(),
+                      .text = glimpse::read_text_file(entry.path().string()),
+                      .includes = {},
+                      .quoted = {},
+                      .internal = false};
+        find_includes(source.text, source.includes, source.quoted);
+        source.internal = says_internal(source.text);
+        list.push_back(std::move(source));
+      }
+    }
+    return list;
+  }();
+  return all;
+}
+
+bool is_header(const Source& s) { return s.extension == ".h" || s.extension == ".cuh"; }
+
+/// Installed with the library.
+bool is_public(const Source& s) {
+  static const std::set<std::string> library = {"kernels", "engine", "models", "data"};
+  return s.extension == ".h" && library.contains(s.folder) && !s.internal &&
+         s.path.find("/emulator/") == std::string::npos;
+}
+
+/// Everything that breaks a rule, one a line; empty when nothing does.
+template <class Rule>
+std::string violations(Rule rule) {
+  std::string list;
+  for (const Source& source : sources()) {
+    const std::string complaint = rule(source);
+    if (!complaint.empty()) list += source.path + ": " + complaint + "\n";
+  }
+  return list;
+}
+
+bool starts_with_any(const std::string& text, const std::vector<std::string>& starts) {
+  return std::any_of(starts.begin(), starts.end(), [&](const std::string& start) { return text.starts_with(start); });
+}
+
+}  // namespace
+
+TEST_CASE("structure: the sources are found") {
+  CHECK(sources().size() > 50);
+  CHECK(std::count_if(sources().begin(), sources().end(), is_public) > 20);
+}
+
+TEST_CASE("structure: each layer includes only what lies below it") {
+  const std::map<std::string, std::set<std::string>> allowed = {
+      {"kernels", {"kernels"}},
+      {"engine", {"kernels", "engine"}},
+      {"models", {"kernels", "engine", "models"}},
+      {"data", {"kernels", "engine", "data"}},
+      {"tools", {"kernels", "engine", "models", "data", "tools"}}};
+  CHECK(violations([&](const Source& source) -> std::string {
+          const auto rule = allowed.find(source.folder);
+          if (rule == allowed.end()) return "";
+          for (const std::string& include : source.includes) {
+            if (!include.starts_with("glimpse/")) continue;
+            const std::string target = include.substr(8, include.find('/', 8) - 8);
+            if (!rule->second.contains(target)) return "includes " + include + ", which is above it";
+          }
+          return "";
+        }) == "");
+}
+
+TEST_CASE("structure: the library's own headers are included by their full name") {
+  CHECK(violations([&](const Source& source) -> std::string {
+          if (source.folder == "tests" || source.folder == "bench" || source.folder == "tools") return "";
+          for (const std::string& include : source.quoted)
+            if (fs::exists(fs::path(GLIMPSE_SOURCE) / fs::path(source.path).parent_path() / include))
+              return "includes " + include + " by a relative name";
+          return "";
+        }) == "");
+}
+
+TEST_CASE("structure: CUDA's headers appear in .cu files and in what only they include") {
+  const std::vector<std::string> cuda = {"cuda", "cublas", "cudnn", "nccl", "nv", "cooperative_groups", "mma.h"};
+  CHECK(violations([&](const Source& source) -> std::string {
+          if (source.extension == ".cu" || source.extension == ".cuh") return "";
+          for (const std::string& include : source.includes)
+            if (starts_with_any(include, cuda)) return "includes " + include;
+          return "";
+        }) == "");
+}
+
+TEST_CASE("structure: outside libraries stay out of public headers") {
+  const std::vector<std::string> outside = {"fmt/", "nlohmann/", "CLI/",  "stb",    "oneapi/",
+                                            "dnnl", "omp.h",     "mpi.h", "catch2/"};
+  CHECK(violations([&](const Source& source) -> std::string {
+          if (!is_public(source)) return "";
+          for (const std::string& include : source.includes) {
+            if (starts_with_any(include, outside)) return "includes " + include;
+            const auto own = std::find_if(sources().begin(), sources().end(),
+                                          [&](const Source& s) { return include == "glimpse/" + s.path; });
+            if (own != sources().end() && !is_public(*own))
+              return "is public, but includes " + include + ", which is not";
+          }
+          return "";
+        }) == "");
+}
+
+TEST_CASE("structure: each outside library is met in one place") {
+  const std::map<std::string, std::vector<std::string>> places = {
+      {"oneapi/", {"kernels/onednn"}},     {"dnnl", {"kernels/onednn"}},   {"stb", {"data/"}},
+      {"omp.h", {"kernels/parallel.cpp"}}, {"CLI/", {"tools/", "bench/"}}, {"catch2/", {"tests/catch.h"}}};
+  CHECK(violations([&](const Source& source) -> std::string {
+          for (const std::string& include : source.includes)
+            for (const auto& [start, where] : places)
+              if (include.starts_with(start) && !starts_with_any(source.path, where)) return "includes " + include;
+          return "";
+        }) == "");
+}
+
+TEST_CASE("structure: headers are guarded by #pragma once") {
+  CHECK(violations([](const Source& source) -> std::string {
+          return !is_header(source) || source.text.starts_with("#pragma once\n") ? ""
+                                                                                 : "does not begin with #pragma once";
+        }) == "");
+}
+
+TEST_CASE("structure: a file is read in one sitting") {
+  CHECK(violations([](const Source& source) -> std::string {
+          const std::ptrdiff_t most = source.folder == "tests" ? 500 : 450;
+          const std::ptrdiff_t lines = std::count(source.text.begin(), source.text.end(), '\n');
+          return lines <= most ? "" : "has " + std::to_string(lines) + " lines; more than " + std::to_string(most);
+        }) == "");
+}
+
+TEST_CASE("structure: nothing is left for later") {
+  const std::regex mark(
+      "\\b(TO"
+      "DO|FIX"
+      "ME|XX"
+      "X)\\b");
+  CHECK(violations([&](const Source& source) -> std::string {
+          return std::regex_search(source.text, mark) ? "has a mark of unfinished work" : "";
+        }) == "");
+}
