@@ -1,47 +1,18 @@
 #include "glimpse/data/image.h"
 
-#define STBI_NO_STDIO
 #define STBI_WRITE_NO_STDIO
-#include <stb_image.h>
 #include <stb_image_write.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
 #include "glimpse/data/image_header.h"
+#include "glimpse/data/stb_load.h"
 #include "glimpse/engine/file.h"
 #include "glimpse/kernels/check.h"
 
 namespace glimpse {
 namespace {
-
-/// Feeds stb_image and notes when it asks for bytes past the end: it would go on with zeros and return a picture whose
-/// rest is grey.
-struct Source {
-  std::string_view bytes;
-  std::size_t at = 0;
-  bool past_end = false;
-
-  static int read(void* self, char* target, int wanted) {
-    Source& source = *static_cast<Source*>(self);
-    const std::size_t count = std::min(static_cast<std::size_t>(wanted), source.bytes.size() - source.at);
-    if (count == 0 && wanted > 0) source.past_end = true;
-    std::memcpy(target, source.bytes.data() + source.at, count);
-    source.at += count;
-    return static_cast<int>(count);
-  }
-  static void skip(void* self, int count) {
-    Source& source = *static_cast<Source*>(self);
-    const std::int64_t target = static_cast<std::int64_t>(source.at) + count;
-    source.at =
-        static_cast<std::size_t>(std::clamp<std::int64_t>(target, 0, static_cast<std::int64_t>(source.bytes.size())));
-  }
-  static int eof(void* self) {
-    const Source& source = *static_cast<const Source*>(self);
-    return source.at >= source.bytes.size();
-  }
-};
 
 void check_header(std::string_view bytes) {
   const ImageHeader header = read_image_header(bytes);
@@ -53,7 +24,7 @@ void check_header(std::string_view bytes) {
 }
 
 /// What is transparent lies on white.
-Image to_rgb(const stbi_uc* pixels, int width, int height, int channels) {
+Image to_rgb(const std::uint8_t* pixels, int width, int height, int channels) {
   Image image{width, height, {}};
   const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
   const std::size_t step = static_cast<std::size_t>(channels);
@@ -64,7 +35,7 @@ Image to_rgb(const stbi_uc* pixels, int width, int height, int channels) {
   }
   const bool grey = channels < 3, transparent = channels % 2 == 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const stbi_uc* pixel = pixels + step * i;
+    const std::uint8_t* pixel = pixels + step * i;
     const unsigned alpha = transparent ? pixel[channels - 1] : 255u;
     for (std::size_t c = 0; c < 3; ++c) {
       const unsigned value = pixel[grey ? 0 : c];
@@ -76,14 +47,10 @@ Image to_rgb(const stbi_uc* pixels, int width, int height, int channels) {
 
 Image decode(std::string_view bytes) {
   check_header(bytes);
-  const stbi_io_callbacks callbacks{Source::read, Source::skip, Source::eof};
-  Source source{bytes};
-  int width = 0, height = 0, channels = 0;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, 0), stbi_image_free);
-  check(!source.past_end, "truncated after {} bytes", bytes.size());
-  check(pixels != nullptr, "cannot be decoded: {}", stbi_failure_reason());
-  return to_rgb(pixels.get(), width, height, channels);
+  const StbPixels pixels = stb_load(bytes);
+  check(!pixels.truncated, "truncated after {} bytes", bytes.size());
+  check(pixels.data != nullptr, "cannot be decoded: {}", pixels.failure);
+  return to_rgb(pixels.data.get(), pixels.width, pixels.height, pixels.channels);
 }
 
 /// Puts the name before whatever `action` throws.
