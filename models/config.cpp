@@ -72,6 +72,10 @@ void each_value(C& c, Visit&& v) {
   v("training.seed", c.training.seed, between(0, 9e15), "of weights, dropout and order");
   v("training.epochs", c.training.epochs, between(1, 1e6), "passes over the training captions, at most");
   v("training.batch", c.training.batch, between(1, 4096), "captions a step");
+  v("training.grouping", c.training.grouping, one_of({"length", "image"}),
+    "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
+    "is "
+    "trained runs once for them");
   v("training.optimizer", c.training.optimizer, one_of({"adam", "adamw", "rmsprop", "sgd"}), "");
   v("training.learning_rate", c.training.learning_rate, between(0, 10), "of the decoder");
   v("training.momentum", c.training.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");

@@ -65,6 +65,7 @@ struct TrainingConfig {
   std::int64_t seed = 1;
   int epochs = 10;
   int batch = 64;
+  std::string grouping = "length";
   std::string optimizer = "adam";
   double learning_rate = 4e-4;
   double momentum = 0.9;

@@ -11,7 +11,8 @@ TrainingBatches::TrainingBatches(const Source& source, const Config& config, Bat
       images_(source.examples.split_or_fail("train")),
       max_words_(config.data.max_words),
       sampler_(caption_lengths(images_, max_words_), config.training.batch,
-               static_cast<std::uint64_t>(config.training.seed)),
+               static_cast<std::uint64_t>(config.training.seed),
+               config.training.grouping == "image" ? Grouping::by_image : Grouping::by_length),
       captions_(sampler_.captions()),
       batches_per_epoch_(sampler_.batches_per_epoch()) {
   if (source_.cache != nullptr)

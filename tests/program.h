@@ -1,0 +1,90 @@
+#pragma once
+// Runs one of Glimpse's programs as a user would, and keeps what it said.
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "scratch_folder.h"
+
+namespace glimpse {
+
+struct ProgramResult {
+  int code = -1;  ///< exit code; -1 when a signal ended it
+  int signal = 0;
+  std::string out, err;
+  double seconds = 0;
+};
+
+struct ProgramOptions {
+  std::string input;         ///< stdin
+  std::string folder;        ///< working directory, if not this one
+  int signal_after_ms = -1;  ///< sends `signal` so long after the start
+  int signal = SIGKILL;
+  std::string wait_for;    ///< the time counts from when this file exists
+  long largest_file = -1;  ///< bytes: writing more fails, as on a full disk
+};
+
+inline std::string slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// arguments[0] is the program's name in the folder of programs.
+inline ProgramResult run_program(std::vector<std::string> arguments, const ProgramOptions& options = {}) {
+  const ScratchFolder scratch;
+  const std::string in = scratch.file("in", options.input), out = scratch / "out", err = scratch / "err";
+  arguments[0] = std::string(GLIMPSE_BIN) + "/" + arguments[0];
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const auto begin = std::chrono::steady_clock::now();
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("cannot fork");
+  if (child == 0) {
+    dup2(open(in.c_str(), O_RDONLY), 0);
+    dup2(open(out.c_str(), O_CREAT | O_WRONLY, 0644), 1);
+    dup2(open(err.c_str(), O_CREAT | O_WRONLY, 0644), 2);
+    if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
+    if (options.largest_file >= 0) {
+      const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
+      std::signal(SIGXFSZ, SIG_IGN);
+      setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  bool ended = false;
+  const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+  if (options.signal_after_ms >= 0) {
+    while (!ended && !options.wait_for.empty() && access(options.wait_for.c_str(), F_OK) != 0) {
+      sleep(1);
+      ended = waitpid(child, &status, WNOHANG) == child;
+    }
+    if (!ended) {
+      sleep(options.signal_after_ms);
+      kill(child, options.signal);
+    }
+  }
+  if (!ended) waitpid(child, &status, 0);
+  ProgramResult result;
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.out = slurp(out);
+  result.err = slurp(err);
+  return result;
+}
+
+}  // namespace glimpse

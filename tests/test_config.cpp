@@ -1,0 +1,138 @@
+// The configuration: JSON and back, single values, recipes, and what is said about mistakes.
+
+#include "catch.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/kernels/error.h"
+#include "glimpse/models/config.h"
+#include "scratch_folder.h"
+
+using namespace glimpse;
+
+namespace {
+
+/// What a call throws.
+template <class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("every value survives JSON") {
+  Config config;
+  config.recipe = "mine";
+  config.data.images = "with \"quotes\" and \xc3\xa4";
+  config.data.min_count = 7;
+  config.data.skip_bad = true;
+  config.scenes.seed = 9'000'000'000'000'000;
+  config.encoder.learning_rate = 1.0 / 3.0;
+  config.decoder.attention = "none";
+  config.loss.label_smoothing = 0.1;
+  config.training.epochs = 123;
+  config.validation.beam = 4;
+  const Config back = config_from_json(config_to_json(config), "test");
+  REQUIRE(config_differences(config, back).empty());
+  REQUIRE(back.encoder.learning_rate == 1.0 / 3.0);
+  REQUIRE(back.scenes.seed == 9'000'000'000'000'000);
+  REQUIRE(config_differences(config, Config{}).size() == 10);
+}
+
+TEST_CASE("each key can be set alone, and is written") {
+  for (const ConfigKey& key : config_keys()) {
+    CAPTURE(key.key);
+    Config config;
+    const std::string value = key.valid == "true, false"                  ? "true"
+                              : key.valid == "text"                       ? "some text"
+                              : key.valid.find("..") != std::string::npos ? "1"
+                                                                          : key.valid.substr(key.valid.rfind(' ') + 1);
+    if (key.key == "decoder.dropout" || key.key == "training.momentum" || key.key == "loss.label_smoothing")
+      set_config_value(config, key.key, "0.25", "test");
+    else if (key.key == "encoder.image_size")
+      set_config_value(config, key.key, "64", "test");
+    else
+      set_config_value(config, key.key, value, "test");
+    const Config back = config_from_json(config_to_json(config), "test");
+    REQUIRE(config_differences(config, back).empty());
+  }
+}
+
+TEST_CASE("absent keys keep the defaults, notes are skipped") {
+  Config defaults;
+  defaults.decoder.hidden = 77;
+  const Config config = config_from_json(R"({"about": ["text"], "decoder": {"embedding": 5}})", "test", defaults);
+  REQUIRE(config.decoder.embedding == 5);
+  REQUIRE(config.decoder.hidden == 77);
+}
+
+TEST_CASE("mistakes are named with what would be right") {
+  Config config;
+  const std::string unknown = error_of([&] { set_config_value(config, "decoder.hiden", "5", "--set"); });
+  REQUIRE_THAT(unknown, Contains("no value named 'decoder.hiden'") && Contains("decoder.hidden"));
+  const std::string choice = error_of([&] { set_config_value(config, "decoder.score", "gelu", "--set"); });
+  REQUIRE_THAT(choice, Contains("decoder.score") && Contains("gelu") && Contains("tanh, relu"));
+  REQUIRE_THAT(error_of([&] { set_config_value(config, "training.epochs", "0", "--epochs 0"); }),
+               Contains("--epochs 0: training.epochs is 0") && Contains("1 .."));
+  REQUIRE_THAT(error_of([&] { set_config_value(config, "training.epochs", "2.5", "x"); }), Contains("whole number"));
+  REQUIRE_THAT(error_of([&] { set_config_value(config, "training.epochs", "ten", "x"); }), Contains("\"ten\""));
+  REQUIRE_THAT(error_of([&] { set_config_value(config, "training.learning_rate", "nan", "x"); }), Contains("expected"));
+  REQUIRE_THAT(error_of([&] { set_config_value(config, "data.skip_bad", "1", "x"); }), Contains("true, false"));
+  REQUIRE_THAT(error_of([] { config_from_json(R"({"decoder": {"hidden": 5)", "my.json"); }),
+               Contains("my.json: not valid JSON"));
+  REQUIRE_THAT(error_of([] { config_from_json("[1]", "my.json"); }), Contains("my.json: expected a JSON object"));
+  REQUIRE_THAT(error_of([] { config_from_json(R"({"decoders": {"hidden": 5}})", "my.json"); }),
+               Contains("my.json") && Contains("decoders.hidden"));
+  REQUIRE(config_differences(config, Config{}).empty());
+}
+
+TEST_CASE("text values take numbers as text") {
+  Config config;
+  set_config_value(config, "data.images", "2014", "test");
+  REQUIRE(config.data.images == "2014");
+}
+
+TEST_CASE("the built-in recipes are those of the folder and name themselves") {
+  const std::vector<std::string> names = recipe_names();
+  for (const char* expected : {"default", "paper-soft", "scenes", "tutorial"})
+    REQUIRE(std::find(names.begin(), names.end(), expected) != names.end());
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    const std::string path = std::string(GLIMPSE_SOURCE) + "/recipes/" + name + ".json";
+    REQUIRE(recipe_text(name) == read_text_file(path));
+    const Config config = read_recipe(name);
+    REQUIRE(config.recipe == name);
+    REQUIRE(read_recipe(path).recipe == path);
+  }
+  REQUIRE_THAT(error_of([] { read_recipe("tutorials"); }),
+               Contains("unknown recipe 'tutorials'") && Contains("default, paper-soft, scenes, tutorial"));
+  REQUIRE_THAT(error_of([] { read_recipe("/nowhere/x.json"); }), Contains("/nowhere/x.json"));
+}
+
+TEST_CASE("recipes say what their names promise") {
+  const Config tutorial = read_recipe("tutorial"), paper = read_recipe("paper-soft");
+  REQUIRE(tutorial.decoder.score == "relu");
+  REQUIRE(tutorial.decoder.gate == "vector");
+  REQUIRE(tutorial.decoder.output == "linear");
+  REQUIRE(tutorial.loss.reduction == "tutorial");
+  REQUIRE(paper.decoder.score == "tanh");
+  REQUIRE(paper.decoder.gate == "scalar");
+  REQUIRE(paper.decoder.output == "deep");
+  REQUIRE(paper.decoder.initial_state == "tanh");
+  REQUIRE(paper.loss.reduction == "paper");
+  REQUIRE(paper.training.optimizer == "rmsprop");
+  REQUIRE(read_recipe("scenes").encoder.name == "scratch");
+}
+
+TEST_CASE("a printed configuration is a recipe") {
+  const ScratchFolder folder;
+  Config config = read_recipe("tutorial");
+  config.decoder.hidden = 99;
+  const std::string path = folder.file("mine.json", config_to_json(config));
+  Config read = read_recipe(path);
+  read.recipe = config.recipe;
+  REQUIRE(config_differences(config, read).empty());
+}

@@ -1,0 +1,192 @@
+// The programs, run as users run them: train, evaluate, caption, on a data set of a few scenes.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "catch.h"
+#include "glimpse/data/scenes.h"
+#include "glimpse/engine/safetensors.h"
+#include "glimpse/models/encoder.h"
+#include "program.h"
+#include "scratch_folder.h"
+#include "small_run.h"
+
+using namespace glimpse;
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+TEST_CASE("train_flickr, evaluate and caption on scenes") {
+  const ScratchFolder folder;
+  const std::string run = folder / "runs/a";
+  const ProgramResult trained = run_program(small_training(run, 2));
+  INFO(trained.out << trained.err);
+  REQUIRE(trained.code == 0);
+  for (const char* file : {"config.json", "log.jsonl", "last.safetensors", "best.safetensors", "report.html"})
+    REQUIRE(fs::exists(run + "/" + file));
+  REQUIRE(ScratchFolder().entries().empty());
+  REQUIRE_THAT(trained.out, Contains("vocabulary") && Contains("parameters") && Contains("memory") &&
+                                Contains("unknown") && Contains("best.safetensors") && Contains("evaluate --model"));
+
+  SECTION("what was asked for is recorded") {
+    const Json config = Json::parse(slurp(run + "/config.json"));
+    REQUIRE(config["recipe"] == "scenes");
+    REQUIRE(config["training"]["epochs"] == 2);
+    REQUIRE(config["decoder"]["hidden"] == 24);
+  }
+  SECTION("the log has steps and epochs") {
+    int steps = 0, epochs = 0;
+    std::istringstream log(slurp(run + "/log.jsonl"));
+    for (std::string line; std::getline(log, line);) {
+      const Json json = Json::parse(line);
+      steps += json.contains("gradient_norm");
+      if (!json.contains("val_loss")) continue;
+      ++epochs;
+      for (const char* key : {"train_loss", "val_top5", "val_bleu", "val_cider_d", "distinct", "unknown"})
+        REQUIRE(json.contains(key));
+    }
+    REQUIRE(epochs == 2);
+    REQUIRE(steps == 8);
+  }
+  SECTION("the run is not overwritten by accident") {
+    const ProgramResult again = run_program(small_training(run, 2));
+    REQUIRE(again.code == 1);
+    REQUIRE_THAT(again.err, Contains("--resume") && Contains("--overwrite"));
+  }
+  SECTION("evaluate scores the test split and the attention") {
+    const ProgramResult scored =
+        run_program({"evaluate", "--model", run + "/best.safetensors", "--json", folder / "s.json", "--out",
+                     folder / "o.json", "--attention", folder / "maps", "--pictures", "2", "--beam", "3"});
+    INFO(scored.err);
+    REQUIRE(scored.code == 0);
+    REQUIRE_THAT(scored.out,
+                 Contains("BLEU-4") && Contains("CIDEr-D") && Contains("times chance") && Contains("captions/s"));
+    const Json scores = Json::parse(slurp(folder / "s.json")), captions = Json::parse(slurp(folder / "o.json"));
+    REQUIRE(scores["images"] == 10);
+    REQUIRE(scores["split"] == "test");
+    REQUIRE(scores["bleu"].size() == 4);
+    REQUIRE(scores.contains("rouge_l"));
+    REQUIRE(scores.contains("cider_d"));
+    REQUIRE(captions.size() == 10);
+    REQUIRE(captions[0]["references"].size() == 5);
+    REQUIRE(fs::exists(folder / "maps"));
+  }
+  SECTION("caption needs the model file alone, and knows folders, lists and n best") {
+    const SceneDataset scenes(1, {1, 1, 3});
+    export_scenes(scenes, folder / "scenes");
+    fs::copy_file(run + "/best.safetensors", folder / "alone.safetensors");
+    fs::remove_all(run);
+    const std::string model = folder / "alone.safetensors", images = folder / "scenes/images";
+    const ProgramResult text = run_program({"caption", "--model", model, images});
+    INFO(text.err);
+    REQUIRE(text.code == 0);
+    REQUIRE(std::count(text.out.begin(), text.out.end(), '\n') == 5);
+    const ProgramResult json = run_program(
+        {"caption", "--model", model, "--json", "--beam", "4", "--n-best", "2", "--attention", folder / "maps", "-"},
+        {.input = images + "/test_000000.png\n" + images + "/test_000001.png\n"});
+    INFO(json.err);
+    REQUIRE(json.code == 0);
+    const Json list = Json::parse(json.out);
+    REQUIRE(list.size() == 2);
+    REQUIRE(list[0]["captions"].size() == 2);
+    REQUIRE(list[0]["captions"][0]["score"] >= list[0]["captions"][1]["score"]);
+    for (const Json& picture : list[1]["attention"]) REQUIRE(fs::exists(picture.get<std::string>()));
+  }
+  SECTION("captions of another system are scored without a model") {
+    const SceneDataset scenes(1, {40, 10, 10});
+    export_scenes(scenes, folder / "scenes");
+    Json captions = Json::array();
+    for (const CaptionedImage* image : scenes.captions().split("val")) {
+      std::string caption;
+      for (const std::string& word : image->captions[0]) caption += word + " ";
+      captions.push_back({{"filename", image->filename}, {"caption", caption}});
+    }
+    const std::string file = folder.file("c.json", captions.dump());
+    const ProgramResult scored =
+        run_program({"evaluate", "--compare", file, "--captions", folder / "scenes/dataset_scenes.json", "--split",
+                     "val", "--json", folder / "s.json"});
+    INFO(scored.err);
+    REQUIRE(scored.code == 0);
+    REQUIRE(Json::parse(slurp(folder / "s.json"))["bleu"][3].get<double>() == Approx(1).margin(1e-6));
+  }
+}
+
+TEST_CASE("a frozen encoder runs once per image, into a cache that is used again") {
+  const ScratchFolder folder;
+  export_scenes(SceneDataset(1, {30, 10, 6}), folder / "scenes");
+  EncoderOptions options;
+  options.name = "squeezenet1_1";
+  options.size = 64;
+  Encoder encoder = make_encoder(options);
+  write_safetensors(folder / "squeezenet.safetensors", named_tensors(encoder));
+  const std::string images = folder / "scenes/images", captions = folder / "scenes/dataset_scenes.json";
+  const auto arguments = [&](const std::string& run) {
+    std::vector<std::string> a{"train_flickr",
+                               "--images",
+                               images,
+                               "--captions",
+                               captions,
+                               "--encoder",
+                               "squeezenet1_1",
+                               "--weights",
+                               folder / "squeezenet.safetensors",
+                               "--run",
+                               run,
+                               "--epochs",
+                               "1",
+                               "--min-count",
+                               "1",
+                               "--recipe",
+                               "tutorial",
+                               "--features",
+                               folder / "features.safetensors",
+                               "--set",
+                               "encoder.image_size=64"};
+    for (const char* size : {"decoder.hidden=16", "decoder.embedding=16", "decoder.attention_size=16"})
+      a.push_back(size);
+    return a;
+  };
+  const ProgramResult first = run_program(arguments(folder / "a"));
+  INFO(first.out << first.err);
+  REQUIRE(first.code == 0);
+  REQUIRE_THAT(first.out, Contains("encoding 40 images") && Contains("frozen"));
+  const ProgramResult second = run_program(arguments(folder / "b"));
+  INFO(second.out << second.err);
+  REQUIRE(second.code == 0);
+  REQUIRE_THAT(second.out, Contains("is used again"));
+  REQUIRE(slurp(folder / "a/best.safetensors") == slurp(folder / "b/best.safetensors"));
+
+  SECTION("the model file holds the encoder") {
+    fs::remove(folder / "squeezenet.safetensors");
+    const ProgramResult caption =
+        run_program({"caption", "--model", folder / "a/best.safetensors", images + "/val_000000.png"});
+    INFO(caption.err);
+    REQUIRE(caption.code == 0);
+  }
+  SECTION("evaluate gives the same captions with the cache and without") {
+    const std::vector<std::string> evaluate{
+        "evaluate", "--model", folder / "a/best.safetensors", "--images", images, "--captions", captions, "--split",
+        "val",      "--out"};
+    std::vector<std::string> with = evaluate, without = evaluate;
+    with.insert(with.end(), {folder / "with.json", "--features", folder / "features.safetensors"});
+    without.push_back(folder / "without.json");
+    const ProgramResult a = run_program(with), b = run_program(without);
+    INFO(a.err << b.err);
+    REQUIRE(a.code == 0);
+    REQUIRE(b.code == 0);
+    REQUIRE_THAT(a.out, Contains("is used again"));
+    REQUIRE(slurp(folder / "with.json") == slurp(folder / "without.json"));
+  }
+  SECTION("other images make the cache stale") {
+    fs::copy_file(images + "/train_000001.png", images + "/train_000000.png", fs::copy_options::overwrite_existing);
+    const ProgramResult third = run_program(arguments(folder / "c"));
+    REQUIRE(third.code == 0);
+    REQUIRE_THAT(third.out, Contains("encoding 40 images"));
+  }
+  SECTION("a stage of the encoder can be trained") {
+    std::vector<std::string> fine = arguments(folder / "fine");
+    fine.insert(fine.begin() + 1, {"--fine-tune", encoder_stages("squeezenet1_1").back()});
+    const ProgramResult tuned = run_program(fine);
+    INFO(tuned.out << tuned.err);
+    if (encoder.stages().back() == encoder_stages("squeezenet1_1").back()) REQUIRE(tuned.code == 0);
+  }
+}
