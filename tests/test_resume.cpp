@@ -1,0 +1,134 @@
+// A run that is killed at any instant and resumed ends with the weights of one that never stopped, bit for bit.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "catch.h"
+#include "glimpse/engine/safetensors.h"
+#include "program.h"
+#include "scratch_folder.h"
+#include "small_run.h"
+
+using namespace glimpse;
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int epochs = 6;
+
+/// The values of the log that do not depend on the clock, line by line.
+std::vector<Json> log_of(const std::string& run) {
+  std::vector<Json> lines;
+  std::istringstream log(slurp(run + "/log.jsonl"));
+  for (std::string line; std::getline(log, line);) {
+    Json json = Json::parse(line);
+    for (const char* key : {"seconds", "captions_per_s", "data_wait", "validation_seconds", "peak_tensor_bytes"})
+      json.erase(key);
+    lines.push_back(json);
+  }
+  return lines;
+}
+
+void require_equal_runs(const std::string& a, const std::string& b) {
+  REQUIRE(slurp(a + "/best.safetensors") == slurp(b + "/best.safetensors"));
+  const SafetensorsFile x = read_safetensors(a + "/last.safetensors"), y = read_safetensors(b + "/last.safetensors");
+  REQUIRE(x.tensors.size() == y.tensors.size());
+  for (std::size_t i = 0; i < x.tensors.size(); ++i) {
+    CAPTURE(x.tensors[i].name);
+    REQUIRE(x.tensors[i].name == y.tensors[i].name);
+    REQUIRE(x.tensors[i].tensor.to_vector<float>() == y.tensors[i].tensor.to_vector<float>());
+  }
+  REQUIRE(log_of(a) == log_of(b));
+}
+
+std::vector<std::string> resumed(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin() + 1, "--resume");
+  return arguments;
+}
+
+}  // namespace
+
+TEST_CASE("kill -9 at ten random instants changes nothing") {
+  const ScratchFolder folder;
+  const ProgramResult whole = run_program(small_training(folder / "whole", epochs));
+  INFO(whole.err);
+  REQUIRE(whole.code == 0);
+
+  std::mt19937 random(20261122);
+  const std::string run = folder / "killed";
+  int kills = 0, in_training = 0;
+  // Early instants too, when the folder is being made; later ones lie anywhere in the run's time.
+  for (int attempt = 0; attempt < 40 && kills < 10; ++attempt) {
+    const int longest = static_cast<int>(1000 * whole.seconds) / (kills < 2 ? 4 : 2);
+    const int after = std::uniform_int_distribution<int>(1, std::max(longest, 2))(random);
+    const bool begun = fs::exists(run + "/config.json");
+    in_training += fs::exists(run + "/last.safetensors");
+    const std::vector<std::string> arguments = small_training(run, epochs);
+    const ProgramResult part = run_program(begun ? resumed(arguments) : arguments, {.signal_after_ms = after});
+    if (part.signal != SIGKILL) {
+      INFO(part.out << part.err);
+      REQUIRE(part.code == 0);
+      fs::remove_all(run);  // it came to its end: once more from the beginning
+      continue;
+    }
+    ++kills;
+  }
+  REQUIRE(kills == 10);
+  REQUIRE(in_training > 0);
+  const ProgramResult rest = run_program(resumed(small_training(run, epochs)));
+  INFO(rest.out << rest.err);
+  REQUIRE(rest.code == 0);
+  require_equal_runs(folder / "whole", run);
+}
+
+TEST_CASE("Ctrl-C writes a checkpoint, says how to go on, and going on changes nothing") {
+  const ScratchFolder folder;
+  const std::string run = folder / "stopped";
+  const ProgramResult whole = run_program(small_training(folder / "whole", epochs));
+  REQUIRE(whole.code == 0);
+  ProgramResult part;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    fs::remove_all(run);
+    part = run_program(small_training(run, epochs),
+                       {.signal_after_ms = 1, .signal = signal, .wait_for = run + "/last.safetensors"});
+    INFO(part.out << part.err);
+    REQUIRE(part.signal == 0);
+    REQUIRE(part.code == 130);
+    REQUIRE_THAT(part.out, Contains("to go on: train_flickr --run " + run + " --resume"));
+  }
+  const ProgramResult rest = run_program({"train_flickr", "--run", run, "--resume"});
+  INFO(rest.out << rest.err);
+  REQUIRE(rest.code == 0);
+  REQUIRE_THAT(rest.out, Contains("resuming"));
+  require_equal_runs(folder / "whole", run);
+}
+
+TEST_CASE("a run is resumed as it was begun") {
+  const ScratchFolder folder;
+  const std::string run = folder / "run";
+  REQUIRE(run_program(small_training(run, 1)).code == 0);
+  SECTION("other values are refused by name") {
+    const ProgramResult r = run_program({"train_flickr", "--run", run, "--resume", "--set", "decoder.hidden=25"});
+    REQUIRE(r.code == 1);
+    REQUIRE_THAT(r.err, Contains("decoder.hidden: 24, not 25"));
+  }
+  SECTION("another recipe too") {
+    const ProgramResult r = run_program({"train_flickr", "--run", run, "--resume", "--recipe", "tutorial"});
+    REQUIRE(r.code == 1);
+    REQUIRE_THAT(r.err, Contains("recipe scenes"));
+  }
+  SECTION("a finished run has nothing left, and goes on when it gets more epochs") {
+    const std::string before = slurp(run + "/best.safetensors");
+    const ProgramResult again = run_program({"train_flickr", "--run", run, "--resume"});
+    REQUIRE(again.code == 0);
+    REQUIRE_THAT(again.out, Contains("nothing is left to train"));
+    REQUIRE(slurp(run + "/best.safetensors") == before);
+    const ProgramResult more = run_program({"train_flickr", "--run", run, "--resume", "--epochs", "2"});
+    INFO(more.err);
+    REQUIRE(more.code == 0);
+    REQUIRE_THAT(more.out, Contains("epoch  2/2"));
+  }
+}
