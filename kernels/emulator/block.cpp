@@ -36,21 +36,23 @@ Block::Block(const Grid& grid, uint3 index, bool allow_early_exit)
       index_(index),
       allow_early_exit_(allow_early_exit),
       threads_(static_cast<std::size_t>(grid.block.x) * grid.block.y * grid.block.z),
-      running_(static_cast<int>(threads_.size())) {}
+      warps_((threads_.size() + warpSize - 1) / warpSize),
+      running_(static_cast<int>(threads_.size())) {
+  for (unsigned t = 0; t < threads_.size(); ++t) {
+    threads_[t].index = {t % grid.block.x, t / grid.block.x % grid.block.y, t / grid.block.x / grid.block.y};
+    warps_[t / warpSize].existing |= 1u << t % warpSize;
+  }
+}
 
 void Block::run() {
   run_threads();
   if (error_) std::rethrow_exception(error_);
 }
 
-void Block::become(int thread) {
-  const unsigned t = static_cast<unsigned>(thread);
-  const dim3 shape = grid_.block;
+void Block::enter_block() {
   current_block = this;
-  current_thread = thread;
-  threadIdx = {t % shape.x, t / shape.x % shape.y, t / shape.x / shape.y};
   blockIdx = index_;
-  blockDim = shape;
+  blockDim = grid_.block;
   gridDim = grid_.grid;
 }
 
@@ -65,6 +67,7 @@ void Block::live(int thread) noexcept {
   }
   lock();
   threads_[static_cast<std::size_t>(thread)].status = Status::exited;
+  warp_of(thread).exited |= 1u << thread % warpSize;
   --running_;
   ++exited_;
   if (error && !failed_) abandon(error);
@@ -82,6 +85,7 @@ std::uint64_t Block::arrive(int thread, Arrival arrival) {
   }
   self.arrival = arrival;
   self.status = Status::waiting;
+  if (!is_barrier(arrival.intrinsic)) warp_of(thread).waiting |= 1u << thread % warpSize;
   --running_;
   guarded([&] {
     if (is_barrier(arrival.intrinsic)) {
@@ -121,6 +125,7 @@ void Block::resume(int thread, std::uint64_t result) {
   Thread& t = threads_[static_cast<std::size_t>(thread)];
   t.status = Status::running;
   t.result = result;
+  warp_of(thread).waiting &= ~(1u << thread % warpSize);
   ++running_;
   release(thread);
 }
@@ -154,28 +159,28 @@ void Block::settle_block(int arrived) {
 
 /// Lets the lanes of arrival.mask go once all of them have arrived; `first` is the warp's first thread.
 void Block::settle_warp(int first, const Arrival& arrival) {
-  bool complete = true;
-  for (int lane = 0; lane < warpSize && first + lane < size(); ++lane) {
-    if (!(arrival.mask >> lane & 1)) continue;
-    const Thread& other = threads_[static_cast<std::size_t>(first + lane)];
-    if (other.status == Status::exited) {
-      if (!allow_early_exit_)
-        fail_at(first + lane,
-                fmt::format("has exited, but {} with mask {:#010x} ({}) names its lane {}",
-                            names[static_cast<int>(arrival.intrinsic)], arrival.mask, place(arrival.where), lane));
-    } else if (other.status != Status::waiting || other.arrival.mask != arrival.mask ||
-               other.arrival.intrinsic != arrival.intrinsic) {
-      complete = false;  // it may come later, from another group of lanes too; check_alive() sees when it never does
-    }
+  const Warp& warp = warp_of(first);
+  if (const std::uint32_t gone = arrival.mask & warp.exited; gone && !allow_early_exit_) {
+    const int lane = std::countr_zero(gone);
+    fail_at(first + lane,
+            fmt::format("has exited, but {} with mask {:#010x} ({}) names its lane {}",
+                        names[static_cast<int>(arrival.intrinsic)], arrival.mask, place(arrival.where), lane));
   }
-  if (complete) complete_warp(first, arrival.mask, arrival.intrinsic);
+  const std::uint32_t expected = arrival.mask & warp.existing & ~warp.exited;
+  if ((warp.waiting & expected) != expected) return;
+  for (int lane = 0; lane < warpSize; ++lane) {
+    if (!(expected >> lane & 1)) continue;
+    const Arrival& other = threads_[static_cast<std::size_t>(first + lane)].arrival;
+    // It may come later, from another group of lanes; check_alive() sees when it never does.
+    if (other.mask != arrival.mask || other.intrinsic != arrival.intrinsic) return;
+  }
+  complete_warp(first, expected, arrival.intrinsic);
 }
 
-void Block::complete_warp(int first, std::uint32_t mask, Intrinsic intrinsic) {
-  std::uint32_t present = 0, votes = 0;
-  for (int lane = 0; lane < warpSize && first + lane < size(); ++lane) {
-    if (!(mask >> lane & 1) || !waiting(first + lane)) continue;
-    present |= 1u << lane;
+void Block::complete_warp(int first, std::uint32_t present, Intrinsic intrinsic) {
+  std::uint32_t votes = 0;
+  for (int lane = 0; lane < warpSize; ++lane) {
+    if (!(present >> lane & 1)) continue;
     if (threads_[static_cast<std::size_t>(first + lane)].arrival.value) votes |= 1u << lane;
   }
   std::uint64_t results[warpSize] = {};
@@ -223,9 +228,8 @@ void Block::check_alive() {
 }
 
 std::string Block::position(int thread) const {
-  const unsigned t = static_cast<unsigned>(thread);
-  return fmt::format("({},{},{})", t % grid_.block.x, t / grid_.block.x % grid_.block.y,
-                     t / grid_.block.x / grid_.block.y);
+  const uint3 t = threads_[static_cast<std::size_t>(thread)].index;
+  return fmt::format("({},{},{})", t.x, t.y, t.z);
 }
 
 std::string Block::describe(int thread) const {

@@ -51,6 +51,12 @@ struct Grid {
 /// Unwinds the threads of a block in which another thread failed.
 struct Abandoned {};
 
+class Block;
+
+/// The block that the current thread belongs to, and its number there.
+inline thread_local Block* current_block = nullptr;
+inline thread_local int current_thread = 0;
+
 class Block {
  public:
   Block(const Grid& grid, uint3 index, bool allow_early_exit);
@@ -70,8 +76,13 @@ class Block {
   bool waiting(int thread) const { return threads_[static_cast<std::size_t>(thread)].status == Status::waiting; }
   /// The whole life of one thread; called by the derived class in that thread's own context.
   void live(int thread) noexcept;
-  /// Sets threadIdx and its kin; called whenever an operating system thread turns to `thread`.
-  void become(int thread);
+  /// Sets blockIdx and its kin; called once by each operating system thread that runs threads of this block.
+  void enter_block();
+  /// Sets threadIdx; called whenever an operating system thread turns to `thread`.
+  void become(int thread) {
+    current_thread = thread;
+    threadIdx = threads_[static_cast<std::size_t>(thread)].index;
+  }
 
   /// Runs live() once for every thread, and returns when all have returned.
   virtual void run_threads() = 0;
@@ -88,14 +99,20 @@ class Block {
  private:
   enum class Status : std::uint8_t { running, waiting, exited };
   struct Thread {
+    uint3 index{};
     Status status = Status::running;
     Arrival arrival{};
     std::uint64_t result = 0;
   };
 
+  struct Warp {
+    std::uint32_t existing = 0, waiting = 0, exited = 0;  // lanes
+  };
+
+  Warp& warp_of(int thread) { return warps_[static_cast<std::size_t>(thread / warpSize)]; }
   void settle_block(int arrived);
   void settle_warp(int first, const Arrival& arrival);
-  void complete_warp(int first, std::uint32_t mask, Intrinsic intrinsic);
+  void complete_warp(int first, std::uint32_t present, Intrinsic intrinsic);
   void settle_exit(int thread);
   void resume(int thread, std::uint64_t result);
   void check_alive();
@@ -109,6 +126,7 @@ class Block {
   uint3 index_;
   bool allow_early_exit_;
   std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
   int running_;
   int exited_ = 0;
   int at_barrier_ = 0;  // threads waiting for the whole block
@@ -116,10 +134,6 @@ class Block {
   std::atomic<bool> failed_ = false;
   std::exception_ptr error_;
 };
-
-/// The block that the current thread belongs to, and its number there.
-inline thread_local Block* current_block = nullptr;
-inline thread_local int current_thread = 0;
 
 std::unique_ptr<Block> make_fiber_block(const Grid& grid, uint3 index, bool allow_early_exit, std::uint64_t seed);
 std::unique_ptr<Block> make_thread_block(const Grid& grid, uint3 index, bool allow_early_exit);

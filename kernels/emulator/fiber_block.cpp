@@ -65,6 +65,7 @@ class FiberBlock final : public Block {
       fibers_[static_cast<std::size_t>(t)].prepare(stacks.of(t), stack_bytes, enter, &entries.back());
       ready_.push_back(t);
     }
+    enter_block();
     Fiber::change(main_, fibers_[static_cast<std::size_t>(next())]);
   }
 

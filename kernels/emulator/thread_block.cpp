@@ -28,7 +28,11 @@ class ThreadBlock final : public Block {
   void run_threads() override {
     std::vector<std::thread> threads;
     threads.reserve(states_.size());
-    for (int t = 0; t < size(); ++t) threads.emplace_back([this, t] { live(t); });
+    for (int t = 0; t < size(); ++t)
+      threads.emplace_back([this, t] {
+        enter_block();
+        live(t);
+      });
     for (std::thread& thread : threads) thread.join();
   }
 
