@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <regex>
 
 #include "catch.h"
 #include "glimpse/data/data_uri.h"
@@ -56,9 +55,8 @@ TEST_CASE("a report is one page that loads nothing", "[report]") {
   for (const char* tag :
        {"section", "div", "article", "figure", "svg", "table", "tr", "ul", "li", "button", "script"}) {
     INFO(tag);
-    const std::regex open(std::string("<") + tag + "[ >]");
-    const auto opened = std::distance(std::sregex_iterator(html.begin(), html.end(), open), std::sregex_iterator());
-    CHECK(static_cast<std::size_t>(opened) == count(html, std::string("</") + tag + ">"));
+    CHECK(count(html, std::string("<") + tag + " ") + count(html, std::string("<") + tag + ">") ==
+          count(html, std::string("</") + tag + ">"));
   }
 }
 
