@@ -55,7 +55,8 @@ std::vector<ReportChart> charts_of(const std::vector<Json>& epochs, const Traini
 
 std::vector<ReportRow> configuration_rows(const Config& config) {
   std::vector<ReportRow> rows;
-  for (const auto& [group, values] : Json::parse(config_to_json(config)).items()) {
+  const Json whole = Json::parse(config_to_json(config));
+  for (const auto& [group, values] : whole.items()) {
     if (!values.is_object()) {
       rows.emplace_back(group, values.get<std::string>());
       continue;
