@@ -12,6 +12,7 @@ endif()
 
 # Which headers are public is read from the headers themselves when they are installed.
 install(CODE "set(GLIMPSE_SOURCE_DIR [[${PROJECT_SOURCE_DIR}]])
+set(GLIMPSE_FOLDERS [[${glimpse_folders}]])
 set(GLIMPSE_HEADER_DIR [[${CMAKE_INSTALL_INCLUDEDIR}/glimpse]])" COMPONENT development)
 install(SCRIPT cmake/install_headers.cmake COMPONENT development)
 

@@ -1,29 +1,40 @@
-# The library glimpse::glimpse: kernels, engine, models and data.
+# The library glimpse::glimpse: kernels, engine and, with GLIMPSE_MODELS, models and data.
 # Sources are globbed: a new op or kernel needs no line here.
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_path(STB_INCLUDE_DIR NAMES stb_image.h PATH_SUFFIXES stb REQUIRED)
+if(GLIMPSE_MODELS)
+  find_path(STB_INCLUDE_DIR NAMES stb_image.h PATH_SUFFIXES stb REQUIRED)
+endif()
 if(GLIMPSE_ONEDNN)
   find_package(oneDNN QUIET)
 endif()
 
-file(GLOB_RECURSE glimpse_sources CONFIGURE_DEPENDS
-  ${PROJECT_SOURCE_DIR}/kernels/*.cpp ${PROJECT_SOURCE_DIR}/engine/*.cpp
-  ${PROJECT_SOURCE_DIR}/models/*.cpp ${PROJECT_SOURCE_DIR}/data/*.cpp)
+set(glimpse_folders kernels engine)
+if(GLIMPSE_MODELS)
+  list(APPEND glimpse_folders models data)
+endif()
+set(glimpse_sources "")
+foreach(folder IN LISTS glimpse_folders)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(APPEND glimpse_sources ${sources})
+endforeach()
 list(FILTER glimpse_sources EXCLUDE REGEX "/kernels/emulator/")  # a part of the tests
 # recipes/*.json become text inside the library, so that programs find them from any directory.
-file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)
-set(glimpse_recipes_source ${PROJECT_BINARY_DIR}/built_in_recipes.cpp)
-string(REPLACE ";" "," glimpse_recipe_list "${glimpse_recipes}")
-add_custom_command(OUTPUT ${glimpse_recipes_source}
-  COMMAND ${CMAKE_COMMAND} "-DRECIPES=${glimpse_recipe_list}" "-DOUTPUT=${glimpse_recipes_source}"
-    -P ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake
-  DEPENDS ${glimpse_recipes} ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake VERBATIM)
+if(GLIMPSE_MODELS)
+  file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)
+  set(glimpse_recipes_source ${PROJECT_BINARY_DIR}/built_in_recipes.cpp)
+  string(REPLACE ";" "," glimpse_recipe_list "${glimpse_recipes}")
+  add_custom_command(OUTPUT ${glimpse_recipes_source}
+    COMMAND ${CMAKE_COMMAND} "-DRECIPES=${glimpse_recipe_list}" "-DOUTPUT=${glimpse_recipes_source}"
+      -P ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake
+    DEPENDS ${glimpse_recipes} ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake VERBATIM)
+  list(APPEND glimpse_sources ${glimpse_recipes_source})
+endif()
 
-add_library(glimpse STATIC ${glimpse_sources} ${glimpse_recipes_source})
+add_library(glimpse STATIC ${glimpse_sources})
 add_library(glimpse::glimpse ALIAS glimpse)
 
 # Every include is spelled as a user spells it, "glimpse/engine/tensor.h"; in the build tree a link makes that so.
@@ -32,7 +43,9 @@ file(MAKE_DIRECTORY ${glimpse_include})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${glimpse_include}/glimpse SYMBOLIC)
 target_include_directories(glimpse PUBLIC
   $<BUILD_INTERFACE:${glimpse_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_include_directories(glimpse SYSTEM PRIVATE ${STB_INCLUDE_DIR})
+if(GLIMPSE_MODELS)
+  target_include_directories(glimpse SYSTEM PRIVATE ${STB_INCLUDE_DIR})
+endif()
 target_compile_features(glimpse PUBLIC cxx_std_20)
 set_target_properties(glimpse PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
 target_link_libraries(glimpse PRIVATE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt

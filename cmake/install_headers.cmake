@@ -1,6 +1,6 @@
-# Run by `cmake --install`: copies the public headers of kernels, engine, models and data. A header whose opening comment
+# Run by `cmake --install`: copies the public headers of the folders that were built. A header whose opening comment
 # says "internal" or "not installed" stays at home; so does the CUDA emulator, which is a part of the tests.
-foreach(folder kernels engine models data)
+foreach(folder IN LISTS GLIMPSE_FOLDERS)
   file(GLOB_RECURSE headers RELATIVE ${GLIMPSE_SOURCE_DIR} ${GLIMPSE_SOURCE_DIR}/${folder}/*.h)
   foreach(header IN LISTS headers)
     file(READ ${GLIMPSE_SOURCE_DIR}/${header} text)
