@@ -82,7 +82,7 @@ float luminance(const Rgb& rgb) { return 0.2126f * rgb[0] + 0.7152f * rgb[1] + 0
 // Darkens and greys what is not looked at; adds some white light to what is, which shows on dark things too.
 Rgb spotlit(const Rgb& pixel, float value) {
   const float grey = luminance(pixel), brightness = 0.09f + 0.91f * value, saturation = 0.3f + 0.7f * value;
-  const float glow = 0.15f * value * value;
+  const float glow = 0.09f * value * value;
   Rgb result;
   for (int c = 0; c < 3; ++c) {
     const float seen = (grey + (pixel[c] - grey) * saturation) * brightness;

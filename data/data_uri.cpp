@@ -37,7 +37,8 @@ std::string data_uri(const Image& image, int longest) {
     static_cast<std::vector<std::uint8_t>*>(to)->insert(static_cast<std::vector<std::uint8_t>*>(to)->end(), first,
                                                         first + size);
   };
-  constexpr int quality = 86;
+  // A small picture is shown enlarged; above 90 stb keeps colours at full resolution.
+  const int quality = std::max(small.width, small.height) <= 200 ? 95 : 86;
   check(stbi_write_jpg_to_func(append, &bytes, small.width, small.height, 3, small.rgb.data(), quality) != 0,
         "data_uri: an image of {} x {} cannot be encoded as JPEG", small.width, small.height);
   return "data:image/jpeg;base64," + base64(bytes);

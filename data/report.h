@@ -40,7 +40,7 @@ struct ReportCaption {
   double cider_d = 0;
 };
 
-/// A caption that can be read word by word with the map of each word.
+/// A caption that can be read word by word with the map of each word; left out where it has no words.
 struct ReportAttention {
   std::string name;
   Image photograph;

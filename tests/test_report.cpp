@@ -85,6 +85,8 @@ TEST_CASE("a report may be empty, or hold broken text", "[report]") {
   Report report;
   report.charts = {{"\xff", "", "", {{"\xff", {{1, 1}, {2, INFINITY}}}}}};
   CHECK(count(report_html(report), "<figure") == 1);
+  report.attention = {{"x", plain(2, 2), {2, 2, {}, {}}}};  // a caption without words has no maps
+  CHECK(count(report_html(report), "<article") == 0);
   report.attention = {{"x", plain(2, 2), {2, 2, {"a"}, {1, 2, 3}}}};
   CHECK_THROWS_AS(report_html(report), Error);
 }
