@@ -109,8 +109,8 @@ void count_allocation(std::size_t bytes) {
 
 std::string megabytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
-/// At least what every vectorised load needs; equal sizes meet again in the pool.
-std::size_t rounded(std::size_t bytes) { return bytes < 256 ? 256 : (bytes + 255) / 256 * 256; }
+/// CUDA gives no memory for nothing.
+std::size_t at_least_one(std::size_t bytes) { return bytes ? bytes : 1; }
 
 }  // namespace
 
@@ -122,11 +122,11 @@ void* allocate(std::size_t bytes, void* stream, const char* what) {
   usable_device();
   check(static_cast<cudaError_t>(failure_of_release.exchange(cudaSuccess)), "freeing memory");
   void* memory = nullptr;
-  cudaError_t error = cudaMallocAsync(&memory, rounded(bytes), native(stream));
+  cudaError_t error = cudaMallocAsync(&memory, at_least_one(bytes), native(stream));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     release_cached();
-    error = cudaMallocAsync(&memory, rounded(bytes), native(stream));
+    error = cudaMallocAsync(&memory, at_least_one(bytes), native(stream));
   }
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
@@ -137,13 +137,13 @@ void* allocate(std::size_t bytes, void* stream, const char* what) {
                 device_info().name);
   }
   check(error, "allocating memory");
-  count_allocation(rounded(bytes));
+  count_allocation(at_least_one(bytes));
   return memory;
 }
 
 void release(void* memory, std::size_t bytes, void* stream) noexcept {
   if (!memory) return;
-  bytes_in_use -= rounded(bytes);
+  bytes_in_use -= at_least_one(bytes);
   const cudaError_t error = cudaFreeAsync(memory, native(stream));
   if (error != cudaSuccess) failure_of_release = error;
 }

@@ -27,6 +27,9 @@
 
 namespace glimpse::kernels {
 
+/// Dynamic shared memory that a block has on every device; 8 KiB are left for SHARED variables.
+constexpr std::size_t most_shared_unasked = 40 << 10;
+
 /// Sizes that stand behind an operation's name in its errors.
 struct LaunchSizes {
   static constexpr int most = 6;
@@ -74,8 +77,8 @@ struct Launch {
 template <class... P, class... A>
 void launch([[maybe_unused]] Cuda device, const Launch& what, void (*kernel)(P...), A&&... arguments) {
 #ifdef __CUDACC__
-  // Above 48 KiB a kernel has to say first what it will ask for.
-  if (what.shared > (48u << 10))
+  // Above 48 KiB, SHARED variables included, a kernel has to say first what it will ask for.
+  if (what.shared > most_shared_unasked)
     cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                          static_cast<int>(what.shared));
   const auto stream = static_cast<cudaStream_t>(device.stream);

@@ -1,5 +1,6 @@
 #pragma once
-// Softmax over rows. T is float or double; sums are taken in double.
+// Softmax over rows. T is float or double, on CUDA also bf16; sums are taken in double, on CUDA in the wider of T and
+// float.
 
 #include <cstdint>
 
@@ -11,17 +12,25 @@ namespace glimpse::kernels {
 /// y may be x.
 template <class T>
 void softmax_forward(Cpu, std::int64_t rows, std::int64_t n, const T* x, T* y);
+template <class T>
+void softmax_forward(Cuda, std::int64_t rows, std::int64_t n, const T* x, T* y);
 
 /// dx = y (dy - sum over the row of y dy). dx may be dy.
 template <class T>
 void softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx);
+template <class T>
+void softmax_backward(Cuda, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx);
 
 /// y = log softmax(x). A row of -inf alone stays as it is. y may be x.
 template <class T>
 void log_softmax_forward(Cpu, std::int64_t rows, std::int64_t n, const T* x, T* y);
+template <class T>
+void log_softmax_forward(Cuda, std::int64_t rows, std::int64_t n, const T* x, T* y);
 
 /// dx = dy - exp(y) (sum over the row of dy). dx may be dy.
 template <class T>
 void log_softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx);
+template <class T>
+void log_softmax_backward(Cuda, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx);
 
 }  // namespace glimpse::kernels

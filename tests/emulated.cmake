@@ -8,3 +8,22 @@ add_library(glimpse_emulated STATIC ${emulated_kernels} ${emulator_sources})
 target_link_libraries(glimpse_emulated PUBLIC glimpse::glimpse PRIVATE glimpse_flags fmt::fmt Threads::Threads)
 target_compile_options(glimpse_emulated PUBLIC -Wno-unknown-pragmas)  # nvcc's "unroll"
 set_target_properties(glimpse_emulated PROPERTIES CXX_EXTENSIONS OFF)
+
+# tests/cuda/*.cpp against the CPU kernels: test_emulated everywhere, test_gpu where the backend is built, which skips
+# itself where no GPU answers.
+file(GLOB cuda_tests CONFIGURE_DEPENDS cuda/*.cpp)
+function(glimpse_cuda_test name kernels label)
+  glimpse_program(${name} ${cuda_tests})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${kernels} Catch2::Catch2)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  if(Catch2_VERSION VERSION_LESS 3)
+    target_compile_definitions(${name} PRIVATE GLIMPSE_CATCH2_V2)
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${label}: " PROPERTIES LABELS ${label} TIMEOUT 300 SKIP_RETURN_CODE 77)
+endfunction()
+glimpse_cuda_test(test_emulated glimpse_emulated emulated)
+target_compile_definitions(test_emulated PRIVATE GLIMPSE_TEST_EMULATED)
+if(GLIMPSE_CUDA_FOUND)
+  glimpse_cuda_test(test_gpu glimpse_cuda_static gpu)
+endif()

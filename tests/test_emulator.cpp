@@ -326,7 +326,7 @@ TEST_CASE("more SHARED variables than a block has memory for are an error") {
                      SHARED(float, b, [8000]);
                      a[0] = b[0] = 0;
                    }),
-           "64000 bytes of SHARED variables");
+           "64000 bytes of SHARED variables beside 0");
 }
 
 TEST_CASE("a barrier that one thread does not reach is reported") {

@@ -17,13 +17,16 @@ namespace {
 
 constexpr std::size_t zone = 256;  // bytes before and after each allocation
 
-void poison_range(char* begin, std::size_t bytes) {
-  for (std::size_t i = 0; i + 1 < bytes; i += 2) std::memcpy(begin + i, &poison, 2);
+char poison_at(std::size_t i) { return static_cast<char>(poison >> (i % 2 * 8)); }
+
+void poison_range(char* block, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; ++i) block[i] = poison_at(i);
 }
 
-bool intact(const char* begin) {
-  for (std::size_t i = 0; i < zone; i += 2)
-    if (std::memcmp(begin + i, &poison, 2) != 0) return false;
+/// Whether bytes [begin, begin + zone) of the block still hold what they were given.
+bool intact(const char* block, std::size_t begin) {
+  for (std::size_t i = begin; i < begin + zone; ++i)
+    if (block[i] != poison_at(i)) return false;
   return true;
 }
 
@@ -110,11 +113,11 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
   const std::lock_guard guard(memory().mutex);
   const auto found = memory().blocks.find(address);
   if (found == memory().blocks.end()) return cudaErrorInvalidValue;
-  char* begin = static_cast<char*>(address);
-  const bool clean = intact(begin - zone) && intact(begin + (found->second + 255) / 256 * 256);
+  char* block = static_cast<char*>(address) - zone;
+  const bool clean = intact(block, 0) && intact(block, zone + found->second);
   memory().in_use -= found->second;
   memory().blocks.erase(found);
-  std::free(begin - zone);
+  std::free(block);
   if (clean) return cudaSuccess;
   ++memory().overwritten;
   return cudaErrorIllegalAddress;
