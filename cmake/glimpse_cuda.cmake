@@ -87,7 +87,14 @@ function(glimpse_add_cuda_library)
   add_library(glimpse_cuda OBJECT ${sources})
   target_include_directories(glimpse_cuda PRIVATE ${glimpse_include})
   target_compile_options(glimpse_cuda PRIVATE ${glimpse_nvcc_options})
-  set_target_properties(glimpse_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON CUDA_RUNTIME_LIBRARY Static)
+  set_target_properties(glimpse_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+  # The kernels as a library, for tests that call them directly. The runtime is linked in, so that a program starts on
+  # machines without CUDA too; the driver is looked for when it is first needed.
+  find_package(CUDAToolkit REQUIRED)
+  add_library(glimpse_cuda_static STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:glimpse_cuda>)
+  target_link_libraries(glimpse_cuda_static PUBLIC glimpse CUDA::cudart_static)
+  set_target_properties(glimpse_cuda_static PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()
 
 glimpse_find_cuda()
