@@ -10,7 +10,7 @@ namespace glimpse {
 
 struct EncoderOptions {
   std::string name = "densenet169";  ///< one of encoder_names()
-  std::string stage;                 ///< whose output is the grid; "" = the family's usual one
+  std::string stage = "";            ///< whose output is the grid; "" = the family's usual one
   int grid = 0;  ///< cells along a side; 0 = what the strides give. More: the last strides become dilations
   bool stride_in_1x1 = false;  ///< bottleneck ResNets: v1's place of the stride (the first 1x1), not v1.5's (the 3x3)
   int size = 224;              ///< side of the square images
