@@ -10,6 +10,12 @@ namespace {
 
 std::vector<std::string> special_words_list() { return {std::begin(special_word_names), std::end(special_word_names)}; }
 
+/// The id of a caption's word: a caption cannot spell <end>.
+std::int32_t plain_id(const Vocabulary& vocabulary, std::string_view word) {
+  const std::int32_t id = vocabulary.id(word);
+  return id < special_words ? unk_word : id;
+}
+
 }  // namespace
 
 Vocabulary::Vocabulary(std::vector<std::string> words) : words_(std::move(words)) {
@@ -58,8 +64,7 @@ std::vector<std::int32_t> Vocabulary::encode(const std::vector<std::string>& tok
   std::vector<std::int32_t> ids = {start_word};
   for (const std::string& token : tokens) {
     if (max_words > 0 && static_cast<std::int64_t>(ids.size()) > max_words) break;
-    const std::int32_t word = id(token);
-    ids.push_back(word < special_words ? unk_word : word);  // a caption cannot spell <end>
+    ids.push_back(plain_id(*this, token));
   }
   ids.push_back(end_word);
   return ids;
@@ -78,7 +83,7 @@ std::vector<std::int64_t> word_counts(const Vocabulary& vocabulary, const std::v
   std::vector<std::int64_t> counts(static_cast<std::size_t>(vocabulary.size()), 0);
   for (const CaptionedImage* image : images) {
     for (const auto& caption : image->captions) {
-      for (const std::string& word : caption) ++counts[static_cast<std::size_t>(vocabulary.id(word))];
+      for (const std::string& word : caption) ++counts[static_cast<std::size_t>(plain_id(vocabulary, word))];
       ++counts[static_cast<std::size_t>(end_word)];
     }
   }
@@ -91,7 +96,7 @@ double out_of_vocabulary_rate(const Vocabulary& vocabulary, const std::vector<co
     for (const auto& caption : image->captions) {
       for (const std::string& word : caption) {
         ++words;
-        unknown += !vocabulary.contains(word);
+        unknown += plain_id(vocabulary, word) == unk_word;
       }
     }
   }

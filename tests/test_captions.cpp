@@ -1,0 +1,252 @@
+// Caption files of all forms, good and broken, and the check of the images that they name.
+#include <filesystem>
+
+#include "catch.h"
+#include "glimpse/data/captions.h"
+#include "glimpse/data/image.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/kernels/error.h"
+#include "scratch_folder.h"
+
+using namespace glimpse;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+/// What `action` throws.
+template <class Action>
+std::string message_of(Action action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const char* const karpathy = R"({"images": [
+  {"sentids": [0, 1], "imgid": 0, "split": "train", "filename": "a.jpg", "sentences": [
+    {"tokens": ["a", "dog"], "raw": "A dog .", "imgid": 0, "sentid": 0},
+    {"raw": "A tri-colored dog, isn't it?", "imgid": 0, "sentid": 1}]},
+  {"sentids": [2], "imgid": 1, "split": "restval", "filename": "b.jpg", "filepath": "val2014",
+   "sentences": [{"tokens": ["two", "dogs"]}]},
+  {"imgid": 2, "split": "val", "filename": "c.jpg", "sentences": [{"tokens": ["a", "cat"]}]},
+  {"imgid": 3, "split": "test", "filename": "d.jpg", "sentences": []},
+  {"imgid": 4, "split": "train", "filename": "a.jpg", "sentences": [{"tokens": ["a", "dog"]}, {"tokens": ["my", "dog"]}]}
+ ], "dataset": "made up"})";
+
+const char* const kaggle =
+    "image,caption\r\n"
+    "a.jpg,A dog , running .\r\n"
+    "a.jpg,\"A dog, \"\"fast\"\" .\"\r\n"
+    "b.jpg,Two dogs .\r\n"
+    "\r\n"
+    "\"c,1.jpg\",A cat\r\n"
+    "a.jpg,a dog running\r\n"
+    "e.jpg,In no list .\r\n"
+    "f.jpg, .\r\n";
+
+/// A folder with the three lists of Flickr8k.
+void write_lists(const ScratchFolder& folder) {
+  folder.file("Flickr_8k.trainImages.txt", "a.jpg\nb.jpg\nf.jpg\n");
+  folder.file("Flickr_8k.devImages.txt", "c,1.jpg\n");
+  folder.file("Flickr_8k.testImages.txt", "nowhere.jpg\n");
+  folder.file("readme.txt", "no list\n");
+}
+
+}  // namespace
+
+TEST_CASE("raw text becomes words as in Karpathy's files") {
+  CHECK(tokenize("A tri-colored dog , isn't it ?") == Words{"a", "tricolored", "dog", "isnt", "it"});
+  CHECK(tokenize("  two\tDOGS\n3 ") == Words{"two", "dogs", "3"});
+  CHECK(tokenize(" . , - ").empty());
+  CHECK(tokenize("").empty());
+  CHECK(tokenize("caf\xc3\xa9 noir") == Words{"caf", "noir"});
+  CHECK(join_words({"a", "b"}) == "a b");
+  CHECK(join_words({}).empty());
+}
+
+TEST_CASE("Karpathy's JSON") {
+  const ScratchFolder folder;
+  const CaptionSet set = read_captions(folder.file("dataset.json", karpathy));
+  REQUIRE(set.images.size() == 3);
+  CHECK(set.images[0].filename == "a.jpg");
+  CHECK(set.images[0].split == "train");
+  const std::vector<Words> joined = {{"a", "dog"}, {"a", "tricolored", "dog", "isnt", "it"}, {"my", "dog"}};
+  CHECK(set.images[0].captions == joined);  // listed twice; the caption that came again is dropped
+  CHECK(set.listed_twice == Words{"a.jpg"});
+  CHECK(set.images[1].split == "train");  // restval
+  CHECK(set.images[1].subfolder == "val2014");
+  CHECK(set.without_captions == Words{"d.jpg"});
+  CHECK(set.split("train").size() == 2);
+  CHECK(set.split("val").size() == 1);
+  CHECK(set.split("test").empty());
+}
+
+TEST_CASE("JSON cut at any byte names the file and the byte") {
+  const ScratchFolder folder;
+  const std::string whole = karpathy;
+  for (std::size_t length = 1; length < whole.size(); length += 7) {
+    const std::string path = folder.file("cut.json", whole.substr(0, length));
+    const std::string message = message_of([&] { read_captions(path); });
+    INFO(message);
+    CHECK(contains(message, path + ": JSON ends in the middle, at byte " + std::to_string(length)));
+  }
+  const std::string broken = folder.file("broken.json", "{\"images\": [}");
+  CHECK(contains(message_of([&] { read_captions(broken); }), "broken.json: JSON is broken at byte 13 of 13"));
+}
+
+TEST_CASE("JSON that is no caption file says what is missing") {
+  const ScratchFolder folder;
+  const auto message = [&](const std::string& content) {
+    const std::string path = folder.file("x.json", content);
+    return message_of([&] { read_captions(path); });
+  };
+  CHECK(contains(message("{}"), "lists no images"));
+  CHECK(contains(message(R"({"images":[]})"), "lists no images"));
+  CHECK(contains(message(R"({"images":[{"split":"train","sentences":[]}]})"), "images[0] has no 'filename'"));
+  CHECK(contains(message(R"({"images":[{"filename":"a","split":"train"},{"filename":"b"}]})"),
+                 "images[1] has no 'split'"));
+  CHECK(contains(message(R"({"images":[{"filename":"a","split":"dev"}]})"), "split 'dev', expected train"));
+  CHECK(contains(message(R"({"images":[{"filename":3,"split":"train"}]})"), "wrong type"));
+  CHECK(
+      contains(message(R"({"images":[{"filename":"a","split":"train","sentences":[{"tokens":[1]}]}]})"), "wrong type"));
+  CHECK(contains(message(R"({"images":[{"filename":"a","split":"train","sentences":[7]}]})"), "expected objects"));
+  CHECK(
+      contains(message(R"({"images":[{"filename":"a","split":"train","sentences":[]}]})"), "no image with a caption"));
+  CHECK(contains(message(R"({"images":[{"filename":"a","split":"train","sentences":[{"raw":"x"}]},
+                            {"filename":"a","split":"val","sentences":[{"raw":"x"}]}]})"),
+                 "in split train and in split val"));
+}
+
+TEST_CASE("COCO's captions JSON, a file or the folder of annotations") {
+  const ScratchFolder folder;
+  const std::string train = R"({"info": {"year": 2014}, "annotations": [{"image_id": 7, "id": 1, "caption": "A Dog."},
+      {"image_id": 9, "id": 2, "caption": "Two dogs"}], "images": [{"id": 7, "file_name": "t7.jpg"},
+      {"id": 9, "file_name": "t9.jpg"}, {"id": 10, "file_name": "t10.jpg"}]})";
+  const std::string val = R"({"images": [{"id": 7, "file_name": "v7.jpg"}],
+      "annotations": [{"image_id": 7, "id": 3, "caption": "A cat"}]})";
+  folder.file("captions_train2014.json", train);
+  folder.file("captions_val2014.json", val);
+  folder.file("instances_val2014.json", "not captions");
+  const CaptionSet set = read_captions(folder.path());
+  REQUIRE(set.images.size() == 3);
+  CHECK(set.split("train").size() == 2);
+  REQUIRE(set.split("val").size() == 1);
+  CHECK(set.split("val")[0]->filename == "v7.jpg");
+  CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}});
+  CHECK(set.without_captions == Words{"t10.jpg"});
+  CHECK(contains(message_of([&] { read_captions(folder.file("mine.json", val)); }), "--splits"));
+  const std::string stray = R"({"images": [{"id": 7, "file_name": "v7.jpg"}],
+      "annotations": [{"image_id": 8, "id": 3, "caption": "A cat"}]})";
+  CHECK(contains(message_of([&] { read_captions(folder.file("captions_val.json", stray)); }), "image_id 8"));
+}
+
+TEST_CASE("Kaggle's captions.txt with split lists") {
+  const ScratchFolder folder, lists;
+  write_lists(lists);
+  const std::string path = folder.file("captions.txt", kaggle);
+  const CaptionSet set = read_captions(path, lists.path());
+  REQUIRE(set.images.size() == 3);
+  CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog", "running"}, {"a", "dog", "fast"}});
+  CHECK(set.images[2].filename == "c,1.jpg");
+  CHECK(set.images[2].split == "val");
+  CHECK(set.listed_twice == Words{"a.jpg"});
+  CHECK(set.without_split == Words{"e.jpg"});
+  CHECK(set.without_captions == Words{"f.jpg", "nowhere.jpg"});
+
+  CHECK(contains(message_of([&] { read_captions(path); }), "--splits"));
+  const std::string bad = folder.file("bad.txt", "image,caption\na.jpg,A dog\nno comma here\n");
+  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 3"));
+}
+
+TEST_CASE("Flickr8k.token.txt with split lists") {
+  const ScratchFolder folder, lists;
+  write_lists(lists);
+  const std::string path =
+      folder.file("Flickr8k.token.txt", "a.jpg#0\tA dog .\na.jpg#1\tThe dog #1\nb.jpg#0\tTwo dogs\n");
+  const CaptionSet set = read_captions(path, lists.path());
+  REQUIRE(set.images.size() == 2);
+  CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}, {"the", "dog", "1"}});
+  CHECK(set.without_captions == Words{"c,1.jpg", "f.jpg", "nowhere.jpg"});
+  const std::string bad = folder.file("bad.txt", "a.jpg#0\tA dog\nb.jpg\n");
+  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
+}
+
+TEST_CASE("split lists must be there, and must not overlap") {
+  const ScratchFolder folder, empty, overlapping, ambiguous, stems;
+  const std::string path = folder.file("captions.txt", kaggle);
+  CHECK(contains(message_of([&] { read_captions(path, empty.path()); }), "no lists"));
+  CHECK(contains(message_of([&] { read_captions(path, empty / "missing"); }), "missing: "));
+  overlapping.file("train.txt", "a.jpg\nb.jpg\n");
+  overlapping.file("val.txt", "b.jpg\n");
+  CHECK(contains(message_of([&] { read_captions(path, overlapping.path()); }), "val.txt: line 1: b.jpg is also in"));
+  ambiguous.file("train.txt", "a.jpg\n");
+  ambiguous.file("old_train.txt", "a.jpg\n");
+  CHECK(contains(message_of([&] { read_captions(path, ambiguous.path()); }), "two lists of split train"));
+  stems.file("train.txt", "a\n");  // Flickr30k's lists leave the extension out
+  stems.file("val.txt", "b\n");
+  const CaptionSet set = read_captions(path, stems.path());
+  REQUIRE(set.images.size() == 2);
+  CHECK(set.images[1].split == "val");
+}
+
+TEST_CASE("a file of no known form says which are known") {
+  const ScratchFolder folder;
+  CHECK(contains(message_of([&] { read_captions(folder.file("a.txt", "hello\nworld\n")); }), "not a caption file"));
+  CHECK(contains(message_of([&] { read_captions(folder.file("empty.txt", "")); }), "empty.txt: empty file"));
+  CHECK(contains(message_of([&] { read_captions(folder / "missing.json"); }), "missing.json: No such file"));
+  CHECK(contains(message_of([&] { read_captions(folder.path()); }), "a folder without captions_*.json"));
+}
+
+TEST_CASE("every bad image is found by name before training starts") {
+  const ScratchFolder folder;
+  const Image image{4, 4, std::vector<std::uint8_t>(48, 100)};
+  std::filesystem::create_directories(folder / "nested");
+  write_png(folder / "good.png", image);
+  write_png(folder / "nested/deep.png", image);
+  const std::string png = read_text_file(folder / "good.png");
+  folder.file("cut.png", png.substr(0, png.size() - 20));
+  folder.file("empty.jpg", "");
+  folder.file("text.jpg", "hello");
+  const auto listed = [](const std::string& name, const std::string& subfolder = "") {
+    return CaptionedImage{name, subfolder, "train", {{"a", "dog"}}};
+  };
+  CaptionSet set;
+  set.images = {listed("good.png"), listed("deep.png", "nested"), listed("good.png", "nowhere"),
+                listed("cut.png"),  listed("empty.jpg"),          listed("missing.jpg"),
+                listed("text.jpg")};
+  set.without_captions = {"silent.jpg"};
+  set.listed_twice = {"good.png"};
+  set.without_split = {"free.jpg"};
+
+  CaptionSet untouched = set;
+  const std::string message = message_of([&] { check_images(untouched, folder.path()); });
+  INFO(message);
+  for (const char* part : {"cut.png: truncated", "empty.jpg: empty file", "missing.jpg: No such file",
+                           "text.jpg: not an image", "silent.jpg: has no caption", "--skip-bad"})
+    CHECK(contains(message, part));
+  CHECK(untouched.images.size() == 7);
+
+  CaptionSet repaired = set;
+  const DatasetReport report = check_images(repaired, folder.path(), {.skip_bad = true});
+  CHECK(report.usable == 3);
+  CHECK(report.bad.size() == 5);
+  CHECK(repaired.images.size() == 3);
+  CHECK(repaired.without_captions.empty());
+  CHECK(contains(report.text(), "3 images can be used, 5 cannot"));
+  CHECK(contains(report.text(), "good.png: listed more than once"));
+  CHECK(contains(report.text(), "1 images with captions are in no split"));
+
+  CaptionSet headers = set;  // the cut file has a good header
+  CHECK(check_images(headers, folder.path(), {.skip_bad = true, .decode = false}).usable == 4);
+
+  CaptionSet hopeless;
+  hopeless.images = {listed("missing.jpg")};
+  CHECK(
+      contains(message_of([&] { check_images(hopeless, folder.path(), {.skip_bad = true}); }), "none of the 1 images"));
+  CHECK(contains(message_of([&] { check_images(set, folder / "absent"); }), "not a folder of images"));
+}

@@ -1,0 +1,188 @@
+// Reading, resizing and writing of images, against Pillow's results (tests/golden/make_images.py) and broken files.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "catch.h"
+#include "glimpse/data/image.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/parallel.h"
+#include "scratch_folder.h"
+
+using namespace glimpse;
+
+namespace {
+
+const std::string golden = std::string(GLIMPSE_TEST_DATA) + "/images/";
+
+/// The largest difference of two images in levels; 999 for different sizes.
+int difference(const Image& a, const Image& b) {
+  if (a.width != b.width || a.height != b.height || a.rgb.size() != b.rgb.size()) return 999;
+  int most = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) most = std::max(most, std::abs(a.rgb[i] - b.rgb[i]));
+  return most;
+}
+
+std::string message_of(const std::string& path) {
+  try {
+    read_image(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+Image synthetic(int width, int height) {
+  Image image{width, height, {}};
+  for (int i = 0; i < width * height * 3; ++i) image.rgb.push_back(static_cast<std::uint8_t>(i * 7919 % 256));
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("images are read as Pillow reads them") {
+  struct Case {
+    const char* name;
+    int tolerance;  // decoders of JPEG may round differently, and enlarge coarser colour planes in their own ways
+  };
+  const Case cases[] = {{"baseline.jpg", 2},   {"progressive.jpg", 2}, {"subsampled.jpg", 4}, {"grey.jpg", 2},
+                        {"cmyk.jpg", 2},       {"ycck.jpg", 2},        {"colour.png", 0},     {"grey.png", 0},
+                        {"grey_alpha.png", 1}, {"alpha.png", 1},       {"palette.png", 0},    {"colour.bmp", 0},
+                        {"palette.gif", 0},    {"deep.png", 0}};
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const Image image = read_image(golden + c.name);
+    CHECK(image.width == 32);
+    CHECK(image.height == 24);
+    CHECK(difference(image, read_image(golden + c.name + ".expected.png")) <= c.tolerance);
+  }
+}
+
+TEST_CASE("what is no image is refused with its path and the reason") {
+  const ScratchFolder folder;
+  const auto file = [&](const std::string& name, const std::string& content) { return folder.file(name, content); };
+  const auto check_message = [&](const std::string& path, const std::string& reason) {
+    const std::string message = message_of(path);
+    INFO(message);
+    CHECK(message.starts_with(path + ": "));
+    CHECK(contains(message, reason));
+  };
+  check_message(folder / "missing.jpg", "No such file");
+  check_message(folder / "", "directory");
+  check_message(file("empty.jpg", ""), "empty file");
+  check_message(file("text.jpg", "hello world, this is text"), "not an image");
+  check_message(file("text.jpg", "hello world, this is text"), "hello world");
+  check_message(file("webp.jpg", std::string("RIFF\x10\0\0\0WEBPVP8 ", 16)), "WebP is not supported");
+  check_message(file("magic.jpg", "\xff\xd8\xff"), "truncated");
+  check_message(file("noise.jpg", "\xff\xd8\xff\xe0" + std::string(500, 'x')), "truncated");
+  check_message(file("magic.png", "\x89PNG\r\n\x1a\n"), "truncated");
+  check_message(golden + "cmyk_without_marker.jpg", "Adobe");
+
+  // A header that promises 40,000 x 40,000 pixels is refused before memory is asked for.
+  std::string huge = read_text_file(golden + "colour.png");
+  huge.replace(16, 8, std::string("\0\0\x9c\x40\0\0\x9c\x40", 8));
+  check_message(file("huge.png", huge), "40000 x 40000 pixels");
+  CHECK_THROWS_AS(check_image_header(folder / "huge.png"), Error);
+  CHECK_NOTHROW(check_image_header(golden + "colour.png"));
+
+  if (::geteuid() != 0) {  // root reads everything
+    const std::string hidden = file("hidden.png", read_text_file(golden + "colour.png"));
+    std::filesystem::permissions(hidden, std::filesystem::perms::none);
+    check_message(hidden, "denied");
+  }
+}
+
+TEST_CASE("an image cut anywhere is an error, not half a picture") {
+  for (const char* name : {"baseline.jpg", "progressive.jpg", "subsampled.jpg", "grey.jpg", "cmyk.jpg", "colour.png",
+                           "palette.png", "colour.bmp", "palette.gif"}) {
+    const std::string bytes = read_text_file(golden + name);
+    const bool gif = std::string_view(name).ends_with(".gif");
+    // The last byte of a GIF ends the file, not the first frame.
+    for (std::size_t length = 0; length + (gif ? 2 : 1) <= bytes.size(); ++length) {
+      bool refused = false;
+      try {
+        decode_image("cut", std::string_view(bytes).substr(0, length));
+      } catch (const Error& error) {
+        refused = std::string_view(error.what()).starts_with("cut: ");
+      }
+      INFO(name << " cut after " << length << " of " << bytes.size());
+      CHECK(refused);
+    }
+    CHECK_NOTHROW(decode_image("whole", bytes));
+    CHECK_NOTHROW(decode_image("with a tail", bytes + "tail"));
+  }
+}
+
+TEST_CASE("damaged bytes are decoded or refused, never worse") {
+  for (const char* name :
+       {"baseline.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "alpha.png", "colour.bmp", "palette.gif"}) {
+    const std::string bytes = read_text_file(golden + name);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      for (const char flip : {'\x01', '\x80', '\xff'}) {
+        std::string damaged = bytes;
+        damaged[i] ^= flip;
+        try {
+          const Image image = decode_image("damaged", damaged);
+          REQUIRE(image.rgb.size() ==
+                  static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
+        } catch (const Error&) {
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("resize agrees with Pillow's antialiased bilinear filter") {
+  const Image source = read_image(golden + "resize.png");
+  for (const auto& [width, height] : {std::pair{16, 16}, {7, 5}, {53, 10}, {20, 37}, {90, 71}, {1, 1}, {10, 80}}) {
+    const std::string name = "resize_" + std::to_string(width) + "x" + std::to_string(height) + ".png";
+    INFO(name);
+    CHECK(difference(resize(source, width, height), read_image(golden + name)) <= 1);
+  }
+  CHECK(resize(source, source.width, source.height).rgb == source.rgb);
+  CHECK_THROWS_AS(resize(source, 0, 5), Error);
+  CHECK_THROWS_AS(resize(Image{3, 3, {1, 2}}, 5, 5), Error);
+}
+
+TEST_CASE("resize keeps constants and the mean, whatever the number of threads") {
+  Image flat{301, 97, std::vector<std::uint8_t>(301 * 97 * 3, 255)};
+  const Image small = resize(flat, 50, 13);
+  CHECK(std::all_of(small.rgb.begin(), small.rgb.end(), [](std::uint8_t v) { return v == 255; }));
+  const Image large = synthetic(211, 150);
+  const int threads = kernels::threads();
+  kernels::set_threads(1);
+  const Image one = resize(large, 64, 64);
+  kernels::set_threads(3);
+  const Image three = resize(large, 64, 64);
+  kernels::set_threads(threads);
+  CHECK(one.rgb == three.rgb);
+}
+
+TEST_CASE("a tensor holds planes, normalised per channel") {
+  Image image{2, 2, {0, 51, 255, 255, 0, 0, 10, 20, 30, 1, 2, 3}};
+  const Tensor x = to_tensor(image, 2, {0.5f, 0.25f, 0.0f}, {0.5f, 0.25f, 2.0f});
+  CHECK(x.shape() == Shape{3, 2, 2});
+  const std::vector<float> v = x.to_vector<float>();
+  CHECK(v[0] == Approx(-1));                   // red of the first pixel
+  CHECK(v[1] == Approx(1));                    // of the second
+  CHECK(v[4] == Approx((0.2 - 0.25) / 0.25));  // green of the first
+  CHECK(v[8] == Approx(0.5));                  // blue of the first
+  CHECK(v[11] == Approx(3.0 / 255 / 2));
+  CHECK(to_tensor(synthetic(30, 20), 8, {0, 0, 0}, {1, 1, 1}).shape() == Shape{3, 8, 8});
+  CHECK_THROWS_AS(to_tensor(image, 0, {0, 0, 0}, {1, 1, 1}), Error);
+  CHECK_THROWS_AS(to_tensor(image, 2, {0, 0, 0}, {1, 0, 1}), Error);
+}
+
+TEST_CASE("a written PNG reads back the same, and a failed write leaves nothing") {
+  const ScratchFolder folder;
+  const Image image = synthetic(37, 19);
+  write_png(folder / "a.png", image);
+  const Image back = read_image(folder / "a.png");
+  CHECK(difference(image, back) == 0);
+  CHECK_THROWS_AS(write_png(folder / "no/such/folder.png", image), Error);
+  CHECK_THROWS_AS(write_png(folder / "b.png", Image{5, 5, {1}}), Error);
+  CHECK_FALSE(std::filesystem::exists(folder / "b.png"));
+}
