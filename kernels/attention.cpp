@@ -43,6 +43,9 @@ struct Group {
   std::int64_t row(std::int64_t j) const { return rows ? rows[first + j] : first + j; }
 };
 
+/// Groups that are worth a thread.
+std::int64_t grain(const AttentionShape& s) { return 1 + 16384 / (s.locations * (s.width + s.channels) + 1); }
+
 template <class T>
 T dot(std::int64_t n, const T* x, const T* y) {
   T sum = 0;
@@ -112,9 +115,9 @@ void contexts(const AttentionShape& s, const AttentionInputs<T>& in, const Group
 
 template <class Function, class T>
 void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T* context) {
-  const std::int64_t parts = s.groups == 0 ? 1 : (threads() + s.groups - 1) / s.groups;
+  const std::int64_t parts = s.groups == 0 || grain(s) > 1 ? 1 : (threads() + s.groups - 1) / s.groups;
   if (parts == 1) {
-    parallel_for(s.groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t g = begin; g < end; ++g) {
         const Group group(s, g);
         scores<Function>(s, in, group, 0, s.locations, alpha);
@@ -194,7 +197,7 @@ void backward(const AttentionShape& s, const AttentionInputs<T>& in, const T* al
       for (std::int64_t a = 0; a < s.width; ++a) dq[a] *= in.score[a];
     }
   };
-  parallel_for(s.groups, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) run(Group(s, g));
   });
 }
@@ -223,7 +226,7 @@ void backward_keys(const AttentionShape& s, const AttentionInputs<T>& in, const 
       for (std::int64_t a = 0; a < s.width; ++a) dkey[a] *= in.score[a];
     }
   };
-  parallel_for(s.groups, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) run(Group(s, g));
   });
 }
@@ -263,7 +266,7 @@ void attention_backward_keys(Cpu, const AttentionShape& shape, const AttentionIn
 
 template <class T>
 void attention_backward_features(Cpu, const AttentionShape& s, const T* alpha, const T* dcontext, T* dfeatures) {
-  parallel_for(s.groups, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) {
       const Group group(s, g);
       for (std::int64_t l = 0; l < s.locations; ++l) {
@@ -284,7 +287,7 @@ void attention_backward_features(Cpu, const AttentionShape& s, const T* alpha, c
 template <class T>
 void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
                   std::int64_t gate_stride, const T* context, T* gated) {
-  parallel_for(queries, 8, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(queries, 1 + 8192 / (channels + 1), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t q = begin; q < end; ++q) {
       T* g = gate + q * gate_stride;
       const T* c = context + q * channels;
@@ -305,7 +308,7 @@ template <class T>
 void gate_backward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
                    std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
                    std::int64_t dgate_stride) {
-  parallel_for(queries, 8, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(queries, 1 + 8192 / (channels + 1), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t q = begin; q < end; ++q) {
       const T* g = gate + q * gate_stride;
       const T *c = context + q * channels, *dz = dgated + q * channels;

@@ -11,22 +11,16 @@ constexpr std::int64_t grain(std::int64_t hidden) { return 1 + 4096 / (hidden + 
 }  // namespace
 
 template <class T>
-void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, const T* addend,
-                  std::int64_t addend_stride, const T* c, T* activated, T* c_next, T* h_next) {
+void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, T* activated, T* c_next,
+                  T* h_next) {
   parallel_for(batch, grain(hidden), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const T* x = gates + b * 4 * hidden;
-      const T* y = addend ? addend + b * addend_stride : nullptr;
       T* a = activated + b * 4 * hidden;
       const auto activate = [&](std::int64_t gate, auto f) {
         const std::int64_t first = gate * hidden;
-        if (y) {
 #pragma omp simd
-          for (std::int64_t j = first; j < first + hidden; ++j) a[j] = f(x[j] + y[j]);
-        } else {
-#pragma omp simd
-          for (std::int64_t j = first; j < first + hidden; ++j) a[j] = f(x[j]);
-        }
+        for (std::int64_t j = first; j < first + hidden; ++j) a[j] = f(x[j]);
       };
       activate(0, [](T v) { return kernels::sigmoid(v); });
       activate(1, [](T v) { return kernels::sigmoid(v); });
@@ -47,7 +41,7 @@ void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, 
 
 template <class T>
 void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activated, const T* c, const T* c_next,
-                   const LstmGradients<T>& gradients, T* dgates, std::int64_t dgates_stride, T* dc) {
+                   const LstmGradients<T>& gradients, T* dgates, T* dc) {
   parallel_for(batch, grain(hidden), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const T* i = activated + b * 4 * hidden;
@@ -57,7 +51,7 @@ void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activa
       const T* dh = gradients.dh ? gradients.dh + b * hidden : nullptr;
       const T* dh_later = later && gradients.dh_later ? gradients.dh_later + b * hidden : nullptr;
       const T* dcn = later && gradients.dc_next ? gradients.dc_next + b * hidden : nullptr;
-      T* di = dgates + b * dgates_stride;
+      T* di = dgates + b * 4 * hidden;
       T *df = di + hidden, *dg = di + 2 * hidden, *d_o = di + 3 * hidden;
       T* dcb = dc + b * hidden;
 #pragma omp simd
@@ -75,10 +69,10 @@ void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activa
   });
 }
 
-#define GLIMPSE_INSTANTIATE(T)                                                                                         \
-  template void lstm_forward(Cpu, std::int64_t, std::int64_t, const T*, const T*, std::int64_t, const T*, T*, T*, T*); \
-  template void lstm_backward(Cpu, std::int64_t, std::int64_t, const T*, const T*, const T*, const LstmGradients<T>&,  \
-                              T*, std::int64_t, T*);
+#define GLIMPSE_INSTANTIATE(T)                                                                                        \
+  template void lstm_forward(Cpu, std::int64_t, std::int64_t, const T*, const T*, T*, T*, T*);                        \
+  template void lstm_backward(Cpu, std::int64_t, std::int64_t, const T*, const T*, const T*, const LstmGradients<T>&, \
+                              T*, T*);
 GLIMPSE_INSTANTIATE(float)
 GLIMPSE_INSTANTIATE(double)
 #undef GLIMPSE_INSTANTIATE

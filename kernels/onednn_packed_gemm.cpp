@@ -26,9 +26,7 @@ dnnl::stream& cpu_stream() {
   return stream;
 }
 
-memory::desc rows(std::int64_t m, std::int64_t n, std::int64_t stride) {
-  return {{m, n}, memory::data_type::f32, memory::dims{stride, 1}};
-}
+memory::desc rows(std::int64_t m, std::int64_t n) { return {{m, n}, memory::data_type::f32, memory::format_tag::ab}; }
 
 matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool accumulate) {
   dnnl::primitive_attr attributes;
@@ -59,13 +57,13 @@ class Cache {
     return weights_unlocked(k, n);
   }
 
-  matmul product(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t lda, std::int64_t ldc, bool accumulate) {
+  matmul product(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate) {
     const std::lock_guard lock(mutex_);
-    const std::array<std::int64_t, 6> key{m, n, k, lda, ldc, accumulate};
+    const std::array<std::int64_t, 4> key{m, n, k, accumulate};
     const auto found = products_.find(key);
     if (found != products_.end()) return found->second;
     if (products_.size() >= most_products) products_.clear();
-    const matmul made(describe(rows(m, k, lda), weights_unlocked(k, n), rows(m, n, ldc), accumulate));
+    const matmul made(describe(rows(m, k), weights_unlocked(k, n), rows(m, n), accumulate));
     products_.emplace(key, made);
     return made;
   }
@@ -77,7 +75,7 @@ class Cache {
     const auto found = weights_.find({k, n});
     if (found != weights_.end()) return found->second;
     const memory::desc any({k, n}, memory::data_type::f32, memory::format_tag::any);
-    const memory::desc chosen = describe(rows(usual_rows, k, k), any, rows(usual_rows, n, n), false).weights_desc();
+    const memory::desc chosen = describe(rows(usual_rows, k), any, rows(usual_rows, n), false).weights_desc();
     weights_.emplace(std::pair{k, n}, chosen);
     return chosen;
   }
@@ -85,7 +83,7 @@ class Cache {
   static constexpr std::int64_t usual_rows = 64;
   std::mutex mutex_;
   std::map<std::pair<std::int64_t, std::int64_t>, memory::desc> weights_;
-  std::map<std::array<std::int64_t, 6>, matmul> products_;
+  std::map<std::array<std::int64_t, 4>, matmul> products_;
 };
 
 template <class F>
@@ -117,13 +115,13 @@ void onednn_pack(std::int64_t k, std::int64_t n, Operand<float> b, float* packed
   });
 }
 
-void onednn_packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
-                        const float* packed, bool accumulate, float* c, std::int64_t ldc) {
+void onednn_packed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* packed,
+                        bool accumulate, float* c) {
   named("packed_gemm", m, n, k, [&] {
-    const matmul product = Cache::instance().product(m, n, k, lda, ldc, accumulate);
-    const memory left(rows(m, k, lda), cpu_engine(), const_cast<float*>(a));
+    const matmul product = Cache::instance().product(m, n, k, accumulate);
+    const memory left(rows(m, k), cpu_engine(), const_cast<float*>(a));
     const memory right(Cache::instance().weights(k, n), cpu_engine(), const_cast<float*>(packed));
-    const memory result(rows(m, n, ldc), cpu_engine(), c);
+    const memory result(rows(m, n), cpu_engine(), c);
     product.execute(cpu_stream(), {{DNNL_ARG_SRC, left}, {DNNL_ARG_WEIGHTS, right}, {DNNL_ARG_DST, result}});
     cpu_stream().wait();
   });

@@ -37,19 +37,18 @@ void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
 }
 
 template <class T>
-void packed_gemm(Cpu device, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
-                 const T* packed, bool accumulate, T* c, std::int64_t ldc) {
+void packed_gemm(Cpu device, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed,
+                 bool accumulate, T* c) {
   if (m == 0 || n == 0) return;
   if constexpr (by_onednn<T>)
-    if (k > 0) return onednn_packed_gemm(m, n, k, a, lda, packed, accumulate, c, ldc);
-  gemm(device, m, n, k, T(1), Operand<T>{a, lda}, Operand<T>{packed, n}, accumulate ? T(1) : T(0), c, ldc);
+    if (k > 0) return onednn_packed_gemm(m, n, k, a, packed, accumulate, c);
+  gemm(device, m, n, k, T(1), Operand<T>{a, k}, Operand<T>{packed, n}, accumulate ? T(1) : T(0), c, n);
 }
 
-#define GLIMPSE_INSTANTIATE(T)                                                                                         \
-  template std::int64_t packed_size<T>(Cpu, std::int64_t, std::int64_t);                                               \
-  template void pack(Cpu, std::int64_t, std::int64_t, Operand<T>, T*);                                                 \
-  template void packed_gemm(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*, bool, T*, \
-                            std::int64_t);
+#define GLIMPSE_INSTANTIATE(T)                                           \
+  template std::int64_t packed_size<T>(Cpu, std::int64_t, std::int64_t); \
+  template void pack(Cpu, std::int64_t, std::int64_t, Operand<T>, T*);   \
+  template void packed_gemm(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, const T*, bool, T*);
 GLIMPSE_INSTANTIATE(float)
 GLIMPSE_INSTANTIATE(double)
 #undef GLIMPSE_INSTANTIATE

@@ -17,10 +17,10 @@ std::int64_t packed_size(Cpu, std::int64_t k, std::int64_t n);
 template <class T>
 void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed);
 
-/// c (m,n) with stride ldc = a (m,k) with stride lda times the packed matrix, added to c if `accumulate`. For f32 with
-/// oneDNN any m costs about m / 64 of m = 64; else it is a plain GEMM.
+/// c (m,n) = a (m,k) times the packed matrix, added to c if `accumulate`; no strides, because oneDNN's kernels for
+/// packed matrices take none. A plain GEMM in f64 and without oneDNN.
 template <class T>
-void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, const T* packed,
-                 bool accumulate, T* c, std::int64_t ldc);
+void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed, bool accumulate,
+                 T* c);
 
 }  // namespace glimpse::kernels

@@ -18,8 +18,8 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c) {
   const Tensor activated = empty_like(gates), c_next = empty_like(c), h_next = empty_like(c);
   on(gates, [&](auto device, auto zero) {
     using T = decltype(zero);
-    kernels::lstm_forward<T>(device, batch, hidden, gates.data<T>(), nullptr, 0, c.data<T>(), activated.data<T>(),
-                             c_next.data<T>(), h_next.data<T>());
+    kernels::lstm_forward<T>(device, batch, hidden, gates.data<T>(), c.data<T>(), activated.data<T>(), c_next.data<T>(),
+                             h_next.data<T>());
   });
   const auto backward = [=, c = c.detach()](const Gradients& dy) -> Gradients {
     const Tensor dgates = empty_like(activated), dc = empty_like(c);
@@ -30,7 +30,7 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c) {
       gradients.dc_next = dy[1].defined() ? dy[1].data<T>() : nullptr;
       gradients.later_rows = batch;
       kernels::lstm_backward<T>(device, batch, hidden, activated.data<T>(), c.data<T>(), c_next.data<T>(), gradients,
-                                dgates.data<T>(), 4 * hidden, dc.data<T>());
+                                dgates.data<T>(), dc.data<T>());
     });
     return {dgates, dc};
   };

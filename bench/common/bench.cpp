@@ -1,0 +1,69 @@
+#include "bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+
+#include "glimpse/kernels/parallel.h"
+
+namespace glimpse::bench {
+
+void CommonFlags::add_to(CLI::App& app) {
+  app.add_option("--device", device, "Where to compute")->check(CLI::IsMember({"cpu"}))->capture_default_str();
+  app.add_option("--dtype", dtype, "Element type")->check(CLI::IsMember({"f32"}))->capture_default_str();
+  app.add_option("--seed", seed, "Seed of all random numbers")->capture_default_str();
+  app.add_option("--threads", threads, "Threads, 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  const auto size = [&](const char* flag, auto& value, const char* about) {
+    app.add_option(flag, value, about)->check(CLI::PositiveNumber)->capture_default_str();
+  };
+  size("--dim", dim, "Width of embedding, attention and state");
+  size("--locations", locations, "Locations of the feature grid");
+  size("--channels", channels, "Width of a feature");
+  size("--vocab", vocab, "Words of the vocabulary");
+  size("--batch", batch, "Captions or images a step");
+  size("--rounds", rounds, "Timed rounds, of which the median is told");
+  size("--rotate", rotate, "Batches that are used in turn");
+  app.add_option("--warmup", warmup, "Steps before timing")->check(CLI::NonNegativeNumber)->capture_default_str();
+}
+
+void CommonFlags::apply() const {
+  if (threads > 0) kernels::set_threads(threads);
+}
+
+std::string CommonFlags::device_name() const { return "cpu x" + std::to_string(kernels::threads()); }
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double median_seconds(int rounds, const std::function<void()>& run) {
+  std::vector<double> seconds;
+  for (int round = 0; round < rounds; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    run();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return median(seconds);
+}
+
+Tensor normal_tensor(const Shape& shape, Generator& generator) {
+  const Tensor x = empty(shape);
+  fill_normal(x, 0, 1, generator);
+  return x;
+}
+
+int run_benchmark(CLI::App& app, int argc, char** argv, const std::function<nlohmann::ordered_json()>& run) {
+  CLI11_PARSE(app, argc, argv);
+  try {
+    std::printf("%s\n", run().dump().c_str());
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace glimpse::bench
