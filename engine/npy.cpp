@@ -155,7 +155,8 @@ Tensor read_npy(const std::string& path) {
   const std::uint64_t given = bytes.size() - begin - length;
   check(given == needed, "{}: shape ({}) of {} needs {} bytes, but the file has {}", path, fmt::join(header.sizes, ","),
         header.dtype, needed, given);
-  return stored_tensor(file, begin + length, Shape(header.sizes.begin(), header.sizes.end()), *type, path);
+  return stored_tensor(file->data() + begin + length, file, Shape(header.sizes.begin(), header.sizes.end()), *type,
+                       path);
 }
 
 void write_npy(const std::string& path, const Tensor& x) {

@@ -188,8 +188,9 @@ SafetensorsFile read_safetensors(const std::string& path) {
   }
   check_cover(path, entries, data_bytes);
   for (const Entry& e : entries)
-    result.tensors.push_back({e.name, stored_tensor(file, data_begin + e.begin, Shape(e.sizes.begin(), e.sizes.end()),
-                                                    e.type, fmt::format("{}: tensor '{}'", path, e.name))});
+    result.tensors.push_back(
+        {e.name, stored_tensor(file->data() + data_begin + e.begin, file, Shape(e.sizes.begin(), e.sizes.end()), e.type,
+                               fmt::format("{}: tensor '{}'", path, e.name))});
   return result;
 }
 

@@ -88,9 +88,8 @@ std::optional<std::uint64_t> checked_numel(const std::vector<std::int64_t>& size
   return static_cast<std::uint64_t>(numel);
 }
 
-Tensor stored_tensor(const std::shared_ptr<const MappedFile>& file, std::size_t offset, const Shape& shape,
-                     StoredType type, const std::string& what) {
-  std::byte* first = file->data() + offset;
+Tensor stored_tensor(std::byte* first, std::shared_ptr<const void> owner, const Shape& shape, StoredType type,
+                     const std::string& what) {
   const DType dtype = loaded_dtype(type);
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(type);
   if (dtype == DType::i32 && type != StoredType::i32) {
@@ -103,7 +102,7 @@ Tensor stored_tensor(const std::shared_ptr<const MappedFile>& file, std::size_t 
     if (bytes > 0) std::memcpy(y.raw(), first, bytes);
     return y;
   }
-  return Tensor(std::make_shared<Storage>(first, bytes, Device::cpu, file), 0, shape, dtype);
+  return Tensor(std::make_shared<Storage>(first, bytes, Device::cpu, std::move(owner)), 0, shape, dtype);
 }
 
 }  // namespace glimpse

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "glimpse/engine/file.h"
 #include "glimpse/engine/tensor.h"
 
 namespace glimpse {
@@ -22,9 +21,9 @@ DType loaded_dtype(StoredType type);
 /// Elements of a shape; nothing when that overflows 63 bits, a size is negative, or there are more than six dimensions.
 std::optional<std::uint64_t> checked_numel(const std::vector<std::int64_t>& sizes);
 
-/// The array of `shape` and `type` at `offset` of the file, which the caller knows to lie inside it. Shares the mapping
-/// where type and alignment allow. Throws Error starting with `what` for an integer that does not fit i32.
-Tensor stored_tensor(const std::shared_ptr<const MappedFile>& file, std::size_t offset, const Shape& shape,
-                     StoredType type, const std::string& what);
+/// The array of `shape` and `type` that begins at `first`. Shares that memory, which `owner` keeps alive, where type
+/// and alignment allow; else copies. Throws Error starting with `what` for an integer that does not fit i32.
+Tensor stored_tensor(std::byte* first, std::shared_ptr<const void> owner, const Shape& shape, StoredType type,
+                     const std::string& what);
 
 }  // namespace glimpse

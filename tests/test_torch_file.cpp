@@ -1,0 +1,212 @@
+#include <cstring>
+
+#include "catch.h"
+#include "glimpse/engine/file.h"
+#include "glimpse/engine/safetensors.h"
+#include "glimpse/engine/torch_file.h"
+#include "glimpse/kernels/error.h"
+#include "scratch_folder.h"
+
+using namespace glimpse;
+
+namespace {
+
+std::string golden(const std::string& name) { return GLIMPSE_TEST_DATA "/torch/" + name; }
+
+const Tensor& find(const std::vector<NamedTensor>& tensors, const std::string& name) {
+  for (const NamedTensor& t : tensors)
+    if (t.name == name) return t.tensor;
+  throw Error("no tensor " + name);
+}
+
+std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
+  std::vector<std::string> list;
+  for (const NamedTensor& t : tensors) list.push_back(t.name);
+  return list;
+}
+
+std::string message_of(const std::string& path) {
+  try {
+    read_tensors(path);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+void check_state(const std::vector<NamedTensor>& state) {
+  CHECK(names(state) == std::vector<std::string>{"features.weight", "features.transposed", "features.column",
+                                                 "features.row", "channels_last", "f64", "f16", "bf16", "i32", "i16",
+                                                 "i8", "u8", "bool", "empty", "num_batches_tracked"});
+  const auto floats = [&](const char* name) { return find(state, name).to_vector<float>(); };
+  CHECK(find(state, "features.weight").shape() == Shape{3, 4});
+  CHECK(floats("features.weight") == std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  CHECK(find(state, "features.transposed").shape() == Shape{4, 3});
+  CHECK(floats("features.transposed") == std::vector<float>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
+  CHECK(floats("features.column") == std::vector<float>{2, 6, 10});
+  CHECK(floats("features.row") == std::vector<float>{4, 5, 6, 7});
+  CHECK(find(state, "channels_last").shape() == Shape{1, 2, 2, 4});
+  CHECK(floats("channels_last") == std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15});
+  CHECK(find(state, "f64").dtype() == DType::f64);
+  CHECK(find(state, "f64").item() == 0.1);
+  CHECK(find(state, "f16").dtype() == DType::f16);
+  CHECK(floats("f16") == std::vector<float>{1, -0.5f});
+  CHECK(find(state, "bf16").dtype() == DType::bf16);
+  CHECK(floats("bf16") == std::vector<float>{1.5f, -2});
+  for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
+           {"i32", 7}, {"i16", -7}, {"i8", -8}, {"u8", 255}, {"num_batches_tracked", 2048}}) {
+    CHECK(find(state, name).dtype() == DType::i32);
+    CHECK(find(state, name).item() == value);
+  }
+  CHECK(floats("bool") == std::vector<float>{1, 0});
+  CHECK(find(state, "empty").shape() == Shape{0, 3});
+}
+
+void check_checkpoint(const std::vector<NamedTensor>& tensors) {
+  CHECK(names(tensors) == std::vector<std::string>{"model.weight", "model.7", "list.0", "list.1.deep"});
+  CHECK(find(tensors, "model.weight").to_vector<float>() == std::vector<float>{1, 2});
+  CHECK(find(tensors, "model.7").item() == 3);
+  CHECK(find(tensors, "list.0").item() == 4);
+  CHECK(find(tensors, "list.1.deep").item() == 5);
+}
+
+/// Reads mutated copies of a file; whatever they hold, nothing worse than an Error may happen.
+void mutate(const std::string& name, int times) {
+  const ScratchFolder folder;
+  const std::string valid = read_text_file(golden(name));
+  std::uint64_t state = 7;
+  const auto random = [&](std::uint64_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % n;
+  };
+  int accepted = 0;
+  for (int i = 0; i < times; ++i) {
+    std::string bytes = valid;
+    for (std::uint64_t changes = 1 + random(3); changes > 0 && !bytes.empty(); --changes) {
+      const std::size_t at = random(bytes.size());
+      const std::size_t length = std::min<std::size_t>(1 + random(8), bytes.size() - at);
+      switch (random(8)) {
+        case 0:
+          bytes.erase(at, length);
+          break;
+        case 1:
+          bytes.insert(at, bytes.substr(random(bytes.size()), length));
+          break;
+        case 2:
+          bytes.resize(at);
+          break;
+        case 3:
+          bytes[at] = "\xff\x7f\x80\x01"[random(4)];
+          break;
+        case 4:
+          bytes[at] = "(.)]}]eusatRQbqhcXKJM0\x85\x86\x87\x89\x8a"[random(27)];
+          break;
+        default:
+          bytes[at] = static_cast<char>(random(256));
+          break;
+      }
+    }
+    try {
+      for (const NamedTensor& t : read_tensors(folder.file("x", bytes))) t.tensor.to_vector<double>();
+      ++accepted;
+    } catch (const Error&) {
+    }
+  }
+  CHECK(accepted > times / 50);
+  CHECK(accepted < times * 9 / 10);
+}
+
+}  // namespace
+
+TEST_CASE("torch file: a state_dict, in both formats") {
+  check_state(read_tensors(golden("state.pth")));
+  check_state(read_tensors(golden("state_old.pth")));
+}
+
+TEST_CASE("torch file: a nested checkpoint") {
+  check_checkpoint(read_tensors(golden("checkpoint.pth")));
+  check_checkpoint(read_tensors(golden("checkpoint_protocol4.pth")));
+  check_checkpoint(read_tensors(golden("zip64.pth")));
+}
+
+TEST_CASE("torch file: contiguous tensors are not copied") {
+  const std::size_t before = memory_stats().in_use;
+  const auto weight = [] {
+    const auto tensors = read_torch_file(golden("state.pth"));
+    return find(tensors, "features.row");
+  }();
+  CHECK(memory_stats().in_use == before);
+  CHECK(weight.to_vector<float>()[3] == 7);
+}
+
+TEST_CASE("torch file: what cannot be read is named") {
+  const auto expect = [](const std::string& name, const std::string& reason) {
+    INFO(name);
+    CHECK(message_of(golden(name)) == golden(name) + ": " + reason);
+  };
+  expect("compressed.pth", "its entry checkpoint/data.pkl is compressed or encrypted");
+  expect("big_endian.pth", "big-endian data is not supported");
+  expect("other.zip", "a zip archive, but not one of PyTorch's: it has no data.pkl");
+  expect("complex.pth",
+         "names torch.ComplexFloatStorage, which is not supported: only dictionaries of tensors are read");
+  expect("module.pth",
+         "names torch.nn.modules.linear.Identity, which is not supported: only dictionaries of tensors are read");
+  expect("repeated.pth", "tensor 'x': shape (1000) repeats the 1 elements of its storage; save a contiguous copy");
+  expect("large_integer.pth", "tensor 'x': element 0 is 1099511627776, which does not fit i32");
+
+  const ScratchFolder folder;
+  const std::string whole = read_text_file(golden("state.pth"));
+  const std::string cut = folder.file("cut", whole.substr(0, whole.size() / 2));
+  CHECK(message_of(cut) == cut + ": cut off: the zip archive has no directory");
+  const std::string old = read_text_file(golden("state_old.pth"));
+  const std::string cut_old = folder.file("cut_old", old.substr(0, old.size() - 1));
+  CHECK_THAT(message_of(cut_old), Contains(cut_old + +": cut off or damaged: "));
+  std::string tar(512, '\0');
+  std::memcpy(tar.data() + 257, "ustar", 5);
+  const std::string tar_path = folder.file("tar", tar);
+  CHECK_THROWS_WITH(read_torch_file(tar_path), Contains("the tar format of PyTorch before 0.1.10 is not supported"));
+  const std::string text = folder.file("text", "hello, world");
+  CHECK(message_of(text) == text + ": neither a safetensors file nor one of torch.save");
+  CHECK_THROWS_WITH(read_torch_file(text), text + ": not a file of torch.save");
+  CHECK(message_of(folder / "none") == (folder / "none") + ": No such file or directory");
+}
+
+TEST_CASE("torch file: pickles are not executed") {
+  // os.system("...") as a pickle, in the format before 1.6.
+  const std::string head = read_text_file(golden("state_old.pth")).substr(0, 0x80);
+  const std::size_t version_end = head.find("\x80\x02M\xe9\x03.") + 6;
+  const ScratchFolder folder;
+  const std::string path = folder.file("evil", head.substr(0, version_end) + "\x80\x02}." + "\x80\x02" +
+                                                   "cos\nsystem\nX\x04" + std::string(3, '\0') + "true\x85R.");
+  CHECK(message_of(path) == path + ": names os.system, which is not supported: only dictionaries of tensors are read");
+  const std::string instance = folder.file("instance", head.substr(0, version_end) + "\x80\x02}." + "\x80\x02" + "(i.");
+  CHECK_THAT(message_of(instance), Contains("pickle opcode 0x69 at byte ") && Contains("is not supported"));
+}
+
+TEST_CASE("torch file: a pickle that refers to itself") {
+  const std::string head = read_text_file(golden("state_old.pth")).substr(0, 0x80);
+  const std::string start = head.substr(0, head.find("\x80\x02M\xe9\x03.") + 6) + "\x80\x02}." + "\x80\x02";
+  const ScratchFolder folder;
+  // A list that holds itself; then lists of lists, each holding the one before ten times.
+  CHECK_THAT(message_of(folder.file("circle", start + std::string("]q\0h\0a.", 7))), Contains("nested too deeply"));
+  std::string many = start + std::string("]q\0", 3);
+  for (char i = 1; i < 25; ++i) {
+    many += "](";
+    for (int j = 0; j < 10; ++j) many += {'h', static_cast<char>(i - 1)};
+    many += {'e', 'q', i};
+  }
+  CHECK_THAT(message_of(folder.file("many", many + ".")), Contains("nested too deeply"));
+}
+
+TEST_CASE("torch file: no mutation does worse than throw") {
+  mutate("checkpoint.pth", 3000);
+  mutate("state_old.pth", 3000);
+  mutate("zip64.pth", 1500);
+}
+
+TEST_CASE("torch file: safetensors are told by their content") {
+  const ScratchFolder folder;
+  const std::string path = folder / "weights.pth";
+  write_safetensors(path, {{"x", full({2}, 3)}});
+  CHECK(find(read_tensors(path), "x").to_vector<float>() == std::vector<float>{3, 3});
+}
