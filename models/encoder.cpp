@@ -5,7 +5,7 @@
 #include <regex>
 #include <set>
 
-#include "glimpse/engine/safetensors.h"
+#include "glimpse/engine/torch_file.h"
 #include "glimpse/kernels/check.h"
 #include "glimpse/models/densenet.h"
 #include "glimpse/models/mobilenet.h"
@@ -168,7 +168,7 @@ std::vector<std::string> load_encoder_weights(Encoder& encoder, const std::strin
   const std::set<std::string> beyond(encoder.beyond().begin(), encoder.beyond().end());
   std::vector<NamedTensor> source;
   std::vector<std::string> left_over;
-  for (NamedTensor& t : read_safetensors(path).tensors) {
+  for (NamedTensor& t : read_tensors(path)) {
     t.name = current_name(t.name);
     given.insert(t.name);
     const bool classifier = t.name.starts_with("classifier.") || t.name.starts_with("fc.");
