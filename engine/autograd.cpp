@@ -38,7 +38,10 @@ void accumulate_leaf(Variable& leaf, const Tensor& dx) {
 class Queue {
  public:
   ~Queue() {  // not empty where a backward function threw
-    while (!nodes_.empty()) pop()->dy.clear();
+    while (!nodes_.empty()) {
+      const std::shared_ptr<Node> node = pop();
+      for (Tensor& dy : node->dy) dy = Tensor();
+    }
   }
   bool empty() const { return nodes_.empty(); }
   void push(const std::shared_ptr<Node>& node) {
@@ -162,7 +165,7 @@ void Tensor::backward(const Tensor& dy) const {
   check(dy.defined() && dy.shape() == shape_ && dy.dtype() == dtype_, "backward: the gradient must be {} {}",
         name_of(dtype_), shape_.str());
   if (!variable_->node) {
-    accumulate_leaf(*variable_, dy);
+    accumulate_leaf(*variable_, dy.clone());
     return;
   }
   const std::shared_ptr<Node>& node = variable_->node;

@@ -1,10 +1,8 @@
 #include "glimpse/engine/random.h"
 
-#include <cmath>
-#include <numbers>
-
+#include "glimpse/engine/ops/arguments.h"
 #include "glimpse/kernels/check.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/random.h"
 
 namespace glimpse {
 
@@ -22,13 +20,12 @@ std::uint32_t Generator::next() {
 double Generator::uniform() {
   const State at = reserve(2);
   const kernels::Philox4 r = kernels::philox(at.seed, at.position);
-  const std::uint64_t bits = (static_cast<std::uint64_t>(r.v[0]) << 32 | r.v[1]) >> 11;
-  return static_cast<double>(bits) * 0x1p-53;
+  return kernels::unit_double(r.v[0], r.v[1]);
 }
 
 std::uint64_t Generator::below(std::uint64_t n) {
   check(n > 0, "random: below(0)");
-  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;
+  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;  // multiples of n, minus one
   for (;;) {
     const State at = reserve(2);
     const kernels::Philox4 r = kernels::philox(at.seed, at.position);
@@ -38,8 +35,10 @@ std::uint64_t Generator::below(std::uint64_t n) {
 }
 
 double Generator::normal() {
-  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
-  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+  const State at = reserve(4);
+  double value;
+  kernels::fill_normal(kernels::Cpu{}, 1, 0.0, 1.0, at.seed, at.position, &value);
+  return value;
 }
 
 Generator& default_generator() {
@@ -49,28 +48,31 @@ Generator& default_generator() {
 
 namespace {
 
-template <class Draw>
-void fill_with(const Tensor& x, Draw draw) {
-  Tensor host = x.device() == Device::cpu ? x.detach() : Tensor(x.shape(), x.dtype(), Device::cpu);
-  check(x.dtype() == DType::f32 || x.dtype() == DType::f64, "random: {} cannot be filled", name_of(x.dtype()));
-  for (std::int64_t i = 0; i < x.numel(); ++i) {
-    const double value = draw();
-    if (x.dtype() == DType::f64)
-      host.data<double>()[i] = value;
-    else
-      host.data<float>()[i] = static_cast<float>(value);
-  }
+/// Two 32-bit numbers for each element, drawn on the CPU: what parameters start from is the same on every device.
+template <class Fill>
+void fill_on_cpu(const Tensor& x, Generator& generator, Fill fill) {
+  require_floating("random", "x", x);
+  const Tensor host = x.device() == Device::cpu ? x : Tensor(x.shape(), x.dtype(), Device::cpu);
+  const Generator::State random = generator.reserve(2 * x.numel());
+  if (x.dtype() == DType::f64)
+    fill(random, host.data<double>());
+  else
+    fill(random, host.data<float>());
   if (x.device() != Device::cpu) x.copy_from(host);
 }
 
 }  // namespace
 
 void fill_uniform(const Tensor& x, double low, double high, Generator& generator) {
-  fill_with(x, [&] { return low + (high - low) * generator.uniform(); });
+  fill_on_cpu(x, generator, [&](Generator::State random, auto* first) {
+    kernels::fill_uniform(kernels::Cpu{}, x.numel(), low, high, random.seed, random.position, first);
+  });
 }
 
 void fill_normal(const Tensor& x, double mean, double std, Generator& generator) {
-  fill_with(x, [&] { return mean + std * generator.normal(); });
+  fill_on_cpu(x, generator, [&](Generator::State random, auto* first) {
+    kernels::fill_normal(kernels::Cpu{}, x.numel(), mean, std, random.seed, random.position, first);
+  });
 }
 
 }  // namespace glimpse

@@ -40,7 +40,7 @@ class Generator {
 /// The generator that layers draw from when none is given; starts with seed 1.
 Generator& default_generator();
 
-/// Overwrites x (f32 or f64) with uniform numbers in [low, high).
+/// Overwrites x (f32 or f64) with uniform numbers in [low, high). Both types get the same numbers, rounded.
 void fill_uniform(const Tensor& x, double low, double high, Generator& generator);
 /// Overwrites x (f32 or f64) with numbers from N(mean, std^2) (Box-Muller).
 void fill_normal(const Tensor& x, double mean, double std, Generator& generator);

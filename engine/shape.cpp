@@ -5,6 +5,11 @@
 #include "glimpse/kernels/check.h"
 
 namespace glimpse {
+namespace {
+
+constexpr std::int64_t most_elements = std::int64_t{1} << 59;  // their bytes can be counted in 63 bits
+
+}  // namespace
 
 Shape::Shape(std::initializer_list<std::int64_t> sizes) {
   for (std::int64_t size : sizes) push_back(size);
@@ -18,7 +23,13 @@ void Shape::push_back(std::int64_t size) {
 
 std::int64_t Shape::numel() const {
   std::int64_t n = 1;
-  for (std::int64_t size : *this) n *= size;
+  bool too_many = false;  // a size of 0 may still follow
+  for (std::int64_t size : *this) {
+    if (size == 0) return 0;
+    too_many = too_many || n > most_elements / size;
+    if (!too_many) n *= size;
+  }
+  check(!too_many, "shape: {} has too many elements", str());
   return n;
 }
 
@@ -43,9 +54,7 @@ Shape Shape::without(int dim) const {
   return result;
 }
 
-bool Shape::operator==(const Shape& other) const {
-  return std::equal(begin(), end(), other.begin(), other.end());
-}
+bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
 std::string Shape::str() const { return fmt::format("({})", fmt::join(begin(), end(), ",")); }
 

@@ -16,9 +16,15 @@ struct Operand {
   bool transposed = false;
 };
 
-/// c (m,n) with stride ldc becomes alpha * op(a) op(b) + beta * c; op(a) (m,k), op(b) (k,n). With beta = 0, c is not read.
+/// c (m,n) with stride ldc becomes alpha * op(a) op(b) + beta * c; op(a) (m,k), op(b) (k,n). With beta = 0, c is not
+/// read.
 template <class T>
 void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
           std::int64_t ldc);
+
+/// The same by this project's own kernel, whatever else is built in.
+template <class T>
+void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta,
+                  T* c, std::int64_t ldc);
 
 }  // namespace glimpse::kernels
