@@ -56,7 +56,7 @@ class Reader {
     for (auto& [id, captions] : annotations_) {
       const auto name = coco_names_.find(id);
       check(name != coco_names_.end(), "captions for image_id {}, which is not among the images", id);
-      for (auto& words : captions) Collector::add(collector_.image(name->second), std::move(words));
+      for (auto& words : captions) collector_.add(collector_.image(name->second), std::move(words));
     }
   }
 
@@ -85,7 +85,7 @@ class Reader {
     for (const json& sentence : member<json::array_t>(parsed, "sentences", what)) {
       const std::string which = what + ".sentences";
       check(sentence.is_object(), "{} holds {}, expected objects", which, sentence.dump());
-      Collector::add(image, sentence.contains("tokens") ? member<std::vector<std::string>>(sentence, "tokens", which)
+      collector_.add(image, sentence.contains("tokens") ? member<std::vector<std::string>>(sentence, "tokens", which)
                                                         : tokenize(member<std::string>(sentence, "raw", which)));
     }
   }

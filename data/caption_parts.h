@@ -19,8 +19,9 @@ class Collector {
   CaptionedImage* find(const std::string& filename);
   /// Notes that the file lists this image again.
   void note_repeated(const std::string& filename);
-  /// Appends a caption unless it is empty or already there.
-  static void add(CaptionedImage& image, std::vector<std::string> words);
+  /// Appends a caption unless it is empty, or the image is listed again and has it already. (Two people may well have
+  /// written the same: scores count on that.)
+  void add(CaptionedImage& image, std::vector<std::string> words);
 
   std::vector<CaptionedImage> images;
   std::vector<std::string> repeated;  ///< in order, each once

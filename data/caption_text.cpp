@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <unordered_set>
 #include <utility>
 
 #include "glimpse/data/caption_parts.h"
@@ -53,7 +54,7 @@ void each_line(std::string_view text, Take take) {
   }
 }
 
-/// Adds captions line by line. An image whose lines are not together is listed twice.
+/// Adds captions line by line. An image whose lines are not together is listed more than once.
 class LineTaker {
  public:
   explicit LineTaker(Collector& collector) : collector_(collector) {}
@@ -61,7 +62,7 @@ class LineTaker {
   void take(const std::string& name, std::string_view caption) {
     if (name != previous_ && collector_.find(name)) collector_.note_repeated(name);
     previous_ = name;
-    Collector::add(collector_.image(name), tokenize(caption));
+    collector_.add(collector_.image(name), tokenize(caption));
   }
 
  private:
@@ -96,12 +97,15 @@ void read_kaggle(const std::string& path, std::string_view text, Collector& coll
 
 void read_tokens(const std::string& path, std::string_view text, Collector& collector) {
   LineTaker taker(collector);
+  std::unordered_set<std::string> keys;
   each_line(text, [&](std::string_view line, std::int64_t number) {
     const std::size_t tab = line.find('\t');
     const std::size_t mark = line.substr(0, tab).rfind('#');
     check(tab != std::string_view::npos && mark != std::string_view::npos && mark > 0,
           "{}: line {}: expected NAME#NUMBER, a tab and a caption, got '{}'", path, number, line);
-    taker.take(std::string(line.substr(0, mark)), line.substr(tab + 1));
+    const std::string name(line.substr(0, mark));
+    if (!keys.emplace(line.substr(0, tab)).second) collector.note_repeated(name);
+    taker.take(name, line.substr(tab + 1));
   });
 }
 

@@ -26,9 +26,11 @@ void Collector::note_repeated(const std::string& filename) {
 }
 
 void Collector::add(CaptionedImage& image, std::vector<std::string> words) {
-  if (words.empty()) return;
-  if (std::find(image.captions.begin(), image.captions.end(), words) == image.captions.end())
-    image.captions.push_back(std::move(words));
+  const bool again = repeated_index_.contains(image.filename);
+  if (words.empty() ||
+      (again && std::find(image.captions.begin(), image.captions.end(), words) != image.captions.end()))
+    return;
+  image.captions.push_back(std::move(words));
 }
 
 }  // namespace caption_files

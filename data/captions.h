@@ -28,16 +28,15 @@ struct CaptionSet {
 };
 
 /// Reads a caption file; its form is recognised by its content:
-/// - Karpathy's JSON (dataset_flickr8k.json, dataset_flickr30k.json, dataset_coco.json); split "restval" counts as
-/// train;
-/// - COCO's captions JSON; the split is that in the file's name (captions_train2014.json) unless lists are given; a
-/// folder
-///   stands for all captions_*.json in it;
+/// - Karpathy's JSON (dataset_flickr8k.json, dataset_flickr30k.json, dataset_coco.json); split "restval" is train;
+/// - COCO's captions JSON; the split is that in the file's name (captions_train2014.json); a folder stands for all
+///   captions_*.json in it;
 /// - Kaggle's captions.txt (image,caption with a header line) and Flickr8k.token.txt (name.jpg#0 TAB caption).
 /// The last two need `splits_folder` with one list of image names each for train, val (or dev) and perhaps test, such
-/// as Flickr_8k.trainImages.txt, Flickr_8k.devImages.txt, Flickr_8k.testImages.txt. An image listed in two splits is an
-/// error. Captions of an image that is listed twice are joined, repeated ones dropped. Throws Error naming the file and
-/// the line or byte where it is broken, and when no image has a caption.
+/// as Flickr_8k.trainImages.txt, Flickr_8k.devImages.txt, Flickr_8k.testImages.txt; given with the others, the lists
+/// replace their splits. An image in two splits is an error. Captions of an image that is listed twice are joined, and
+/// those that it has already are dropped. Raw text goes through tokenize(). Throws Error naming the file and the line
+/// or byte where it is broken, and when no image has a caption.
 CaptionSet read_captions(const std::string& path, const std::string& splits_folder = "");
 
 /// Words of raw text as in Karpathy's JSON: lower case, all but a-z, 0-9 and white space removed, cut at white space.

@@ -128,10 +128,8 @@ void export_scenes(const SceneDataset& scenes, const std::string& folder) {
     entry["split"] = image.split;
     for (const std::vector<std::string>& words : image.captions) {
       entry["sentids"].push_back(sentence_id);
-      entry["sentences"].push_back({{"tokens", words},
-                                    {"raw", join_words(words) + " ."},
-                                    {"imgid", images.size()},
-                                    {"sentid", sentence_id++}});
+      entry["sentences"].push_back(
+          {{"tokens", words}, {"raw", join_words(words) + " ."}, {"imgid", images.size()}, {"sentid", sentence_id++}});
     }
     write_png(folder + "/images/" + image.filename, scenes.scene(image.filename).image);
     images.push_back(std::move(entry));

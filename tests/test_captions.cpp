@@ -32,7 +32,7 @@ const char* const karpathy = R"({"images": [
     {"tokens": ["a", "dog"], "raw": "A dog .", "imgid": 0, "sentid": 0},
     {"raw": "A tri-colored dog, isn't it?", "imgid": 0, "sentid": 1}]},
   {"sentids": [2], "imgid": 1, "split": "restval", "filename": "b.jpg", "filepath": "val2014",
-   "sentences": [{"tokens": ["two", "dogs"]}]},
+   "sentences": [{"tokens": ["two", "dogs"]}, {"tokens": ["two", "dogs"]}]},
   {"imgid": 2, "split": "val", "filename": "c.jpg", "sentences": [{"tokens": ["a", "cat"]}]},
   {"imgid": 3, "split": "test", "filename": "d.jpg", "sentences": []},
   {"imgid": 4, "split": "train", "filename": "a.jpg", "sentences": [{"tokens": ["a", "dog"]}, {"tokens": ["my", "dog"]}]}
@@ -80,6 +80,7 @@ TEST_CASE("Karpathy's JSON") {
   CHECK(set.listed_twice == Words{"a.jpg"});
   CHECK(set.images[1].split == "train");  // restval
   CHECK(set.images[1].subfolder == "val2014");
+  CHECK(set.images[1].captions.size() == 2);  // two people wrote the same
   CHECK(set.without_captions == Words{"d.jpg"});
   CHECK(set.split("train").size() == 2);
   CHECK(set.split("val").size() == 1);
@@ -166,11 +167,14 @@ TEST_CASE("Kaggle's captions.txt with split lists") {
 TEST_CASE("Flickr8k.token.txt with split lists") {
   const ScratchFolder folder, lists;
   write_lists(lists);
-  const std::string path =
-      folder.file("Flickr8k.token.txt", "a.jpg#0\tA dog .\na.jpg#1\tThe dog #1\nb.jpg#0\tTwo dogs\n");
+  const std::string path = folder.file("Flickr8k.token.txt",
+                                       "a.jpg#0\tA dog .\na.jpg#1\tThe dog #1\na.jpg#2\tA dog\nb.jpg#0\tTwo dogs\n"
+                                       "b.jpg#0\tTwo dogs\nb.jpg#1\tDogs\n");
   const CaptionSet set = read_captions(path, lists.path());
   REQUIRE(set.images.size() == 2);
-  CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}, {"the", "dog", "1"}});
+  CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}, {"the", "dog", "1"}, {"a", "dog"}});
+  CHECK(set.images[1].captions == std::vector<Words>{{"two", "dogs"}, {"dogs"}});
+  CHECK(set.listed_twice == Words{"b.jpg"});  // by its number, though the lines are together
   CHECK(set.without_captions == Words{"c,1.jpg", "f.jpg", "nowhere.jpg"});
   const std::string bad = folder.file("bad.txt", "a.jpg#0\tA dog\nb.jpg\n");
   CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
