@@ -34,7 +34,8 @@ __device__ __forceinline__ T narrow(Accumulator<T> x) {
 class Strided {
  public:
   struct Iterator {
-    std::int64_t at, step;
+    std::int64_t at;
+    unsigned step;
     __device__ __forceinline__ std::int64_t operator*() const { return at; }
     __device__ __forceinline__ Iterator& operator++() {
       at += step;
@@ -42,18 +43,18 @@ class Strided {
     }
     __device__ __forceinline__ bool operator!=(const Iterator& end) const { return at < end.at; }
   };
-  __device__ __forceinline__ Strided(std::int64_t first, std::int64_t n, std::int64_t step)
+  __device__ __forceinline__ Strided(std::int64_t first, std::int64_t n, unsigned step)
       : first_(first), n_(n), step_(step) {}
   __device__ __forceinline__ Iterator begin() const { return {first_, step_}; }
   __device__ __forceinline__ Iterator end() const { return {n_, step_}; }
 
  private:
-  std::int64_t first_, n_, step_;
+  std::int64_t first_, n_;
+  unsigned step_;
 };
 
 __device__ __forceinline__ Strided grid_stride(std::int64_t n) {
-  return {static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x, n,
-          static_cast<std::int64_t>(gridDim.x) * blockDim.x};
+  return {static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x, n, gridDim.x * blockDim.x};
 }
 /// Rows for blocks: each i < n is visited by one block.
 __device__ __forceinline__ Strided grid_rows(std::int64_t n) { return {blockIdx.x, n, gridDim.x}; }
@@ -72,9 +73,10 @@ struct alignas(sizeof(T) * N) Pack {
   T v[N];
 };
 
-/// How many elements of T make 16 bytes, the widest load of a thread.
+/// How many elements a thread moves at once: 16 bytes of them, its widest load. f64 serves gradient checks alone, and
+/// goes one by one.
 template <class T>
-inline constexpr int widest = 16 / static_cast<int>(sizeof(T));
+inline constexpr int pack_width = std::is_same_v<T, double> ? 1 : 16 / static_cast<int>(sizeof(T));
 
 /// p must be aligned to N elements.
 template <int N, class T>

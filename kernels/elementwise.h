@@ -11,10 +11,14 @@ namespace glimpse::kernels {
 /// y[i] = f.apply(x[i]), i < n. y may be x.
 template <class F, class T>
 void map(Cpu, F f, std::int64_t n, const T* x, T* y);
+template <class F, class T>
+void map(Cuda, F f, std::int64_t n, const T* x, T* y);
 
 /// dx[i] = f.gradient(saved[i], dy[i]), i < n. dx may be dy. `saved` is what F::saves names.
 template <class F, class T>
 void map_gradient(Cpu, F f, std::int64_t n, const T* saved, const T* dy, T* dx);
+template <class F, class T>
+void map_gradient(Cuda, F f, std::int64_t n, const T* saved, const T* dy, T* dx);
 
 /// How two operands line up with a result of `rank` >= 1 dimensions, outermost first: the result's sizes, and each
 /// operand's strides in elements, 0 where it repeats itself. The last strides are 0 or 1.
@@ -31,5 +35,7 @@ inline Broadcast same_shape(std::int64_t n) { return {1, {n}, {1}, {1}}; }
 /// y[i] = f.apply(a[...], b[...]). y, contiguous, may be an operand of its own shape.
 template <class F, class T>
 void zip(Cpu, F f, const Broadcast& shape, const T* a, const T* b, T* y);
+template <class F, class T>
+void zip(Cuda, F f, const Broadcast& shape, const T* a, const T* b, T* y);
 
 }  // namespace glimpse::kernels
