@@ -1,0 +1,58 @@
+// Images per second of beam search, all images at once and one by one. Flags, output, stopping rule and the greatest
+// length (20) are those of the yardstick's bench-beam; the model is the tutorial's with random weights.
+
+#include <cmath>
+
+#include "common/bench.h"
+#include "glimpse/engine/words.h"
+#include "glimpse/models/beam.h"
+
+namespace glimpse::bench {
+namespace {
+
+nlohmann::ordered_json measure(const CommonFlags& flags, int beam, std::int64_t images) {
+  flags.apply();
+  Generator generator(flags.seed);
+  DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
+  config.embedding = config.attention = config.hidden = flags.dim;
+  const Decoder decoder(config, generator);
+  decoder.output.bias.data<float>()[end_word] = 3;  // so that random weights end their sentences
+  const Tensor features = normal_tensor({images, flags.locations, flags.channels}, generator);
+  BeamOptions options;
+  options.beam = beam;
+  options.max_length = 20;
+
+  const auto images_per_second = [&](const std::function<void()>& run) {
+    run();
+    return std::round(static_cast<double>(images) / median_seconds(flags.rounds, run) * 10) / 10;
+  };
+  const double batched = images_per_second([&] { beam_search(decoder, features, options); });
+  const double one_by_one = images_per_second([&] {
+    for (std::int64_t i = 0; i < images; ++i) beam_search(decoder, features.rows(i, i + 1), options);
+  });
+  return {{"what", "beam"},
+          {"beam", beam},
+          {"images", images},
+          {"dtype", flags.dtype},
+          {"locations", flags.locations},
+          {"channels", flags.channels},
+          {"vocab", flags.vocab},
+          {"batched_images_per_s", batched},
+          {"one_by_one_images_per_s", one_by_one},
+          {"device", flags.device_name()}};
+}
+
+}  // namespace
+}  // namespace glimpse::bench
+
+int main(int argc, char** argv) {
+  using namespace glimpse::bench;
+  CLI::App app("Speed of beam search; prints one JSON line");
+  CommonFlags flags;
+  flags.add_to(app);
+  int beam = 5;
+  std::int64_t images = 32;
+  app.add_option("--beam", beam, "Hypotheses an image")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--images", images, "Images")->check(CLI::PositiveNumber)->capture_default_str();
+  return run_benchmark(app, argc, argv, [&] { return measure(flags, beam, images); });
+}
