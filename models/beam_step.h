@@ -28,23 +28,33 @@ class BeamStep {
   DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
 
  private:
-  /// A matrix (k,n) for packed products.
-  struct Matrix {
-    std::int64_t k = 0, n = 0;
-    Tensor packed;
-    /// y (R,n) = x (R,k) times the matrix, added to y if `accumulate`.
-    void multiply(const Tensor& x, bool accumulate, const Tensor& y) const;
-  };
-  static Matrix pack_transposed(const Tensor& weight, std::int64_t first_column, std::int64_t columns);
+  /// Multiplies by a weight matrix, transposed. Laying it out for packed products costs about as much as those save in
+  /// a few steps of more than four rows, so that waits until some were done: most searches of one image never need it.
+  class Matrix {
+   public:
+    Matrix() = default;
+    /// Columns [first_column, first_column + columns) of weight (n,K).
+    Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns);
+    std::int64_t size() const { return weight_.size(0); }
+    /// y (R,n) = x (R,columns) times the matrix, added to y if `accumulate`.
+    void multiply(const Tensor& x, bool accumulate, const Tensor& y);
 
-  Tensor gates_of_words(const std::vector<std::int32_t>& words);
+   private:
+    static constexpr int patience = 3;
+    static constexpr std::int64_t few_rows = 4;
+    Tensor weight_, packed_;
+    std::int64_t first_column_ = 0, columns_ = 0;
+    int products_ = 0;
+  };
+
+  Tensor word_gates(const std::vector<std::int32_t>& words);
   /// The gated context of state h, (R,D), and alpha (R,L).
-  std::pair<Tensor, Tensor> attend(const BeamGroups& groups, const Tensor& h) const;
+  std::pair<Tensor, Tensor> attend(const BeamGroups& groups, const Tensor& h);
 
   const Decoder& decoder_;
   Tensor features_, keys_;
-  Matrix projection_, gates_of_h_, gates_of_context_, output_;
-  Tensor word_weight_, bias_;       // (4H,E), (4H)
+  Matrix query_, gate_, gates_of_words_, gates_of_h_, gates_of_context_, output_;
+  Tensor bias_;                     // (4H)
   Tensor word_gates_;               // (capacity,4H), rows in the order in which words came up
   std::vector<std::int32_t> slot_;  // (V) row of a word in word_gates_, -1: not seen yet
   std::int64_t seen_ = 0;
