@@ -27,11 +27,11 @@ struct ProgramResult {
 };
 
 struct ProgramOptions {
-  std::string input;         ///< stdin
-  std::string folder;        ///< working directory, if not this one
+  std::string input{};       ///< stdin
+  std::string folder{};      ///< working directory, if not this one
   int signal_after_ms = -1;  ///< sends `signal` so long after the start
   int signal = SIGKILL;
-  std::string wait_for;    ///< the time counts from when this file exists
+  std::string wait_for{};  ///< the time counts from when this file exists
   long largest_file = -1;  ///< bytes: writing more fails, as on a full disk
 };
 

@@ -13,6 +13,8 @@ inline std::vector<std::string> small_training(const std::string& run, int epoch
           run,
           "--epochs",
           std::to_string(epochs),
+          "--threads",
+          "1",
           "--batch",
           "25",
           "--set",

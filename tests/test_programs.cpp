@@ -95,7 +95,8 @@ TEST_CASE("train_flickr, evaluate and caption on scenes") {
     const SceneDataset scenes(1, {40, 10, 10});
     export_scenes(scenes, folder / "scenes");
     Json captions = Json::array();
-    for (const CaptionedImage* image : scenes.captions().split("val")) {
+    const CaptionSet set = scenes.captions();
+    for (const CaptionedImage* image : set.split("val")) {
       std::string caption;
       for (const std::string& word : image->captions[0]) caption += word + " ";
       captions.push_back({{"filename", image->filename}, {"caption", caption}});

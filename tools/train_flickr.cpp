@@ -31,12 +31,10 @@ struct Arguments {
 /// An option that sets one value of the configuration.
 void add_value(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
                const std::string& about) {
-  app.add_option_function<std::string>(
-      option,
-      [&a, option, key](const std::string& value) {
-        a.assignments.push_back({key, value, option + " " + value});
-      },
-      about);
+  const auto take = [&a, option, key](const std::string& value) {
+    a.assignments.push_back({key, value, option + " " + value});
+  };
+  app.add_option_function<std::string>(option, take, about)->take_last();
 }
 
 void add_switch(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
@@ -68,7 +66,8 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");
   add_value(app, a, "--threads", "training.threads", "0: one a core");
   add_value(app, a, "--device", "training.device", "cpu");
-  app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")));
+  app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")))
+      ->take_last();
   app.add_option_function<std::vector<std::string>>(
          "--set",
          [&a](const std::vector<std::string>& values) {
@@ -80,7 +79,7 @@ void add_options(CLI::App& app, Arguments& a) {
          },
          "any value of the configuration: --set decoder.hidden=256 loss.label_smoothing=0.1 (see --keys)")
       ->type_name("KEY=VALUE ...");
-  app.add_option("--run", a.run, "folder of the run (default: runs/scenes, or runs/ENCODER)");
+  app.add_option("--run", a.run, "folder of the run (default: runs/scenes, or runs/ENCODER)")->take_last();
   app.add_flag("--resume", a.resume, "go on where the run in the folder stopped");
   app.add_flag("--overwrite", a.overwrite, "replace the run in the folder")->excludes("--resume");
   app.add_flag("--print-config", a.print_config, "print the whole configuration, which is a recipe, and exit");

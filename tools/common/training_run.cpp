@@ -138,12 +138,11 @@ void print_plan(Preparation& p, const std::string& folder, Progress& progress) {
   line("data",
        fmt::format("{}: {} images with {} captions to train on, {} images to validate", p.examples.description(),
                    with_commas(std::ssize(train)), with_commas(captions), with_commas(std::ssize(val))));
-  line(
-      "vocabulary",
-      fmt::format("{} words (those of the training captions that occur {} times or more, and 4 special ones); unknown: "
-                  "{:.2f} % of the training words, {:.2f} % of the validation words",
-                  with_commas(p.vocabulary.size()), p.config.data.min_count,
-                  100 * out_of_vocabulary_rate(p.vocabulary, train), 100 * out_of_vocabulary_rate(p.vocabulary, val)));
+  line("vocabulary",
+       fmt::format("{} words: 4 special ones, and those that the training captions hold at least {} x; unknown: "
+                   "{:.2f} % of the training words, {:.2f} % of the validation words",
+                   with_commas(p.vocabulary.size()), p.config.data.min_count,
+                   100 * out_of_vocabulary_rate(p.vocabulary, train), 100 * out_of_vocabulary_rate(p.vocabulary, val)));
   line("encoder",
        fmt::format("{}; {}", m.encoder.description(),
                    !p.config.trains_encoder()           ? "frozen: each image is encoded once"
