@@ -20,10 +20,16 @@ struct CrossEntropyTargets {
 template <class T>
 void cross_entropy_forward(Cpu, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
                            double* log_sum_exp, double* loss);
+template <class T>
+void cross_entropy_forward(Cuda, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
+                           double* log_sum_exp, double* loss);
 
 /// dlogits = scale dloss[0] (softmax(logits) - q), 0 in ignored rows. dlogits (N,V) may be logits.
 template <class T>
 void cross_entropy_backward(Cpu, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
+                            const double* log_sum_exp, double scale, const T* dloss, T* dlogits);
+template <class T>
+void cross_entropy_backward(Cuda, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
                             const double* log_sum_exp, double scale, const T* dloss, T* dlogits);
 
 }  // namespace glimpse::kernels

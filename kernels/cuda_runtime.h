@@ -32,6 +32,25 @@ void* allocate(std::size_t bytes, void* stream, const char* what);
 /// Gives it back once the work that is in `stream` now is done. Errors show at the next call that can throw.
 void release(void* memory, std::size_t bytes, void* stream) noexcept;
 
+/// Device memory for one operation: released, in the order of the stream, at the end of a scope.
+template <class T>
+class Scratch {
+ public:
+  Scratch(std::int64_t n, void* stream, const char* what)
+      : bytes_(static_cast<std::size_t>(n) * sizeof(T)),
+        stream_(stream),
+        data_(static_cast<T*>(allocate(bytes_, stream, what))) {}
+  ~Scratch() { release(data_, bytes_, stream_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* data() const { return data_; }
+
+ private:
+  std::size_t bytes_;
+  void* stream_;
+  T* data_;
+};
+
 struct Counters {
   std::size_t in_use = 0;         ///< bytes allocated and not released
   std::size_t peak = 0;           ///< highest in_use since the start or reset_peak()

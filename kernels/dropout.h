@@ -12,5 +12,7 @@ namespace glimpse::kernels {
 /// gradient. 0 <= p <= 1. y may be x.
 template <class T>
 void dropout(Cpu, std::int64_t n, double p, std::uint64_t seed, std::uint64_t position, const T* x, T* y);
+template <class T>
+void dropout(Cuda, std::int64_t n, double p, std::uint64_t seed, std::uint64_t position, const T* x, T* y);
 
 }  // namespace glimpse::kernels

@@ -11,5 +11,7 @@ namespace glimpse::kernels {
 /// depends on n alone, not on the number of threads.
 template <class T>
 void reduce_sum(Cpu, std::int64_t outer, std::int64_t n, std::int64_t inner, double scale, const T* x, T* y);
+template <class T>
+void reduce_sum(Cuda, std::int64_t outer, std::int64_t n, std::int64_t inner, double scale, const T* x, T* y);
 
 }  // namespace glimpse::kernels

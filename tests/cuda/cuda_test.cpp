@@ -92,13 +92,13 @@ double eps() {
 
 template <class T>
 void check_close(const std::string& what, const std::vector<T>& got, const std::vector<double>& truth, double absolute,
-                 double relative) {
+                 double relative, double unit) {
   REQUIRE(got.size() == truth.size());
   std::size_t wrong = 0, first = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double g = one_to_double(got[i]), t = truth[i];
     const bool same = g == t || (std::isnan(g) && std::isnan(t));
-    if (same || std::abs(g - t) <= eps<T>() * (absolute + relative * std::abs(t))) continue;
+    if (same || std::abs(g - t) <= unit * (absolute + relative * std::abs(t))) continue;
     if (wrong++ == 0) first = i;
   }
   if (wrong == 0) {
@@ -131,13 +131,14 @@ std::vector<T> repeated(const std::string& what, const std::function<std::vector
   return result;
 }
 
-#define GLIMPSE_CUDA_TEST(T)                                                                                        \
-  template std::vector<T> draw(std::int64_t, std::uint64_t, double);                                                \
-  template void scatter(std::vector<T>&, int, double, std::uint64_t);                                               \
-  template std::vector<double> to_double(const std::vector<T>&);                                                    \
-  template double eps<T>();                                                                                         \
-  template void check_close(const std::string&, const std::vector<T>&, const std::vector<double>&, double, double); \
-  template void check_same(const std::string&, const std::vector<T>&, const std::vector<T>&);                       \
+#define GLIMPSE_CUDA_TEST(T)                                                                                       \
+  template std::vector<T> draw(std::int64_t, std::uint64_t, double);                                               \
+  template void scatter(std::vector<T>&, int, double, std::uint64_t);                                              \
+  template std::vector<double> to_double(const std::vector<T>&);                                                   \
+  template double eps<T>();                                                                                        \
+  template void check_close(const std::string&, const std::vector<T>&, const std::vector<double>&, double, double, \
+                            double);                                                                               \
+  template void check_same(const std::string&, const std::vector<T>&, const std::vector<T>&);                      \
   template std::vector<T> repeated(const std::string&, const std::function<std::vector<T>()>&);
 GLIMPSE_CUDA_TEST(float)
 GLIMPSE_CUDA_TEST(double)

@@ -59,11 +59,11 @@ std::vector<double> to_double(const std::vector<T>& values);
 template <class T>
 double eps();
 
-/// Fails the test unless |got - truth| <= eps (absolute + relative |truth|) for every element; infinities and NaN must
+/// Fails the test unless |got - truth| <= unit (absolute + relative |truth|) for every element; infinities and NaN must
 /// be where the truth has them.
 template <class T>
 void check_close(const std::string& what, const std::vector<T>& got, const std::vector<double>& truth, double absolute,
-                 double relative);
+                 double relative, double unit = eps<T>());
 /// Fails the test unless both have the same bits.
 template <class T>
 void check_same(const std::string& what, const std::vector<T>& got, const std::vector<T>& expected);

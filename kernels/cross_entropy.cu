@@ -1,0 +1,141 @@
+// Cross-entropy of softmax(logits) against target words, a block per row.
+//
+// Forward: one pass over the row. Every thread keeps the largest logit that it has met and the sum of exponentials less
+// that maximum, which it scales down whenever the maximum grows (Milakov & Gimelshein, arXiv 1805.02867); the block
+// then combines the threads' maxima and, in double, their sums. Backward: one more pass, which may write over the
+// logits; an ignored row is written as zeros without being read.
+//
+// Bytes: forward N V sizeof(T), backward 2 N V sizeof(T). Operations: about 10 per element with one exponential, so
+// memory is the limit.
+
+#include "glimpse/kernels/cross_entropy.h"
+
+#include "glimpse/kernels/device_helpers.cuh"
+
+namespace glimpse::kernels {
+namespace {
+
+constexpr unsigned threads = 256;
+
+/// What is needed of a row, as far as it has been read.
+template <class A>
+struct Running {
+  A top = -std::numeric_limits<A>::infinity();
+  A sum = 0;         // of e^(x - top)
+  double total = 0;  // of x, for label smoothing
+
+  __device__ __forceinline__ static A shift(A top) { return top == -std::numeric_limits<A>::infinity() ? A(0) : top; }
+  template <int Width, class T>
+  __device__ __forceinline__ void add(const Pack<T, Width>& pack, bool smooth) {
+    A highest = top;
+#pragma unroll
+    for (int j = 0; j < Width; ++j) highest = MaxOf{}(widen(pack.v[j]), highest);
+    if (highest > top) {
+      sum *= exp(top - highest);
+      top = highest;
+    }
+#pragma unroll
+    for (int j = 0; j < Width; ++j) sum += exp(widen(pack.v[j]) - shift(top));
+    if (smooth)
+#pragma unroll
+      for (int j = 0; j < Width; ++j) total += static_cast<double>(widen(pack.v[j]));
+  }
+};
+
+/// logits (N,V), a block per row. `Width` elements are read at once.
+template <int Width, class T>
+__global__ void __launch_bounds__(threads)
+    cross_entropy_forward_kernel(std::int64_t v, const T* logits, CrossEntropyTargets targets, double* log_sum_exp,
+                                 double* loss) {
+  const std::int64_t row = blockIdx.x;
+  const std::int32_t target = targets.target[row];
+  if (target == targets.ignore_index) {
+    if (threadIdx.x == 0) loss[row] = log_sum_exp[row] = 0;
+    return;
+  }
+  const bool smooth = targets.smoothing > 0;
+  const T* x = logits + row * v;
+  Running<Accumulator<T>> seen;
+  for (const std::int64_t p : block_stride(v / Width)) seen.add(load<Width>(x + p * Width), smooth);
+  const auto top = block_max(seen.top);
+  const double below = static_cast<double>(seen.top - seen.shift(top));
+  const double sum = block_sum(static_cast<double>(seen.sum) * exp(below));
+  const double total = smooth ? block_sum(seen.total) : 0;
+  if (threadIdx.x != 0) return;
+  if (isinf(top) && top < 0) {  // no word has any probability
+    log_sum_exp[row] = 0;
+    loss[row] = std::numeric_limits<double>::infinity();
+    return;
+  }
+  const double log_sum = static_cast<double>(top) + log(sum);
+  double expected = (1 - targets.smoothing) * static_cast<double>(widen(x[target]));  // of the logit under q
+  if (smooth) expected += targets.smoothing / static_cast<double>(v) * total;
+  log_sum_exp[row] = log_sum;
+  loss[row] = log_sum - expected;
+}
+
+/// dlogits (N,V), a block per row.
+template <int Width, class T>
+__global__ void __launch_bounds__(threads)
+    cross_entropy_backward_kernel(std::int64_t v, const T* logits, CrossEntropyTargets targets,
+                                  const double* log_sum_exp, double scale, const T* dloss, T* dlogits) {
+  using A = Accumulator<T>;
+  const std::int64_t row = blockIdx.x;
+  const std::int32_t target = targets.target[row];
+  const bool ignored = target == targets.ignore_index;
+  const double factor = scale * static_cast<double>(widen(dloss[0]));
+  // x - log_sum_exp in two steps keeps the digits that a float log_sum_exp would drop.
+  const A high = static_cast<A>(log_sum_exp[row]);
+  const A low = static_cast<A>(log_sum_exp[row] - static_cast<double>(high));
+  const A slope = static_cast<A>(factor), floor = static_cast<A>(factor * targets.smoothing / static_cast<double>(v));
+  const A own = static_cast<A>(factor * (1 - targets.smoothing));
+  for (const std::int64_t p : block_stride(v / Width)) {
+    const std::int64_t at = row * v + p * Width;
+    Pack<T, Width> pack;
+    if (!ignored) pack = load<Width>(logits + at);
+#pragma unroll
+    for (int j = 0; j < Width; ++j) {
+      A d = 0;
+      if (!ignored) d = slope * exp((widen(pack.v[j]) - high) - low) - floor;
+      if (!ignored && p * Width + j == target) d -= own;
+      pack.v[j] = narrow<T>(d);
+    }
+    store(dlogits + at, pack);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void cross_entropy_forward(Cuda device, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
+                           double* log_sum_exp, double* loss) {
+  if (n == 0) return;
+  constexpr int width = pack_width<T>;
+  const auto kernel =
+      aligned<width>(logits, v) ? cross_entropy_forward_kernel<width, T> : cross_entropy_forward_kernel<1, T>;
+  launch(device, {"cross_entropy_forward", {n, v}, grid_size(n), threads}, kernel, v, logits, targets, log_sum_exp,
+         loss);
+}
+
+template <class T>
+void cross_entropy_backward(Cuda device, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
+                            const double* log_sum_exp, double scale, const T* dloss, T* dlogits) {
+  if (n == 0) return;
+  constexpr int width = pack_width<T>;
+  const bool packs = aligned<width>(logits, v) && aligned<width>(dlogits, v);
+  const auto kernel = packs ? cross_entropy_backward_kernel<width, T> : cross_entropy_backward_kernel<1, T>;
+  launch(device, {"cross_entropy_backward", {n, v}, grid_size(n), threads}, kernel, v, logits, targets, log_sum_exp,
+         scale, dloss, dlogits);
+}
+
+#define GLIMPSE_CROSS_ENTROPY(T)                                                                                       \
+  template void cross_entropy_forward(Cuda, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, double*,        \
+                                      double*);                                                                        \
+  template void cross_entropy_backward(Cuda, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, const double*, \
+                                       double, const T*, T*);
+GLIMPSE_CROSS_ENTROPY(float)
+GLIMPSE_CROSS_ENTROPY(double)
+GLIMPSE_CROSS_ENTROPY(bf16)
+#undef GLIMPSE_CROSS_ENTROPY
+
+}  // namespace glimpse::kernels

@@ -1,0 +1,78 @@
+#include "glimpse/kernels/embedding.h"
+
+#include "cuda_test.h"
+
+using namespace glimpse;
+using namespace glimpse::kernels;
+using namespace glimpse::test;
+
+namespace {
+
+struct Case {
+  std::int64_t rows, n, width;
+};
+// Many positions of few rows, few of many, one row alone; more positions than a block looks at in one go (256 and
+// 1024).
+const std::vector<Case> cases = {{5, 0, 3},      {5, 3, 0},     {1, 1, 1},    {1, 67, 33},  {9, 67, 31},    {9, 67, 32},
+                                 {500, 67, 196}, {3, 300, 129}, {2, 1030, 4}, {40, 700, 8}, {2000, 30, 512}};
+
+}  // namespace
+
+TEST_CASE("rows picked by index") {
+  for (const Case& c : cases)
+    for_each_type([&](auto type, const char*) {
+      using T = decltype(type);
+      const std::string what = "gather_rows (" + std::to_string(c.n) + "," + std::to_string(c.width) + ")";
+      const std::vector<T> x = draw<T>(c.rows * c.width, 1);
+      const std::vector<std::int32_t> index = draw_words(c.n, static_cast<std::int32_t>(c.rows), 2);
+      std::vector<T> expected;
+      for (const std::int32_t r : index)
+        expected.insert(expected.end(), x.begin() + r * c.width, x.begin() + (r + 1) * c.width);
+      const std::vector<T> got = repeated<T>(what, [&] {
+        const DeviceArray<T> in(x), out(c.n * c.width);
+        const DeviceArray<std::int32_t> at(index);
+        gather_rows(Cuda{}, c.n, c.width, in.data(), at.data(), out.data());
+        return out.host();
+      });
+      check_same(what, got, expected);
+    });
+}
+
+TEST_CASE("sums of rows by index") {
+  for (const Case& c : cases)
+    for_each_type([&](auto type, const char*) {
+      using T = decltype(type);
+      const std::string what = "sum_rows_by_index (" + std::to_string(c.rows) + "," + std::to_string(c.n) + "," +
+                               std::to_string(c.width) + ")";
+      const std::vector<T> dy = draw<T>(c.n * c.width, 1);
+      std::vector<std::int32_t> index = draw_words(c.n, static_cast<std::int32_t>(c.rows), 2);
+      for (std::size_t i = 0; i < index.size(); i += 3) index[i] = 0;  // a frequent word
+      std::vector<double> dx(static_cast<std::size_t>(c.rows * c.width));
+      sum_rows_by_index(Cpu{}, c.rows, c.n, c.width, to_double(dy).data(), index.data(), dx.data());
+      const std::vector<T> got = repeated<T>(what, [&] {
+        const DeviceArray<T> in(dy), out(c.rows * c.width);
+        const DeviceArray<std::int32_t> at(index);
+        sum_rows_by_index(Cuda{}, c.rows, c.n, c.width, in.data(), at.data(), out.data());
+        return out.host();
+      });
+      check_close(what, got, dx, sizeof(T) == 8 ? 256 : 1e-3, 2);
+    });
+}
+
+TEST_CASE("indices outside of a table are found, the first of them") {
+  for (const std::int64_t n : {1, 33, 5000}) {
+    std::vector<std::int32_t> index = draw_words(n, 100, 3);
+    const auto find = [&](std::int64_t allowed) {
+      const DeviceArray<std::int32_t> at(index);
+      return find_outside(Cuda{}, n, at.data(), 100, allowed);
+    };
+    CHECK(find(-1) == -1);
+    index.back() = 100;
+    CHECK(find(-1) == n - 1);
+    CHECK(find(100) == -1);
+    index[static_cast<std::size_t>(n / 2)] = -2;
+    CHECK(find(-1) == n / 2);
+  }
+  const DeviceArray<std::int32_t> none(0);
+  CHECK(find_outside(Cuda{}, 0, none.data(), 100, -1) == -1);
+}
