@@ -44,7 +44,7 @@ const char* const kaggle =
     "a.jpg,\"A dog, \"\"fast\"\" .\"\r\n"
     "b.jpg,Two dogs .\r\n"
     "\r\n"
-    "\"c,1.jpg\",A cat\r\n"
+    "\"c,\"\"1\"\".jpg\",A cat\r\n"
     "a.jpg,a dog running\r\n"
     "e.jpg,In no list .\r\n"
     "f.jpg, .\r\n";
@@ -52,7 +52,7 @@ const char* const kaggle =
 /// A folder with the three lists of Flickr8k.
 void write_lists(const ScratchFolder& folder) {
   folder.file("Flickr_8k.trainImages.txt", "a.jpg\nb.jpg\nf.jpg\n");
-  folder.file("Flickr_8k.devImages.txt", "c,1.jpg\n");
+  folder.file("Flickr_8k.devImages.txt", "c,\"1\".jpg\r\n");
   folder.file("Flickr_8k.testImages.txt", "nowhere.jpg\n");
   folder.file("readme.txt", "no list\n");
 }
@@ -85,6 +85,18 @@ TEST_CASE("Karpathy's JSON") {
   CHECK(set.split("train").size() == 2);
   CHECK(set.split("val").size() == 1);
   CHECK(set.split("test").empty());
+}
+
+TEST_CASE("split lists replace the splits of a file") {
+  const ScratchFolder folder, lists;
+  lists.file("train.txt", "c.jpg\n");
+  lists.file("val.txt", "b.jpg\n");
+  const CaptionSet set =
+      read_captions(folder.file("dataset.json", std::string("\xef\xbb\xbf") + karpathy), lists.path());
+  REQUIRE(set.images.size() == 2);
+  CHECK(set.split("train")[0]->filename == "c.jpg");
+  CHECK(set.split("val")[0]->filename == "b.jpg");
+  CHECK(set.without_split == Words{"a.jpg"});
 }
 
 TEST_CASE("JSON cut at any byte names the file and the byte") {
@@ -153,15 +165,16 @@ TEST_CASE("Kaggle's captions.txt with split lists") {
   const CaptionSet set = read_captions(path, lists.path());
   REQUIRE(set.images.size() == 3);
   CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog", "running"}, {"a", "dog", "fast"}});
-  CHECK(set.images[2].filename == "c,1.jpg");
+  CHECK(set.images[2].filename == "c,\"1\".jpg");
   CHECK(set.images[2].split == "val");
   CHECK(set.listed_twice == Words{"a.jpg"});
   CHECK(set.without_split == Words{"e.jpg"});
   CHECK(set.without_captions == Words{"f.jpg", "nowhere.jpg"});
 
   CHECK(contains(message_of([&] { read_captions(path); }), "--splits"));
-  const std::string bad = folder.file("bad.txt", "image,caption\na.jpg,A dog\nno comma here\n");
-  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 3"));
+  const std::string bad = folder.file("bad.txt", "image,caption\r\na.jpg,A dog\r\nno comma here\r\n");
+  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }),
+                 "bad.txt: line 3: expected IMAGE,CAPTION, got 'no comma here'"));
 }
 
 TEST_CASE("Flickr8k.token.txt with split lists") {
@@ -175,7 +188,7 @@ TEST_CASE("Flickr8k.token.txt with split lists") {
   CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}, {"the", "dog", "1"}, {"a", "dog"}});
   CHECK(set.images[1].captions == std::vector<Words>{{"two", "dogs"}, {"dogs"}});
   CHECK(set.listed_twice == Words{"b.jpg"});  // by its number, though the lines are together
-  CHECK(set.without_captions == Words{"c,1.jpg", "f.jpg", "nowhere.jpg"});
+  CHECK(set.without_captions == Words{"c,\"1\".jpg", "f.jpg", "nowhere.jpg"});
   const std::string bad = folder.file("bad.txt", "a.jpg#0\tA dog\nb.jpg\n");
   CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
 }
