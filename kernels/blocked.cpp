@@ -37,11 +37,15 @@ void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, 
                     const float* shift, Bounds bounds, float* y) {
   with_block(block, [&](auto lanes) {
     constexpr int B = lanes;
-    for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += area * B, scale += B, shift += B)
+    for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += area * B) {
+      float factor[B], offset[B];  // registers: y could overlap scale and shift, for all that the compiler knows
+      std::copy_n(scale + b * B, B, factor);
+      std::copy_n(shift + b * B, B, offset);
       for (std::int64_t i = 0; i < area; ++i)
 #pragma omp simd
         for (int l = 0; l < B; ++l)
-          y[i * B + l] = std::min(std::max(x[i * B + l] * scale[l] + shift[l], bounds.low), bounds.high);
+          y[i * B + l] = std::min(std::max(x[i * B + l] * factor[l] + offset[l], bounds.low), bounds.high);
+    }
   });
 }
 

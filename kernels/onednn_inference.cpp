@@ -1,6 +1,6 @@
-#ifdef GLIMPSE_HAVE_ONEDNN
 #include "glimpse/kernels/onednn_inference.h"
 
+#ifdef GLIMPSE_HAVE_ONEDNN
 #include <cstdlib>
 #include <limits>
 #include <unordered_map>

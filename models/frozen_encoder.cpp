@@ -5,8 +5,10 @@
 #include <cstring>
 #include <exception>
 #include <optional>
+#include <type_traits>
 
 #include "glimpse/engine/autograd.h"
+#include "glimpse/engine/ops.h"
 #include "glimpse/kernels/check.h"
 #include "glimpse/kernels/onednn.h"
 #include "glimpse/kernels/onednn_inference.h"
@@ -45,113 +47,148 @@ std::vector<float> padded(std::vector<float> values, std::int64_t block) {
   return values;
 }
 
-}  // namespace
+/// The plan's steps, and what each thread needs to carry them out. All inline: a build without oneDNN emits nothing of
+/// it.
+class PlanRunner {
+ public:
+  explicit PlanRunner(const Network& network) : block_(kernels::onednn_block()) {
+    plan_ = plan_inference(network, block_);
+    offsets_ = lay_out(plan_.buffers, block_);
+    for (InferenceStep& s : plan_.steps) {
+      convolutions_.emplace_back();
+      if (s.kind == InferenceStep::Kind::convolution) {
+        convolutions_.back().emplace(s.shape, s.weight.data(), s.bias.data(), s.x.buffer == 0, s.accumulate, s.bounds);
+        s.weight = std::vector<float>();  // oneDNN has its own copy
+      } else {
+        s.weight = padded(std::move(s.weight), block_);
+        s.bias = padded(std::move(s.bias), block_);
+      }
+    }
+  }
 
-/// The steps, what each thread needs to carry them out, and the threads' loop.
-struct FrozenEncoder::Plan {
+  /// Every thread takes the next image that nobody has.
+  Tensor run(const Tensor& images) {
+    const std::int64_t count = images.size(0), pixels = images.numel() / std::max<std::int64_t>(count, 1);
+    const std::int64_t cells = plan_.shape.height * plan_.shape.width;
+    const Tensor features = empty({count, cells, plan_.shape.channels});
+    const std::int64_t team = std::min<std::int64_t>(kernels::threads(), count);
+    while (static_cast<std::int64_t>(workers_.size()) < team) add_worker();
+    std::atomic<std::int64_t> next{0};
+    std::vector<std::exception_ptr> failures(static_cast<std::size_t>(team));
+    const auto work = [&](std::size_t worker) {
+      try {
+        for (std::int64_t i = next++; i < count; i = next++)
+          run_image(workers_[worker], images.data<float>() + i * pixels,
+                    features.data<float>() + i * cells * plan_.shape.channels);
+      } catch (...) {
+        failures[worker] = std::current_exception();
+      }
+    };
+    kernels::parallel_for(team, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t t = begin; t < end; ++t) work(static_cast<std::size_t>(t));
+    });
+    for (const std::exception_ptr& failure : failures)
+      if (failure) std::rethrow_exception(failure);
+    return features;
+  }
+
+ private:
   /// Memory and convolutions of one thread.
   struct Worker {
     Tensor arena, scratch;
     std::vector<std::optional<kernels::OnednnConvolution::Bound>> convolutions;  // one per step
   };
 
-  InferencePlan plan;
-  std::int64_t block = 0;
-  std::vector<std::int64_t> offsets;
-  std::vector<std::optional<kernels::OnednnConvolution>> convolutions;  // one per step
-  std::vector<Worker> workers;
-
-  explicit Plan(const Network& network) : block(kernels::onednn_block()) {
-    plan = plan_inference(network, block);
-    offsets = lay_out(plan.buffers, block);
-    for (InferenceStep& s : plan.steps) {
-      convolutions.emplace_back();
-      if (s.kind == InferenceStep::Kind::convolution) {
-        convolutions.back().emplace(s.shape, s.weight.data(), s.bias.data(), s.x.buffer == 0, s.accumulate, s.bounds);
-        s.weight.clear();  // oneDNN has its own copy
-      } else {
-        s.weight = padded(std::move(s.weight), block);
-        s.bias = padded(std::move(s.bias), block);
-      }
-    }
-  }
-
   float* address(const Worker& worker, const Place& place) const {
-    const FeatureShape& shape = plan.buffers[static_cast<std::size_t>(place.buffer)].shape;
-    return worker.arena.data<float>() + offsets[static_cast<std::size_t>(place.buffer)] / 4 +
+    const FeatureShape& shape = plan_.buffers[static_cast<std::size_t>(place.buffer)].shape;
+    return worker.arena.data<float>() + offsets_[static_cast<std::size_t>(place.buffer)] / 4 +
            place.first * shape.height * shape.width;
   }
 
   void add_worker() {
     std::size_t scratch_bytes = 1;
-    for (const auto& c : convolutions)
+    for (const auto& c : convolutions_)
       if (c) scratch_bytes = std::max(scratch_bytes, c->scratch_bytes());
-    Worker worker{zeros({offsets.back() / 4}), empty({static_cast<std::int64_t>(scratch_bytes / 4 + 1)}), {}};
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-      const InferenceStep& s = plan.steps[i];
+    Worker worker{zeros({offsets_.back() / 4}), empty({static_cast<std::int64_t>(scratch_bytes / 4 + 1)}), {}};
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      const InferenceStep& s = plan_.steps[i];
       worker.convolutions.emplace_back();
-      if (convolutions[i])
-        worker.convolutions.back().emplace(*convolutions[i], address(worker, s.x), address(worker, s.y),
+      if (convolutions_[i])
+        worker.convolutions.back().emplace(*convolutions_[i], address(worker, s.x), address(worker, s.y),
                                            static_cast<char*>(worker.scratch.raw()));
     }
-    workers.push_back(std::move(worker));
+    workers_.push_back(std::move(worker));
   }
 
   void run_step(const Worker& worker, std::size_t i) const {
-    const InferenceStep& s = plan.steps[i];
+    const InferenceStep& s = plan_.steps[i];
     if (worker.convolutions[i]) return worker.convolutions[i]->run();
-    const std::int64_t blocks = (s.in.channels + block - 1) / block, area = s.in.height * s.in.width;
+    const std::int64_t blocks = (s.in.channels + block_ - 1) / block_, area = s.in.height * s.in.width;
     const float* x = address(worker, s.x);
     float* y = address(worker, s.y);
     const kernels::PoolShape pool{blocks,        s.in.height,    s.in.width,      s.pool.kernel,
                                   s.pool.stride, s.pool.padding, s.pool.ceil_mode};
     switch (s.kind) {
       case InferenceStep::Kind::affine:
-        return kernels::blocked_affine(block, blocks, area, x, s.weight.data(), s.bias.data(), s.bounds, y);
+        return kernels::blocked_affine(block_, blocks, area, x, s.weight.data(), s.bias.data(), s.bounds, y);
       case InferenceStep::Kind::max_pool:
-        return kernels::blocked_max_pool(block, pool, x, y);
+        return kernels::blocked_max_pool(block_, pool, x, y);
       case InferenceStep::Kind::avg_pool:
-        return kernels::blocked_avg_pool(block, pool, x, y);
+        return kernels::blocked_avg_pool(block_, pool, x, y);
       case InferenceStep::Kind::global_average:
-        return kernels::blocked_global_average(block, blocks, area, x, y);
+        return kernels::blocked_global_average(block_, blocks, area, x, y);
       case InferenceStep::Kind::add:
-        return kernels::blocked_add(blocks * block * area, x, address(worker, s.x2), s.bounds, y);
+        return kernels::blocked_add(blocks * block_ * area, x, address(worker, s.x2), s.bounds, y);
       default:
-        std::memcpy(y, x, static_cast<std::size_t>(blocks * block * area) * 4);
+        std::memcpy(y, x, static_cast<std::size_t>(blocks * block_ * area) * 4);
     }
   }
 
   /// image (3,S,S) -> features (L,D).
   void run_image(const Worker& worker, const float* image, float* features) const {
-    const FeatureShape& in = plan.buffers[0].shape;
+    const FeatureShape& in = plan_.buffers[0].shape;
     std::copy_n(image, in.channels * in.height * in.width, address(worker, {0, 0}));
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) run_step(worker, i);
-    kernels::blocked_to_rows(block, plan.shape.channels, plan.shape.height * plan.shape.width,
-                             address(worker, plan.result), features);
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) run_step(worker, i);
+    kernels::blocked_to_rows(block_, plan_.shape.channels, plan_.shape.height * plan_.shape.width,
+                             address(worker, plan_.result), features);
   }
 
-  /// Every thread takes the next image that nobody has.
-  Tensor run(const Tensor& images) {
-    const std::int64_t count = images.size(0), pixels = images.numel() / std::max<std::int64_t>(count, 1);
-    const std::int64_t cells = plan.shape.height * plan.shape.width;
-    const Tensor features = empty({count, cells, plan.shape.channels});
-    const std::int64_t team = std::min<std::int64_t>(kernels::threads(), count);
-    while (static_cast<std::int64_t>(workers.size()) < team) add_worker();
-    std::atomic<std::int64_t> next{0};
-    std::vector<std::exception_ptr> failures(static_cast<std::size_t>(team));
-    kernels::parallel_for(team, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = begin; t < end; ++t) try {
-          for (std::int64_t i = next++; i < count; i = next++)
-            run_image(workers[static_cast<std::size_t>(t)], images.data<float>() + i * pixels,
-                      features.data<float>() + i * cells * plan.shape.channels);
-        } catch (...) {
-          failures[static_cast<std::size_t>(t)] = std::current_exception();
-        }
+  InferencePlan plan_;
+  std::int64_t block_;
+  std::vector<std::int64_t> offsets_;
+  std::vector<std::optional<kernels::OnednnConvolution>> convolutions_;  // one per step
+  std::vector<Worker> workers_;
+};
+
+/// The network itself, with weights of its own.
+class NetworkRunner {
+ public:
+  explicit NetworkRunner(const Network& network) : network_(network) {
+    Visitor copy([](const std::string&, Tensor& tensor, bool) {
+      if (tensor.defined()) tensor = tensor.clone();
     });
-    for (const std::exception_ptr& failure : failures)
-      if (failure) std::rethrow_exception(failure);
-    return features;
+    network_.visit(copy);
+    for (Layer& layer : network_.layers)
+      if (auto* norm = std::get_if<BatchNormLayer>(&layer.kind)) norm->module.train = false;
   }
+
+  Tensor run(const Tensor& images) {
+    const NoGrad no_grad;
+    const Tensor y = network_.forward(images);
+    return permute(y, {0, 2, 3, 1}).reshape({y.size(0), y.size(2) * y.size(3), y.size(1)});
+  }
+
+ private:
+  Network network_;
+};
+
+}  // namespace
+
+struct FrozenEncoder::Plan {
+  std::conditional_t<kernels::onednn_built, PlanRunner, NetworkRunner> runner;
+  FeatureShape image;
+
+  explicit Plan(const Network& network) : runner(network), image(network.layers[0].shape) {}
 };
 
 FrozenEncoder::FrozenEncoder(const Encoder& encoder) : plan_(new Plan(encoder.network())) {}
@@ -160,11 +197,12 @@ FrozenEncoder::FrozenEncoder(FrozenEncoder&&) noexcept = default;
 FrozenEncoder& FrozenEncoder::operator=(FrozenEncoder&&) noexcept = default;
 
 Tensor FrozenEncoder::operator()(const Tensor& images) const {
-  const FeatureShape& in = plan_->plan.buffers[0].shape;
+  const FeatureShape& in = plan_->image;
   const Shape expected{images.defined() && images.rank() > 0 ? images.size(0) : 0, in.channels, in.height, in.width};
-  check(images.defined() && images.shape() == expected, "frozen encoder: images are {}; (N,{},{},{}) is needed",
+  check(images.defined() && images.shape() == expected && images.dtype() == DType::f32,
+        "frozen encoder: images are {}; (N,{},{},{}) f32 is needed",
         images.defined() ? images.shape().str() : "undefined", in.channels, in.height, in.width);
-  return plan_->run(images);
+  return plan_->runner.run(images);
 }
 
 }  // namespace glimpse
