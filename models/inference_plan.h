@@ -1,6 +1,6 @@
 #pragma once
 // What is left of a network when only its result counts: fewer, larger steps on buffers that are used again and again.
-// Pure data; models/frozen_encoder.h carries it out.
+// Pure data; models/frozen_encoder.h carries it out. Internal to models/.
 
 #include <vector>
 
