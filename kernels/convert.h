@@ -11,13 +11,18 @@ namespace glimpse::kernels {
 /// y[i] = value, i < n.
 template <class T>
 void fill(Cpu, std::int64_t n, T value, T* y);
+template <class T>
+void fill(Cuda, std::int64_t n, T value, T* y);
 
 /// y[i] = To(x[i]), i < n; to 16 bits rounded to nearest even, to integers towards zero. From, To: float, double,
 /// int32, bf16, f16.
 template <class From, class To>
 void convert(Cpu, std::int64_t n, const From* x, To* y);
+template <class From, class To>
+void convert(Cuda, std::int64_t n, const From* x, To* y);
 
 /// n bytes, x and y not overlapping.
 void copy_bytes(Cpu, std::int64_t n, const void* x, void* y);
+void copy_bytes(Cuda, std::int64_t n, const void* x, void* y);
 
 }  // namespace glimpse::kernels

@@ -15,10 +15,15 @@ struct StridedView {
 };
 template <class T>
 void permute(Cpu, const StridedView& view, const T* x, T* y);
+template <class T>
+void permute(Cuda, const StridedView& view, const T* x, T* y);
 
 /// Copies `rows` rows of `width` elements, `x_stride` and `y_stride` elements apart.
 template <class T>
 void copy_rows(Cpu, std::int64_t rows, std::int64_t width, std::int64_t x_stride, const T* x, std::int64_t y_stride,
+               T* y);
+template <class T>
+void copy_rows(Cuda, std::int64_t rows, std::int64_t width, std::int64_t x_stride, const T* x, std::int64_t y_stride,
                T* y);
 
 }  // namespace glimpse::kernels

@@ -21,6 +21,8 @@ struct GradientSums {
 };
 template <class T>
 GradientSums gradient_sums(Cpu, std::int64_t n, double clip_value, const T* g);
+template <class T>
+GradientSums gradient_sums(Cuda, std::int64_t n, double clip_value, const T* g);
 
 struct SgdStep {
   double learning_rate, momentum, weight_decay;
@@ -28,6 +30,8 @@ struct SgdStep {
 /// p, g, b (n); b may be null when momentum is 0.
 template <class T>
 void sgd_step(Cpu, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b);
+template <class T>
+void sgd_step(Cuda, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b);
 
 struct RmsPropStep {
   double learning_rate, alpha, eps, momentum, weight_decay;
@@ -35,6 +39,8 @@ struct RmsPropStep {
 /// p, g, v, b (n); b may be null when momentum is 0.
 template <class T>
 void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b);
+template <class T>
+void rmsprop_step(Cuda, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b);
 
 struct AdamStep {
   double learning_rate, beta1, beta2, eps;
@@ -45,5 +51,7 @@ struct AdamStep {
 /// p, g, m, v (n).
 template <class T>
 void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v);
+template <class T>
+void adam_step(Cuda, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v);
 
 }  // namespace glimpse::kernels

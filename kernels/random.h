@@ -17,9 +17,13 @@ GLIMPSE_HOST_DEVICE inline double unit_double(std::uint32_t high, std::uint32_t 
 /// Uniform in [low, high).
 template <class T>
 void fill_uniform(Cpu, std::int64_t n, double low, double high, std::uint64_t seed, std::uint64_t position, T* x);
+template <class T>
+void fill_uniform(Cuda, std::int64_t n, double low, double high, std::uint64_t seed, std::uint64_t position, T* x);
 
 /// From N(mean, std^2), by Box and Muller's transform of one block into two numbers.
 template <class T>
 void fill_normal(Cpu, std::int64_t n, double mean, double std, std::uint64_t seed, std::uint64_t position, T* x);
+template <class T>
+void fill_normal(Cuda, std::int64_t n, double mean, double std, std::uint64_t seed, std::uint64_t position, T* x);
 
 }  // namespace glimpse::kernels

@@ -1,0 +1,87 @@
+#include "glimpse/kernels/optimizer.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "cuda_test.h"
+
+using namespace glimpse;
+using namespace glimpse::kernels;
+using namespace glimpse::test;
+
+namespace {
+
+const std::vector<std::int64_t> lengths = {0, 1, 31, 32, 33, 196, 1000, 8195};
+
+/// Parameter, gradient, two moments (the second positive), one after another.
+template <class T>
+std::vector<T> state(std::int64_t n) {
+  std::vector<T> all = draw<T>(4 * n, 1);
+  for (std::size_t i = static_cast<std::size_t>(3 * n); i < all.size(); ++i) all[i] = all[i] * all[i];
+  return all;
+}
+
+/// Runs step(device, p, g, m, v) on both devices, `lead` elements into the buffers, and compares all four arrays.
+template <class T, class Step>
+void check_step(const std::string& name, std::int64_t n, Step step) {
+  const std::vector<T> before = state<T>(n);
+  std::vector<double> truth = to_double(before);
+  step(Cpu{}, truth.data(), truth.data() + n, truth.data() + 2 * n, truth.data() + 3 * n);
+  const std::vector<T> after = repeated<T>(name, [&] {
+    const DeviceArray<T> all(before);
+    step(Cuda{}, all.data(), all.data() + n, all.data() + 2 * n, all.data() + 3 * n);
+    return all.host();
+  });
+  check_close(name + " (" + std::to_string(n) + ")", after, truth, 4, 8);
+}
+
+template <class T>
+void check_all(std::int64_t n) {
+  const Clip clip{0.8, 0.5}, none{std::numeric_limits<double>::infinity(), 1};
+  const SgdStep sgd{0.1, 0.9, 0.01};
+  const RmsPropStep rmsprop{0.1, 0.9, 1e-4, 0.9, 0.01};
+  check_step<T>("adam", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
+    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-4, 0.01, 0.02, 3}, clip, p, g, m, v);
+  });
+  check_step<T>("adam without clipping", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
+    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-4, 0, 0, 1}, none, p, g, m, v);
+  });
+  check_step<T>("sgd", n,
+                [&](auto device, auto* p, auto* g, auto* m, auto*) { sgd_step(device, n, sgd, clip, p, g, m); });
+  check_step<T>("sgd without momentum", n, [&](auto device, auto* p, auto* g, auto* m, auto*) {
+    sgd_step(device, n, SgdStep{0.1, 0, 0.01}, clip, p, g, decltype(m){nullptr});
+  });
+  check_step<T>("rmsprop", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
+    rmsprop_step(device, n, rmsprop, clip, p, g, v, m);
+  });
+  check_step<T>("rmsprop without momentum", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
+    rmsprop_step(device, n, RmsPropStep{0.1, 0.9, 1e-4, 0, 0}, clip, p, g, v, decltype(m){nullptr});
+  });
+}
+
+}  // namespace
+
+TEST_CASE("optimiser steps") {
+  for (const std::int64_t n : lengths) {
+    check_all<float>(n);
+    check_all<double>(n);
+  }
+}
+
+TEST_CASE("sums of squared gradients") {
+  for (const std::int64_t n : {0, 1, 33, 1000, 16384, 16385, 70000}) {
+    const std::vector<float> g = draw<float>(n, 2);
+    const GradientSums truth = gradient_sums(Cpu{}, n, 0.5, to_double(g).data());
+    const std::vector<double> got = repeated<double>("gradient_sums", [&] {
+      const DeviceArray<float> in(g);
+      const GradientSums sums = gradient_sums(Cuda{}, n, 0.5, in.data());
+      return std::vector<double>{sums.all, sums.clipped};
+    });
+    check_close("gradient_sums", got, {truth.all, truth.clipped}, 0, 1024);
+  }
+  std::vector<float> g(100, 1.0f);
+  g[70] = std::numeric_limits<float>::quiet_NaN();
+  const DeviceArray<float> in(g);
+  CHECK(!std::isfinite(gradient_sums(Cuda{}, 100, 0.5, in.data()).all));
+}
