@@ -15,10 +15,6 @@ namespace glimpse::kernels {
 constexpr int warp_lanes = 32;
 constexpr unsigned all_lanes = 0xffffffffu;
 
-/// The type that a kernel computes in: double for double, float for everything else.
-template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
-
 template <class T>
 __device__ __forceinline__ Accumulator<T> widen(T x) {
   return static_cast<Accumulator<T>>(x);

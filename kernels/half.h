@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 #include "glimpse/kernels/host_device.h"
 
@@ -58,5 +59,9 @@ struct f16 {
     return std::bit_cast<float>(sign | u);
   }
 };
+
+/// The type that numbers of type T are summed in and computed with: double for double, float for everything else.
+template <class T>
+using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 }  // namespace glimpse

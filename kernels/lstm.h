@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "glimpse/kernels/device.h"
+#include "glimpse/kernels/half.h"
 
 namespace glimpse::kernels {
 
@@ -13,14 +14,18 @@ namespace glimpse::kernels {
 template <class T>
 void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, T* activated, T* c_next,
                   T* h_next);
+/// On CUDA gates and h may be bf16; the cell's state stays f32 then.
+template <class T>
+void lstm_forward(Cuda, std::int64_t batch, std::int64_t hidden, const T* gates, const Accumulator<T>* c, T* activated,
+                  Accumulator<T>* c_next, T* h_next);
 
 /// What a step receives from the gradients of its results. A recurrence over captions of falling length has fewer rows
 /// at later steps: only the first `later_rows` rows receive anything from them. Null stands for zero.
 template <class T>
 struct LstmGradients {
-  const T* dh = nullptr;        // (B,H), of h_next
-  const T* dh_later = nullptr;  // (later_rows,H), added to dh
-  const T* dc_next = nullptr;   // (later_rows,H), of c_next
+  const T* dh = nullptr;                    // (B,H), of h_next
+  const T* dh_later = nullptr;              // (later_rows,H), added to dh
+  const Accumulator<T>* dc_next = nullptr;  // (later_rows,H), of c_next
   std::int64_t later_rows = 0;
 };
 
@@ -28,5 +33,8 @@ struct LstmGradients {
 template <class T>
 void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activated, const T* c, const T* c_next,
                    const LstmGradients<T>& gradients, T* dgates, T* dc);
+template <class T>
+void lstm_backward(Cuda, std::int64_t batch, std::int64_t hidden, const T* activated, const Accumulator<T>* c,
+                   const Accumulator<T>* c_next, const LstmGradients<T>& gradients, T* dgates, Accumulator<T>* dc);
 
 }  // namespace glimpse::kernels

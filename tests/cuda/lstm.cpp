@@ -1,0 +1,85 @@
+#include "glimpse/kernels/lstm.h"
+
+#include "cuda_test.h"
+
+using namespace glimpse;
+using namespace glimpse::kernels;
+using namespace glimpse::test;
+
+namespace {
+
+/// In the type that the cell's state has beside gates of type T.
+template <class T>
+std::vector<Accumulator<T>> draw_state(std::int64_t n, std::uint64_t seed) {
+  return draw<Accumulator<T>>(n, seed);
+}
+
+template <class T>
+void check_forward(std::int64_t batch, std::int64_t hidden) {
+  using A = Accumulator<T>;
+  const std::int64_t n = batch * hidden;
+  const std::string what = "lstm_forward (" + std::to_string(batch) + "," + std::to_string(hidden) + ")";
+  const std::vector<T> gates = draw<T>(4 * n, 1, 2);
+  const std::vector<A> c = draw_state<T>(n, 2);
+  std::vector<double> activated(gates.size()), c_next(c.size()), h_next(c.size());
+  lstm_forward(Cpu{}, batch, hidden, to_double(gates).data(), to_double(c).data(), activated.data(), c_next.data(),
+               h_next.data());
+  std::vector<A> got_c;
+  std::vector<T> got_h;
+  const std::vector<T> got = repeated<T>(what, [&] {
+    const DeviceArray<T> x(gates), a(4 * n), h(n);
+    const DeviceArray<A> cell(c), next(n);
+    lstm_forward(Cuda{}, batch, hidden, x.data(), cell.data(), a.data(), next.data(), h.data());
+    lstm_forward(Cuda{}, batch, hidden, x.data(), cell.data(), x.data(), cell.data(), h.data());
+    check_same(what + " in place", x.host(), a.host());
+    got_c = cell.host();
+    got_h = h.host();
+    return a.host();
+  });
+  check_close(what + " gates", got, activated, 4, 8);
+  check_close(what + " c", got_c, c_next, 8, 8);
+  check_close(what + " h", got_h, h_next, 8, 8);
+}
+
+template <class T>
+void check_backward(std::int64_t batch, std::int64_t hidden, std::int64_t later_rows, bool from_h, bool from_later) {
+  using A = Accumulator<T>;
+  const std::int64_t n = batch * hidden;
+  const std::string what = "lstm_backward (" + std::to_string(batch) + "," + std::to_string(hidden) + ")";
+  const std::vector<T> gates = draw<T>(4 * n, 1), dh = draw<T>(n, 4), dh_later = draw<T>(later_rows * hidden, 5);
+  const std::vector<A> c = draw_state<T>(n, 2), c_next = draw_state<T>(n, 3),
+                       dc_next = draw_state<T>(later_rows * hidden, 6);
+  const std::vector<double> wide_dh = to_double(dh), wide_later = to_double(dh_later), wide_dc = to_double(dc_next);
+  LstmGradients<double> host{from_h ? wide_dh.data() : nullptr, from_later ? wide_later.data() : nullptr,
+                             from_later ? wide_dc.data() : nullptr, later_rows};
+  std::vector<double> dgates(gates.size()), dc(c.size());
+  lstm_backward(Cpu{}, batch, hidden, to_double(gates).data(), to_double(c).data(), to_double(c_next).data(), host,
+                dgates.data(), dc.data());
+  std::vector<A> got_dc;
+  const std::vector<T> got = repeated<T>(what, [&] {
+    const DeviceArray<T> a(gates), out(4 * n), up(dh), up_later(dh_later);
+    const DeviceArray<A> cell(c), next(c_next), dnext(dc_next), dcell(n);
+    const LstmGradients<T> gradients{from_h ? up.data() : nullptr, from_later ? up_later.data() : nullptr,
+                                     from_later ? dnext.data() : nullptr, later_rows};
+    lstm_backward(Cuda{}, batch, hidden, a.data(), cell.data(), next.data(), gradients, out.data(), dcell.data());
+    got_dc = dcell.host();
+    return out.host();
+  });
+  check_close(what + " dgates", got, dgates, 64, 16);
+  check_close(what + " dc", got_dc, dc, 64, 16);
+}
+
+}  // namespace
+
+TEST_CASE("the LSTM cell, forward and backward") {
+  for (const std::int64_t batch : {0, 1, 67})
+    for (const std::int64_t hidden : {1, 31, 32, 33, 196})
+      for_each_type([&](auto type, const char*) {
+        using T = decltype(type);
+        check_forward<T>(batch, hidden);
+        check_backward<T>(batch, hidden, batch, true, true);
+        check_backward<T>(batch, hidden, batch / 2, true, true);
+        check_backward<T>(batch, hidden, 0, true, false);
+        check_backward<T>(batch, hidden, batch, false, true);
+      });
+}
