@@ -91,7 +91,7 @@ void walk(const std::shared_ptr<Node>& last) {
       Variable& input = *inputs[i];
       check(dx[i].shape() == input.shape && dx[i].dtype() == input.dtype,
             "backward of {}: gradient {} is {} {}, its input {} {}", node->name, i, name_of(dx[i].dtype()),
-            dx[i].shape().str(), name_of(input.dtype), input.shape.str());
+            dx[i].shape(), name_of(input.dtype), input.shape);
       const Tensor gradient = std::move(dx[i]);
       if (!input.node) {
         accumulate_leaf(input, gradient);
@@ -129,11 +129,20 @@ bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
 
+namespace {
+
+template <class Inputs>
+bool any_requires_grad(const Inputs& inputs) {
+  return recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
+}
+
+}  // namespace
+
+bool needs_gradient(std::initializer_list<Tensor> inputs) { return any_requires_grad(inputs); }
+
 std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, const std::vector<Tensor>& inputs,
                                    Backward backward) {
-  const bool needed =
-      recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
-  if (!needed) return y;
+  if (!any_requires_grad(inputs)) return y;
   auto node = std::make_shared<Node>();
   node->name = name;
   node->order = next_order++;
@@ -163,7 +172,7 @@ void Tensor::backward() const {
 void Tensor::backward(const Tensor& dy) const {
   check(requires_grad(), "backward: nothing here requires a gradient");
   check(dy.defined() && dy.shape() == shape_ && dy.dtype() == dtype_, "backward: the gradient must be {} {}",
-        name_of(dtype_), shape_.str());
+        name_of(dtype_), shape_);
   if (!variable_->node) {
     accumulate_leaf(*variable_, dy.clone());
     return;
@@ -192,7 +201,7 @@ Tensor Tensor::grad() const { return variable_ ? variable_->grad : Tensor(); }
 void Tensor::set_grad(const Tensor& gradient) const {
   check(variable_ && !variable_->node, "set_grad: not a leaf that requires a gradient");
   check(gradient.defined() && gradient.shape() == shape_ && gradient.dtype() == dtype_ && gradient.device() == device(),
-        "set_grad: the gradient must be {} {}", name_of(dtype_), shape_.str());
+        "set_grad: the gradient must be {} {}", name_of(dtype_), shape_);
   variable_->grad = gradient.detach();
 }
 

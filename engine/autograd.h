@@ -19,6 +19,9 @@ using Gradients = std::vector<Tensor>;
 /// Turns the gradients of an op's results (undefined where a result was not used) into those of its inputs.
 using Backward = std::function<Gradients(const Gradients& dy)>;
 
+/// Whether an op on these inputs is to be recorded: one requires a gradient, and no NoGrad lives.
+bool needs_gradient(std::initializer_list<Tensor> inputs);
+
 /// Attaches a backward function to the results `y` of an op named `name`. Without an input that requires a gradient, or
 /// under NoGrad, `y` is returned as it is and `backward` is dropped. Backward functions run under NoGrad, may capture
 /// inputs and results (as they are before this call), and are freed as soon as they have run.
@@ -31,6 +34,7 @@ std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, cons
 template <class F>
   requires std::invocable<F, const Tensor&>
 Tensor differentiable(const char* name, Tensor y, std::initializer_list<Tensor> inputs, F backward) {
+  if (!needs_gradient(inputs)) return y;
   return differentiable(name, std::vector<Tensor>{std::move(y)}, inputs,
                         [backward = std::move(backward)](const Gradients& dy) -> Gradients {
                           if constexpr (std::convertible_to<std::invoke_result_t<F, const Tensor&>, Tensor>)

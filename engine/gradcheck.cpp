@@ -21,8 +21,7 @@ class Function {
   Function(const TensorFunction& f, const std::vector<Tensor>& inputs) : f_(f) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       check(inputs[i].defined(), "gradcheck: input {} is undefined", i);
-      check(inputs[i].dtype() != DType::f32, "gradcheck: input {} {} is f32; f64 is needed", i,
-            inputs[i].shape().str());
+      check(inputs[i].dtype() != DType::f32, "gradcheck: input {} {} is f32; f64 is needed", i, inputs[i].shape());
       inputs_.push_back(inputs[i].detach());
     }
     for (const Tensor& y : f_(leaves())) has_gradient_.push_back(y.requires_grad());

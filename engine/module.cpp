@@ -6,7 +6,8 @@
 
 namespace glimpse {
 
-void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source, const std::string& what) {
+void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source,
+                  const std::string& what) {
   std::map<std::string, Tensor> given;
   for (const NamedTensor& s : source) given.emplace(s.name, s.tensor);
   std::vector<std::string> missing, reshaped;
@@ -15,7 +16,7 @@ void load_tensors(const std::vector<NamedTensor>& target, const std::vector<Name
     if (found == given.end())
       missing.push_back(t.name);
     else if (found->second.shape() != t.tensor.shape())
-      reshaped.push_back(fmt::format("{} is {}, not {}", t.name, found->second.shape().str(), t.tensor.shape().str()));
+      reshaped.push_back(fmt::format("{} is {}, not {}", t.name, found->second.shape(), t.tensor.shape()));
   }
   std::map<std::string, Tensor> left_over = given;
   for (const NamedTensor& t : target) left_over.erase(t.name);

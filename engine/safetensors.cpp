@@ -250,7 +250,7 @@ void SafetensorsWriter::append(const Tensor& rows) {
         "{}: rows of {} {} do not belong to {} {}", path_, rows.defined() ? name_of(rows.dtype()) : "undefined",
         rows.defined() ? rows.shape().str() : "", name_of(dtype_), shape_.str());
   check(rows.size(0) <= shape_[0] - rows_, "{}: {} rows after {}, but tensor '{}' is {}", path_, rows.size(0), rows_,
-        name_, shape_.str());
+        name_, shape_);
   const Tensor here = rows.detach().to(Device::cpu);
   file_.write(here.raw(), here.bytes());
   rows_ += rows.size(0);

@@ -26,16 +26,15 @@ std::int64_t Shape::numel() const {
   bool too_many = false;  // a size of 0 may still follow
   for (std::int64_t size : *this) {
     if (size == 0) return 0;
-    too_many = too_many || n > most_elements / size;
-    if (!too_many) n *= size;
+    too_many |= __builtin_mul_overflow(n, size, &n) || n > most_elements;
   }
-  check(!too_many, "shape: {} has too many elements", str());
+  check(!too_many, "shape: {} has too many elements", *this);
   return n;
 }
 
 int Shape::index(int dim) const {
   const int i = dim < 0 ? dim + rank_ : dim;
-  check(i >= 0 && i < rank_, "shape: no dimension {} in {}", dim, str());
+  check(i >= 0 && i < rank_, "shape: no dimension {} in {}", dim, *this);
   return i;
 }
 

@@ -24,7 +24,8 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape
     : storage_(std::move(storage)), offset_(offset), shape_(shape), dtype_(dtype) {
   check(storage_ != nullptr, "tensor: no storage");
   check(offset_ % size_of(dtype) == 0 && offset_ <= storage_->bytes() && bytes() <= storage_->bytes() - offset_,
-        "tensor: {} {} at byte {} does not fit a storage of {} bytes", name_of(dtype), shape.str(), offset, storage_->bytes());
+        "tensor: {} {} at byte {} does not fit a storage of {} bytes", name_of(dtype), shape, offset,
+        storage_->bytes());
 }
 
 Device Tensor::device() const {
@@ -39,12 +40,12 @@ void* Tensor::raw() const {
 
 void Tensor::require(DType expected) const {
   check(defined(), "undefined tensor");
-  check(dtype_ == expected, "tensor {} is {}, not {}", shape_.str(), name_of(dtype_), name_of(expected));
+  check(dtype_ == expected, "tensor {} is {}, not {}", shape_, name_of(dtype_), name_of(expected));
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
   check(defined(), "reshape: undefined tensor");
-  check(shape.numel() == numel(), "reshape: {} has {} elements, {} has {}", shape_.str(), numel(), shape.str(), shape.numel());
+  check(shape.numel() == numel(), "reshape: {} has {} elements, {} has {}", shape_, numel(), shape, shape.numel());
   if (shape == shape_) return *this;
   Tensor y = detach();
   y.shape_ = shape;
@@ -58,7 +59,8 @@ Tensor Tensor::reshape(std::initializer_list<std::int64_t> sizes) const {
   if (inferred != list.end()) {
     std::int64_t known = 1;
     for (std::int64_t size : list) known *= size == -1 ? 1 : size;
-    check(known > 0 && numel() % known == 0, "reshape: cannot infer a size of ({}) for {}", fmt::join(list, ","), shape_.str());
+    check(known > 0 && numel() % known == 0, "reshape: cannot infer a size of ({}) for {}", fmt::join(list, ","),
+          shape_);
     *inferred = numel() / known;
   }
   return reshape(Shape(list.begin(), list.end()));
@@ -66,7 +68,7 @@ Tensor Tensor::reshape(std::initializer_list<std::int64_t> sizes) const {
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   check(defined() && rank() > 0, "rows: a tensor with at least one dimension is needed");
-  check(0 <= begin && begin <= end && end <= size(0), "rows: [{},{}) of {}", begin, end, shape_.str());
+  check(0 <= begin && begin <= end && end <= size(0), "rows: [{},{}) of {}", begin, end, shape_);
   Tensor y = detach();
   y.shape_ = shape_.with(0, end - begin);
   const std::int64_t row = size(0) == 0 ? 0 : numel() / size(0);
@@ -113,7 +115,8 @@ Tensor Tensor::to(Device target) const {
 }
 
 double Tensor::item() const {
-  check(defined() && numel() == 1, "item: one element is needed, got {}", defined() ? shape_.str() : "an undefined tensor");
+  check(defined() && numel() == 1, "item: one element is needed, got {}",
+        defined() ? shape_.str() : "an undefined tensor");
   return to_vector<double>()[0];
 }
 
@@ -125,9 +128,11 @@ std::vector<T> Tensor::to_vector() const {
 }
 
 void Tensor::copy_from(const Tensor& source) const {
-  check(source.defined() && source.shape_ == shape_ && source.dtype_ == dtype_, "copy: {} {} cannot hold {} {}", name_of(dtype_),
-        shape_.str(), name_of(source.dtype_), source.defined() ? source.shape_.str() : "nothing");
-  const Tensor here = source.detach().to(device());
+  check(source.defined(), "copy: undefined source");
+  check(source.shape_ == shape_ && source.dtype_ == dtype_, "copy: {} {} cannot hold {} {}", name_of(dtype_), shape_,
+        name_of(source.dtype_), source.shape_);
+  // Rows of one tensor may overlap each other.
+  const Tensor here = source.storage_ == storage_ ? source.clone() : source.detach().to(device());
   on(device(), [&](auto tag) { kernels::copy_bytes(tag, static_cast<std::int64_t>(bytes()), here.raw(), raw()); });
 }
 
@@ -155,7 +160,7 @@ Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device
 
 template <class T>
 Tensor from(const std::vector<T>& values, const Shape& shape) {
-  check(static_cast<std::int64_t>(values.size()) == shape.numel(), "from: {} values for {}", values.size(), shape.str());
+  check(static_cast<std::int64_t>(values.size()) == shape.numel(), "from: {} values for {}", values.size(), shape);
   Tensor x(shape, dtype_of<T>, Device::cpu);
   if (!values.empty()) std::memcpy(x.raw(), values.data(), x.bytes());
   return x;

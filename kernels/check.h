@@ -4,7 +4,30 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <concepts>
+#include <string>
+
 #include "glimpse/kernels/error.h"
+
+namespace glimpse {
+
+/// Types that can print themselves, such as Shape. Pass them to check() as they are: the text is made only where it is
+/// needed, which a call of str() would do each time.
+template <class T>
+concept Printable = requires(const T& x) {
+  { x.str() } -> std::same_as<std::string>;
+};
+
+}  // namespace glimpse
+
+template <glimpse::Printable T>
+struct fmt::formatter<T> : fmt::formatter<std::string> {
+  auto format(const T& x, fmt::format_context& context) const {
+    return fmt::formatter<std::string>::format(x.str(), context);
+  }
+};
+template <glimpse::Printable T, class Char>
+struct fmt::is_range<T, Char> : std::false_type {};
 
 namespace glimpse {
 

@@ -62,6 +62,8 @@ TEST_CASE("a tensor is a handle to shared memory") {
   flat.data<float>()[5] = 8;
   CHECK(x.rows(2, 3).reshape({2}).to_vector<float>() == Floats{5, 8});
   CHECK(x.rows(3, 3).numel() == 0);
+  x.rows(1, 3).copy_from(x.rows(0, 2));
+  CHECK(x.to_vector<float>() == Floats{9, 2, 9, 2, -1, -1});
 }
 
 TEST_CASE("an undefined tensor can only be asked whether it is defined") {

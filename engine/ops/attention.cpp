@@ -18,18 +18,18 @@ void check_shapes(const Tensor& keys, const Tensor& query, const Tensor& score, 
   require_rank(name, "features", features, 3, "(B,L,D)");
   for (const Tensor& x : {query, score, features}) require_same_kind(name, keys, x);
   const std::int64_t images = keys.size(0), width = keys.size(2);
-  check(keys.size(1) > 0, "{}: keys {} have no location to attend to", name, keys.shape().str());
-  check(features.size(0) == images, "{}: keys {} do not match features {}: batch {} != {}", name, keys.shape().str(),
-        features.shape().str(), images, features.size(0));
+  check(keys.size(1) > 0, "{}: keys {} have no location to attend to", name, keys.shape());
+  check(features.size(0) == images, "{}: keys {} do not match features {}: batch {} != {}", name, keys.shape(),
+        features.shape(), images, features.size(0));
   check(features.size(1) == keys.size(1), "{}: keys {} do not match features {}: locations {} != {}", name,
-        keys.shape().str(), features.shape().str(), keys.size(1), features.size(1));
-  check(query.size(1) == width, "{}: keys {} do not match query {}: width {} != {}", name, keys.shape().str(),
-        query.shape().str(), width, query.size(1));
-  check(score.size(0) == width, "{}: keys {} do not match score {}: width {} != {}", name, keys.shape().str(),
-        score.shape().str(), width, score.size(0));
+        keys.shape(), features.shape(), keys.size(1), features.size(1));
+  check(query.size(1) == width, "{}: keys {} do not match query {}: width {} != {}", name, keys.shape(), query.shape(),
+        width, query.size(1));
+  check(score.size(0) == width, "{}: keys {} do not match score {}: width {} != {}", name, keys.shape(), score.shape(),
+        width, score.size(0));
   check(images == 0 ? query.size(0) == 0 : query.size(0) % images == 0,
-        "{}: keys {} do not match query {}: {} queries for a batch of {}", name, keys.shape().str(),
-        query.shape().str(), query.size(0), images);
+        "{}: keys {} do not match query {}: {} queries for a batch of {}", name, keys.shape(), query.shape(),
+        query.size(0), images);
 }
 
 /// The arguments of one call, as the kernels take them.

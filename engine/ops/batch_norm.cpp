@@ -19,11 +19,11 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias, 
                                 {"running_mean", state.running_mean},
                                 {"running_var", state.running_var}}) {
     require_same_kind("batch_norm", x, t);
-    check(t.shape() == channels, "batch_norm: {} {} does not match x {}: {} is needed", name, t.shape().str(),
-          x.shape().str(), channels.str());
+    check(t.shape() == channels, "batch_norm: {} {} does not match x {}: {} is needed", name, t.shape(), x.shape(),
+          channels);
   }
   check(!train || x.size(0) * x.size(2) * x.size(3) > 1,
-        "batch_norm: x {} has fewer than two values a channel; training statistics need more", x.shape().str());
+        "batch_norm: x {} has fewer than two values a channel; training statistics need more", x.shape());
 }
 
 }  // namespace

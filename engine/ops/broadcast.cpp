@@ -18,7 +18,7 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
   Shape y;
   for (int d = -std::max(a.rank(), b.rank()); d < 0; ++d) {
     const std::int64_t m = size_or_one(a, d), n = size_or_one(b, d);
-    check(m == n || m == 1 || n == 1, "{}: {} does not broadcast with {}", op, a.str(), b.str());
+    check(m == n || m == 1 || n == 1, "{}: {} does not broadcast with {}", op, a, b);
     y.push_back(m == 1 ? n : m);
   }
   return y;

@@ -22,19 +22,19 @@ kernels::ConvolutionShape checked_shape(const Tensor& x, const Tensor& weight, c
   const std::int64_t out = weight.size(0);
   check(x.size(1) == weight.size(1) * options.groups && out % options.groups == 0,
         "conv2d: x {} does not match weight {} with {} groups: (O,C/groups,KH,KW) is needed, O a multiple of groups",
-        x.shape().str(), weight.shape().str(), options.groups);
+        x.shape(), weight.shape(), options.groups);
   if (bias.defined()) {
     require_same_kind("conv2d", weight, bias);
-    check(bias.shape() == Shape{out}, "conv2d: bias {} does not match weight {}: ({}) is needed", bias.shape().str(),
-          weight.shape().str(), out);
+    check(bias.shape() == Shape{out}, "conv2d: bias {} does not match weight {}: ({}) is needed", bias.shape(),
+          weight.shape(), out);
   }
   const kernels::ConvolutionShape s{x.size(0),      x.size(1),      x.size(2),      x.size(3),       out,
                                     weight.size(2), weight.size(3), options.stride, options.padding, options.dilation,
                                     options.groups};
   const std::int64_t reach_h = s.dilation * (s.kh - 1) + 1, reach_w = s.dilation * (s.kw - 1) + 1;
   check(s.c > 0 && out > 0 && s.kh > 0 && s.kw > 0 && s.h + 2 * s.padding >= reach_h && s.w + 2 * s.padding >= reach_w,
-        "conv2d: x {} with padding {} is smaller than the kernel of weight {} with dilation {} ({}x{})",
-        x.shape().str(), s.padding, weight.shape().str(), s.dilation, reach_h, reach_w);
+        "conv2d: x {} with padding {} is smaller than the kernel of weight {} with dilation {} ({}x{})", x.shape(),
+        s.padding, weight.shape(), s.dilation, reach_h, reach_w);
   return s;
 }
 

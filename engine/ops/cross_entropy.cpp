@@ -16,8 +16,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, std::int32_t ig
   require_rank("cross_entropy", "logits", logits, 2, "(N,V)");
   require_rank("cross_entropy", "target", target, 1, "(N)");
   const std::int64_t n = logits.size(0), v = logits.size(1);
-  check(target.size(0) == n, "cross_entropy: target {} does not match logits {}", target.shape().str(),
-        logits.shape().str());
+  check(target.size(0) == n, "cross_entropy: target {} does not match logits {}", target.shape(), logits.shape());
   check(label_smoothing >= 0 && label_smoothing < 1, "cross_entropy: label smoothing {} is outside [0,1)",
         label_smoothing);
   require_indices("cross_entropy", "target", target, v, ignore_index);

@@ -99,7 +99,7 @@ Tensor square(const Tensor& x) { return unary("square", kernels::Square{}, x); }
 
 void add_scaled_into(const Tensor& y, const Tensor& x, double scale) {
   require_same_kind("add_into", y, x);
-  check(y.shape() == x.shape(), "add_into: {} cannot be added into {}", x.shape().str(), y.shape().str());
+  check(y.shape() == x.shape(), "add_into: {} cannot be added into {}", x.shape(), y.shape());
   on(y, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::zip(device, kernels::AddScaled{scale}, kernels::same_shape(y.numel()), y.data<T>(), x.data<T>(),

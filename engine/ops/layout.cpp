@@ -60,7 +60,7 @@ kernels::StridedView permuted_view(const Shape& shape, const std::vector<int>& o
 Tensor permute(const Tensor& x, const std::vector<int>& order) {
   require_floating("permute", "x", x);
   std::vector<int> inverse(static_cast<std::size_t>(x.rank()), -1);
-  check(order.size() == inverse.size(), "permute: {} dimensions named for {}", order.size(), x.shape().str());
+  check(order.size() == inverse.size(), "permute: {} dimensions named for {}", order.size(), x.shape());
   Shape shape;
   for (std::size_t d = 0; d < order.size(); ++d) {
     check(order[d] >= 0 && order[d] < x.rank() && inverse[static_cast<std::size_t>(order[d])] < 0,
@@ -85,7 +85,7 @@ Tensor concat(const std::vector<Tensor>& parts, int dim) {
   for (const Tensor& part : parts) {
     require_same_kind("concat", parts[0], part);
     check(part.rank() == parts[0].rank() && part.shape().with(d, 0) == parts[0].shape().with(d, 0),
-          "concat: {} and {} differ in more than dimension {}", parts[0].shape().str(), part.shape().str(), d);
+          "concat: {} and {} differ in more than dimension {}", parts[0].shape(), part.shape(), d);
     ends.push_back(total += part.size(d));
   }
   Tensor y(parts[0].shape().with(d, total), parts[0].dtype(), parts[0].device());
@@ -105,7 +105,7 @@ Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end) {
   require_floating("slice", "x", x);
   const int d = x.shape().index(dim);
   check(0 <= begin && begin <= end && end <= x.size(d), "slice: [{},{}) of dimension {} of {}", begin, end, d,
-        x.shape().str());
+        x.shape());
   Tensor y(x.shape().with(d, end - begin), x.dtype(), x.device());
   copy_part(x, y, d, begin, true);
   return differentiable("slice", y, {x}, [shape = x.shape(), d, begin](const Tensor& dy) {

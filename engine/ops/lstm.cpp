@@ -14,7 +14,7 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c) {
   require_rank("lstm_cell", "c", c, 2, "(B,H)");
   const std::int64_t batch = c.size(0), hidden = c.size(1);
   check(gates.shape() == Shape{batch, 4 * hidden}, "lstm_cell: gates {} do not match c {}: ({},{}) is needed",
-        gates.shape().str(), c.shape().str(), batch, 4 * hidden);
+        gates.shape(), c.shape(), batch, 4 * hidden);
   const Tensor activated = empty_like(gates), c_next = empty_like(c), h_next = empty_like(c);
   on(gates, [&](auto device, auto zero) {
     using T = decltype(zero);

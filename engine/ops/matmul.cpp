@@ -27,8 +27,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   require_rank("matmul", "b", b, 2, "a matrix");
   const std::int64_t m = a.size(transpose_a ? 1 : 0), k = a.size(transpose_a ? 0 : 1);
   const std::int64_t n = b.size(transpose_b ? 0 : 1), k_b = b.size(transpose_b ? 1 : 0);
-  check(k == k_b, "matmul: {}{} does not multiply with {}{}: {} != {}", a.shape().str(),
-        transpose_a ? " transposed" : "", b.shape().str(), transpose_b ? " transposed" : "", k, k_b);
+  check(k == k_b, "matmul: {}{} does not multiply with {}{}: {} != {}", a.shape(), transpose_a ? " transposed" : "",
+        b.shape(), transpose_b ? " transposed" : "", k, k_b);
   Tensor c({m, n}, a.dtype(), a.device());
   multiply_into(c, a, transpose_a, b, transpose_b, 0);
   return differentiable("matmul", c, {a, b},
@@ -47,12 +47,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_same_kind("linear", x, weight);
   require_rank("linear", "weight", weight, 2, "(O,I)");
   check(x.rank() > 0 && x.size(-1) == weight.size(1), "linear: x {} does not match weight {}: the last size must be {}",
-        x.shape().str(), weight.shape().str(), weight.size(1));
+        x.shape(), weight.shape(), weight.size(1));
   const std::int64_t in = weight.size(1), out = weight.size(0);
   if (bias.defined()) {
     require_same_kind("linear", weight, bias);
-    check(bias.shape() == Shape{out}, "linear: bias {} does not match weight {}: ({}) is needed", bias.shape().str(),
-          weight.shape().str(), out);
+    check(bias.shape() == Shape{out}, "linear: bias {} does not match weight {}: ({}) is needed", bias.shape(),
+          weight.shape(), out);
   }
   const std::int64_t count = x.shape().without(-1).numel();
   const Tensor rows = x.detach().reshape(Shape{count, in});

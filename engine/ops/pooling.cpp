@@ -18,7 +18,7 @@ kernels::PoolShape checked_shape(const char* op, const Tensor& x, const PoolOpti
   const kernels::PoolShape s{x.size(0) * x.size(1), x.size(2),       x.size(3),        options.kernel,
                              options.stride,        options.padding, options.ceil_mode};
   check(s.h + 2 * s.padding >= s.kernel && s.w + 2 * s.padding >= s.kernel,
-        "{}: x {} with padding {} is smaller than the window of {}", op, x.shape().str(), s.padding, s.kernel);
+        "{}: x {} with padding {} is smaller than the window of {}", op, x.shape(), s.padding, s.kernel);
   return s;
 }
 
@@ -64,7 +64,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
   require_floating("adaptive_avg_pool2d", "x", x);
   require_rank("adaptive_avg_pool2d", "x", x, 4, "(N,C,H,W)");
   check(height > 0 && width > 0 && x.size(2) > 0 && x.size(3) > 0,
-        "adaptive_avg_pool2d: x {} to {}x{}: no size may be 0", x.shape().str(), height, width);
+        "adaptive_avg_pool2d: x {} to {}x{}: no size may be 0", x.shape(), height, width);
   const kernels::AdaptivePoolShape shape{x.size(0) * x.size(1), x.size(2), x.size(3), height, width};
   Tensor y({x.size(0), x.size(1), height, width}, x.dtype(), x.device());
   on(x, [&](auto device, auto zero) {

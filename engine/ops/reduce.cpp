@@ -34,7 +34,7 @@ Tensor reduce(const char* name, const Tensor& x, int from, int to, bool average)
   require_floating(name, "x", x);
   std::int64_t n = 1;
   for (int d = from; d < to; ++d) n *= x.size(d);
-  check(!average || n > 0, "{}: {} has no elements to average", name, x.shape().str());
+  check(!average || n > 0, "{}: {} has no elements to average", name, x.shape());
   return scaled_sum(name, x, from, to, average ? 1 / static_cast<double>(n) : 1);
 }
 
