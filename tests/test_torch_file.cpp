@@ -70,6 +70,38 @@ void check_checkpoint(const std::vector<NamedTensor>& tensors) {
   CHECK(find(tensors, "list.1.deep").item() == 5);
 }
 
+/// The format before 1.6 up to the pickle of the object, as state_old.pth has it.
+std::string old_head() {
+  const std::string head = read_text_file(golden("state_old.pth")).substr(0, 0x80);
+  return head.substr(0, head.find("\x80\x02M\xe9\x03.") + 6) + "\x80\x02}.";
+}
+
+template <class T>
+std::string raw(T value) {
+  return std::string(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+// Pieces of a pickle.
+std::string integer(std::int64_t value) { return "\x8a\x08" + raw(value); }
+std::string text(const std::string& value) { return "X" + raw(static_cast<std::uint32_t>(value.size())) + value; }
+std::string tuple(const std::vector<std::int64_t>& values) {
+  std::string pickle = "(";
+  for (const std::int64_t value : values) pickle += integer(value);
+  return pickle + "t";
+}
+
+/// A file of one tensor x that looks at a storage of `numel` floats, 0, 1, 2, ..., of which there are five.
+std::string window(std::int64_t numel, std::int64_t offset, const std::vector<std::int64_t>& sizes,
+                   const std::vector<std::int64_t>& strides) {
+  const std::string storage =
+      "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + integer(numel) + "tQ";
+  std::string file = old_head() + "\x80\x02}" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n(" + storage +
+                     integer(offset) + tuple(sizes) + tuple(strides) + "\x89}tRs.";
+  file += "\x80\x02]" + text("0") + "a." + raw(numel);
+  for (float value = 0; value < 5; ++value) file += raw(value);
+  return file;
+}
+
 /// Reads mutated copies of a file; whatever they hold, nothing worse than an Error may happen.
 void mutate(const std::string& name, int times) {
   const ScratchFolder folder;
@@ -171,21 +203,46 @@ TEST_CASE("torch file: what cannot be read is named") {
   CHECK(message_of(folder / "none") == (folder / "none") + ": No such file or directory");
 }
 
-TEST_CASE("torch file: pickles are not executed") {
-  // os.system("...") as a pickle, in the format before 1.6.
-  const std::string head = read_text_file(golden("state_old.pth")).substr(0, 0x80);
-  const std::size_t version_end = head.find("\x80\x02M\xe9\x03.") + 6;
+TEST_CASE("torch file: a tensor must lie inside its storage") {
   const ScratchFolder folder;
-  const std::string path = folder.file("evil", head.substr(0, version_end) + "\x80\x02}." + "\x80\x02" +
-                                                   "cos\nsystem\nX\x04" + std::string(3, '\0') + "true\x85R.");
+  const auto read = [&](const std::string& bytes) { return find(read_tensors(folder.file("x", bytes)), "x"); };
+  CHECK(read(window(5, 1, {2, 2}, {2, 1})).to_vector<float>() == std::vector<float>{1, 2, 3, 4});
+  CHECK(read(window(5, 0, {2, 2}, {1, 3})).to_vector<float>() == std::vector<float>{0, 3, 1, 4});
+  CHECK(read(window(5, 4, {}, {})).item() == 4);
+  CHECK(read(window(5, 9, {0, 3}, {3, 1})).numel() == 0);
+  const auto refuses = [&](const std::string& bytes, const std::string& reason) {
+    const std::string message = message_of(folder.file("x", bytes));
+    INFO(message);
+    CHECK(message.find(reason) != std::string::npos);
+  };
+  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  refuses(window(5, 2, {2, 2}, {2, 1}),
+          "tensor 'x': shape (2,2), strides (2,1) and offset 2 go past its storage of 5 elements");
+  refuses(window(5, 5, {}, {}), "go past its storage of 5");
+  refuses(window(5, -1, {2}, {1}), "go past its storage of 5");
+  refuses(window(5, 0, {5}, {huge}), "go past its storage of 5");
+  refuses(window(5, huge, {2}, {huge}), "go past its storage of 5");
+  refuses(window(5, 0, {huge, 4}, {0, 0}), "overflows");
+  refuses(window(5, 0, {6}, {0}), "repeats the 5 elements of its storage");
+  refuses(window(5, 0, {-2}, {1}), "a size or a stride is no number");
+  refuses(window(5, 0, {2}, {-1}), "a size or a stride is no number");
+  refuses(window(5, 0, {2}, {}), "1 sizes and 0 strides");
+  refuses(window(5, 0, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}), "7 sizes and 7 strides; at most 6");
+  refuses(window(-1, 0, {1}, {1}), "a storage of -1 elements");
+  refuses(window(huge, 0, {1}, {1}), "a storage of 4611686018427387904 elements");
+  refuses(window(6, 0, {1}, {1}), "24 bytes are wanted");
+}
+
+TEST_CASE("torch file: pickles are not executed") {
+  const ScratchFolder folder;
+  const std::string path = folder.file("evil", old_head() + "\x80\x02" + "cos\nsystem\n" + text("true") + "\x85R.");
   CHECK(message_of(path) == path + ": names os.system, which is not supported: only dictionaries of tensors are read");
-  const std::string instance = folder.file("instance", head.substr(0, version_end) + "\x80\x02}." + "\x80\x02" + "(i.");
+  const std::string instance = folder.file("instance", old_head() + "\x80\x02" + "(i.");
   CHECK_THAT(message_of(instance), Contains("pickle opcode 0x69 at byte ") && Contains("is not supported"));
 }
 
 TEST_CASE("torch file: a pickle that refers to itself") {
-  const std::string head = read_text_file(golden("state_old.pth")).substr(0, 0x80);
-  const std::string start = head.substr(0, head.find("\x80\x02M\xe9\x03.") + 6) + "\x80\x02}." + "\x80\x02";
+  const std::string start = old_head() + "\x80\x02";
   const ScratchFolder folder;
   // A list that holds itself; then lists of lists, each holding the one before ten times.
   CHECK_THAT(message_of(folder.file("circle", start + std::string("]q\0h\0a.", 7))), Contains("nested too deeply"));
