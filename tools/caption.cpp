@@ -4,15 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "common/decoding.h"
 #include "common/examples.h"
+#include "common/image_files.h"
 #include "common/program.h"
 #include "glimpse/data/image.h"
 #include "glimpse/engine/autograd.h"
@@ -33,36 +32,6 @@ struct Arguments {
   bool json = false;
   DecodingOptions decoding;
 };
-
-bool is_image_name(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  static const std::set<std::string> known{".jpg", ".jpeg", ".png", ".bmp", ".gif"};
-  return known.contains(extension);
-}
-
-/// The files that the arguments name: images, the images of folders, and with "-" the lines of stdin.
-std::vector<std::string> input_files(const std::vector<std::string>& inputs) {
-  std::vector<std::string> files;
-  for (const std::string& input : inputs) {
-    if (input == "-") {
-      for (std::string line; std::getline(std::cin, line);)
-        if (!line.empty()) files.push_back(line);
-    } else if (fs::is_directory(input)) {
-      std::vector<std::string> found;
-      for (const fs::directory_entry& entry : fs::directory_iterator(input))
-        if (entry.is_regular_file() && is_image_name(entry.path())) found.push_back(entry.path().string());
-      check(!found.empty(), "{}: no images in this folder", input);
-      std::sort(found.begin(), found.end());
-      files.insert(files.end(), found.begin(), found.end());
-    } else {
-      files.push_back(input);
-    }
-  }
-  check(!files.empty(), "no image was named");
-  return files;
-}
 
 /// A photograph that could be read.
 struct Photograph {
@@ -188,7 +157,7 @@ int run(int argc, char** argv) {
   const Captioner captioner = load_captioner(a.model);
   check(a.attention.empty() || captioner.config.decoder.attention != "none", "--attention: {} has no attention",
         a.model);
-  const std::vector<std::string> files = input_files(a.inputs);
+  const std::vector<std::string> files = image_files(a.inputs);
   const FrozenEncoder encoder(captioner.encoder);
   const NoGrad no_grad;
   BeamOptions beam = a.decoding.beam;

@@ -1,0 +1,242 @@
+// Encoders: what they accept, what they train, and that the inference plan is the same function.
+#include <set>
+
+#include "catch.h"
+#include "encoder_numbers.h"
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/optimizer.h"
+#include "glimpse/engine/safetensors.h"
+#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/parallel.h"
+#include "glimpse/models/frozen_encoder.h"
+#include "scratch_folder.h"
+
+namespace glimpse::test {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_CASE("unknown encoders, stages and grids are named with what there is") {
+  CHECK(contains(message_of([] { make_encoder({.name = "resnet51"}); }), "no encoder 'resnet51'; there are resnet18"));
+  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .stage = "layer5"}); }),
+                 "encoder resnet18: no stage 'layer5'; there are stem, layer1, layer2, layer3, layer4"));
+  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .grid = 10, .size = 64}); }),
+                 "has no grid of 10 cells a side; possible are 2, 4, 8"));
+  CHECK(contains(message_of([] { make_encoder({.name = "squeezenet1_1", .grid = 14}); }), "possible are 13"));
+  CHECK(contains(message_of([] { make_encoder({.name = "vgg16", .stride_in_1x1 = true}); }), "choice of ResNets"));
+  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .stride_in_1x1 = true}); }), "no bottleneck"));
+  CHECK(contains(message_of([] { make_encoder({.name = "squeezenet1_0", .size = 10}); }), "too small"));
+  const Encoder encoder = make_encoder({.name = "scratch", .size = 64});
+  CHECK(contains(message_of([&] { encoder.forward(zeros({1, 3, 32, 32})); }), "(N,3,64,64) is needed"));
+  CHECK(contains(message_of([&] { FrozenEncoder{encoder}(zeros({3, 64, 64})); }), "(N,3,64,64) f32 is needed"));
+}
+
+TEST_CASE("stages and sizes of the grids") {
+  struct Expected {
+    const char* name;
+    const char* stage;
+    std::int64_t channels, side;
+  };
+  for (const Expected& e :
+       {Expected{"resnet18", "layer4", 512, 7}, Expected{"resnet50", "layer4", 2048, 7},
+        Expected{"vgg16", "block5", 512, 14}, Expected{"densenet169", "norm5", 1664, 7},
+        Expected{"mobilenet_v2", "features.18", 1280, 7}, Expected{"squeezenet1_1", "features.12", 512, 13}}) {
+    INFO(e.name);
+    const Encoder encoder = make_encoder({.name = e.name});
+    CHECK(encoder.options().stage == e.stage);
+    CHECK(encoder.channels() == e.channels);
+    CHECK(encoder.grid_height() == e.side);
+    CHECK(encoder.locations() == e.side * e.side);
+  }
+  CHECK(make_encoder({.name = "densenet121", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "mobilenet_v2", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "scratch", .size = 64}).grid_width() == 8);
+  CHECK(encoder_stages("squeezenet1_1").back() == "classifier");
+}
+
+TEST_CASE("a stride traded for dilation gives the cells between those of before") {
+  for (const auto& [name, v1] :
+       {std::pair{"resnet18", false}, {"resnet50", false}, {"resnet50", true}, {"mobilenet_v2", false}}) {
+    INFO(name << v1);
+    EncoderOptions options{.name = name, .stride_in_1x1 = v1, .size = 64};
+    const Encoder strided = encoder_by_formula(options);
+    options.grid = 4;
+    const Encoder dilated = encoder_by_formula(options);
+    const NoGrad no_grad;
+    const Tensor images = images_by_formula(1, 64);
+    const Tensor few = strided.forward(images), many = dilated.forward(images);
+    REQUIRE(few.shape() == Shape{1, 4, strided.channels()});
+    REQUIRE(many.shape() == Shape{1, 16, strided.channels()});
+    const Tensor rows = many.reshape({16, -1});
+    const Tensor between = gather_rows(rows, from<std::int32_t>({0, 2, 8, 10})).reshape(few.shape());
+    CHECK(relative_error(between, few) < 1e-5);
+  }
+}
+
+TEST_CASE("the inference plan is the encoder, for any number of images and threads") {
+  for (const char* name : {"scratch", "squeezenet1_1", "mobilenet_v2"}) {
+    INFO(name);
+    const Encoder encoder = encoder_by_formula({.name = name, .size = 64});
+    const Tensor images = images_by_formula(5, 64);
+    const FrozenEncoder frozen(encoder);
+    const NoGrad no_grad;
+    const Tensor features = frozen(images);
+    CHECK(relative_error(features, encoder.forward(images)) < 1e-5);
+    CHECK(frozen(images.rows(0, 0)).shape() == Shape{0, encoder.locations(), encoder.channels()});
+    CHECK(frozen(images.rows(3, 4)).to_vector<float>() == features.rows(3, 4).to_vector<float>());
+    const int threads = kernels::threads();
+    kernels::set_threads(3);
+    CHECK(frozen(images).to_vector<float>() == features.to_vector<float>());
+    kernels::set_threads(threads);
+  }
+}
+
+TEST_CASE("the inference plan keeps its weights") {
+  Encoder encoder = encoder_by_formula({.name = "scratch", .size = 32});
+  const Tensor images = images_by_formula(1, 32);
+  const FrozenEncoder frozen(encoder);
+  const std::vector<float> before = frozen(images).to_vector<float>();
+  for (const NamedTensor& t : named_tensors(encoder)) t.tensor.fill(0);
+  CHECK(frozen(images).to_vector<float>() == before);
+}
+
+TEST_CASE("training starts at the stage that was asked for") {
+  Encoder encoder = make_encoder({.name = "resnet18", .size = 32});
+  CHECK(parameters(encoder).empty());
+  CHECK(!encoder.trainable());
+  encoder.set_trainable("layer3", false);
+  CHECK(encoder.trainable());
+  for (const NamedTensor& t : parameters(encoder)) {
+    INFO(t.name);
+    CHECK((t.name.starts_with("layer3.") || t.name.starts_with("layer4.")));
+    CHECK(t.tensor.rank() == 4);
+  }
+  CHECK(parameters(encoder).size() == 10);  // four convolutions a stage, and one on its shortcut
+  encoder.set_trainable("layer4", true);
+  CHECK(parameters(encoder).size() == 15);
+  encoder.set_trainable("all", true);
+  CHECK(parameters(encoder).size() == 60);
+  encoder.set_trainable("", true);
+  CHECK(parameters(encoder).empty());
+  CHECK(contains(message_of([&] { encoder.set_trainable("layer5", true); }), "no stage 'layer5'"));
+}
+
+TEST_CASE("fine-tuning changes the trained stages alone, and batch norms only when asked") {
+  const Tensor images = images_by_formula(2, 32);
+  for (const bool train_norms : {false, true}) {
+    Encoder encoder = encoder_by_formula({.name = "resnet18", .size = 32});
+    std::map<std::string, std::vector<float>> before;
+    for (const NamedTensor& t : named_tensors(encoder)) before[t.name] = t.tensor.to_vector<float>();
+    encoder.set_trainable("layer4", train_norms);
+    Sgd sgd(parameters(encoder), {.learning_rate = 0.01});
+    mean_square(encoder.forward(images)).backward();
+    sgd.step();
+    for (const NamedTensor& t : named_tensors(encoder)) {
+      INFO(t.name);
+      const bool norm = t.tensor.rank() == 1;
+      const bool changes = t.name.starts_with("layer4.") && (!norm || train_norms);
+      CHECK((t.tensor.to_vector<float>() != before[t.name]) == changes);
+    }
+  }
+}
+
+TEST_CASE("the scratch encoder learns") {
+  Generator generator(3);
+  Encoder encoder = make_encoder({.name = "scratch", .size = 32}, generator);
+  encoder.set_trainable("all", true);
+  const Tensor images = images_by_formula(8, 32), target = empty({8, encoder.locations(), encoder.channels()});
+  fill_uniform(target, 0, 1, generator);
+  Adam adam(parameters(encoder), {.learning_rate = 1e-2});
+  std::vector<double> losses;
+  for (int step = 0; step < 20; ++step) {
+    const Tensor loss = mean_square(encoder.forward(images) - target);
+    losses.push_back(loss.item());
+    loss.backward();
+    adam.step();
+  }
+  CHECK(losses.back() < 0.5 * losses.front());
+}
+
+/// The tensors of an encoder as a file would hold them.
+std::vector<NamedTensor> file_tensors(const EncoderOptions& options) {
+  Encoder encoder = encoder_by_formula(options);
+  return named_tensors(encoder);
+}
+
+TEST_CASE("weights of a file: converted, missing, of another shape, left over") {
+  const ScratchFolder folder;
+  const std::string path = folder / "weights.safetensors";
+  const EncoderOptions options{.name = "resnet18", .stage = "layer2", .size = 32};
+  std::vector<NamedTensor> tensors = file_tensors(options);
+  const auto load = [&] {
+    write_safetensors(path, tensors);
+    Encoder encoder = make_encoder(options);
+    const std::vector<std::string> left_over = load_encoder_weights(encoder, path);
+    return std::pair{named_tensors(encoder), left_over};
+  };
+  const auto change = [&](const std::string& name, auto&& f) {
+    for (NamedTensor& t : tensors)
+      if (t.name == name) f(t);
+  };
+
+  SECTION("16-bit weights are converted") {
+    for (NamedTensor& t : tensors) t.tensor = t.tensor.to(DType::f16);
+    for (const NamedTensor& t : load().first) {
+      const Tensor expected = empty(t.tensor.shape());
+      fill_by_formula(t.name, expected);
+      CHECK(relative_error(t.tensor, expected) < 1e-3);
+    }
+  }
+  SECTION("later stages, the classifier and PyTorch's counters may be there") {
+    tensors.push_back({"layer3.0.conv1.weight", zeros({1})});
+    tensors.push_back({"fc.weight", zeros({1000, 512})});
+    tensors.push_back({"bn1.num_batches_tracked", zeros({1}, DType::i32)});
+    const std::vector<std::string> left_over = load().second;
+    CHECK(std::set<std::string>(left_over.begin(), left_over.end()) ==
+          std::set<std::string>{"fc.weight", "layer3.0.conv1.weight"});
+  }
+  SECTION("an unknown tensor is an error") {
+    tensors.push_back({"layer2.7.conv1.weight", zeros({1})});
+    CHECK(contains(message_of(load), path + ": tensors do not match: 1 left over: layer2.7.conv1.weight"));
+  }
+  SECTION("so is a missing one") {
+    std::erase_if(tensors, [](const NamedTensor& t) { return t.name == "layer1.1.bn2.running_var"; });
+    CHECK(contains(message_of(load), "1 missing: layer1.1.bn2.running_var"));
+  }
+  SECTION("and one of another shape") {
+    change("conv1.weight", [](NamedTensor& t) { t.tensor = zeros({64, 3, 3, 3}); });
+    CHECK(contains(message_of(load), "conv1.weight is (64,3,3,3), not (64,3,7,7)"));
+  }
+  SECTION("a file that ends early says how to use it") {
+    std::erase_if(tensors, [](const NamedTensor& t) { return t.name.starts_with("layer2."); });
+    CHECK(contains(message_of(load), "the file ends with stage layer1: ask for --stage layer1"));
+  }
+}
+
+TEST_CASE("DenseNet weights under torchvision's old names") {
+  const ScratchFolder folder;
+  const std::string path = folder / "weights.safetensors";
+  const EncoderOptions options{.name = "densenet121", .stage = "denseblock1", .size = 32};
+  std::vector<NamedTensor> tensors = file_tensors(options);
+  int renamed = 0;
+  for (NamedTensor& t : tensors) {
+    const std::size_t at = t.name.find("denselayer1.norm2.");
+    if (at != std::string::npos) renamed += t.name.replace(at, 18, "denselayer1.norm.2.").empty() ? 0 : 1;
+  }
+  CHECK(renamed == 4);
+  write_safetensors(path, tensors);
+  Encoder encoder = make_encoder(options);
+  CHECK(load_encoder_weights(encoder, path).empty());
+}
+
+}  // namespace
+}  // namespace glimpse::test

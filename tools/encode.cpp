@@ -1,0 +1,158 @@
+// Writes the features that an encoder makes of photographs, without a caption model.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "common/examples.h"
+#include "common/features.h"
+#include "common/image_files.h"
+#include "common/program.h"
+#include "common/progress.h"
+#include "glimpse/data/feature_cache.h"
+#include "glimpse/data/image.h"
+#include "glimpse/kernels/check.h"
+#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/models/preprocessing.h"
+
+namespace {
+
+using namespace glimpse;
+using namespace glimpse::tools;
+namespace fs = std::filesystem;
+
+struct Arguments {
+  EncoderOptions encoder{.name = ""};
+  std::string weights, out, device = "cpu";
+  std::vector<std::string> inputs;
+  bool f32 = false, skip_bad = false;
+  int batch = 32, threads = 0;
+};
+
+/// Images to encode: where each lies, and its name in the output, which is that of the file without its folders.
+struct Photographs {
+  std::vector<std::string> paths, names;
+};
+
+Photographs named_photographs(const std::vector<std::string>& inputs) {
+  Photographs photographs;
+  std::map<std::string, std::string> seen;
+  for (const std::string& path : image_files(inputs)) {
+    const std::string name = fs::path(path).filename().string();
+    const auto [other, is_new] = seen.emplace(name, path);
+    check(is_new, "{} and {} have one name; encode them into two files", other->second, path);
+    photographs.paths.push_back(path);
+    photographs.names.push_back(name);
+  }
+  return photographs;
+}
+
+/// Decodes every photograph once. Throws Error with the list of those that cannot be read; with `skip_bad` they are
+/// said and left out.
+Photographs readable(const Photographs& all, bool skip_bad) {
+  std::vector<std::string> faults(all.paths.size());
+  for_each_parallel(std::ssize(all.paths), [&](std::int64_t i) {
+    try {
+      read_image(all.paths[static_cast<std::size_t>(i)]);
+    } catch (const std::exception& e) {  // also bad_alloc: a picture too large for this machine
+      faults[static_cast<std::size_t>(i)] = e.what();
+    }
+  });
+  Photographs good;
+  std::vector<std::string> bad;
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    if (!faults[i].empty()) {
+      bad.push_back(faults[i]);
+    } else {
+      good.paths.push_back(all.paths[i]);
+      good.names.push_back(all.names[i]);
+    }
+  }
+  const std::string list = fmt::format("{}", fmt::join(bad, "\n  "));
+  check(!good.paths.empty() || bad.size() > 1, "{}", list);
+  check(bad.empty() || skip_bad, "{} of {} images cannot be read (--skip-bad leaves them out):\n  {}", bad.size(),
+        faults.size(), list);
+  check(!good.paths.empty(), "none of {} images can be read:\n  {}", faults.size(), list);
+  if (!bad.empty()) fmt::print(stderr, "encode: {} of {} images left out:\n  {}\n", bad.size(), faults.size(), list);
+  return good;
+}
+
+Tensor pixels(const Photographs& photographs, std::int64_t begin, std::int64_t end, const Preprocessing& p) {
+  const Tensor images = empty({end - begin, 3, p.size, p.size});
+  for_each_parallel(end - begin, [&](std::int64_t i) {
+    to_planes(read_image(photographs.paths[static_cast<std::size_t>(begin + i)]), p.size, p.mean, p.std,
+              images.rows(i, i + 1).data<float>());
+  });
+  return images;
+}
+
+void encode(const Arguments& a) {
+  check_device(a.device);
+  use_threads(a.threads);
+  Encoder encoder = make_encoder(a.encoder);
+  const std::vector<std::string> left_over = load_encoder_weights(encoder, a.weights);
+  if (!left_over.empty())
+    fmt::print("{}: {} tensors are beyond {} and not used: {}, ...\n", a.weights, left_over.size(),
+               encoder.options().stage, left_over[0]);
+  const Photographs photographs = readable(named_photographs(a.inputs), a.skip_bad);
+  const std::int64_t count = std::ssize(photographs.paths);
+
+  Preprocessing preprocessing;
+  preprocessing.size = a.encoder.size;
+  const FrozenEncoder frozen(encoder);
+  const Stopwatch watch;
+  Progress progress;
+  FeatureCache::BuildOptions options;
+  options.dtype = a.f32 ? DType::f32 : DType::f16;
+  options.batch_size = a.batch;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    const double rate = static_cast<double>(done) / watch.seconds();
+    if (progress.due())
+      progress.update(fmt::format("encoding {}/{}  {:.1f} images/s  ETA {}", done, total, rate,
+                                  human_seconds(static_cast<double>(total - done) / rate)));
+  };
+  const FeatureKey key =
+      feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
+  const auto run = [&](std::int64_t begin, std::int64_t end) {
+    return frozen(pixels(photographs, begin, end, preprocessing));
+  };
+  FeatureCache::build(a.out, key, photographs.names, run, options);
+  progress.print(fmt::format("{}: features ({},{},{}) {} of {} images, {}; {:.1f} images/s", a.out, count,
+                             encoder.locations(), encoder.channels(), name_of(options.dtype), with_commas(count),
+                             encoder.description(), static_cast<double>(count) / watch.seconds()));
+}
+
+void run(int argc, char** argv) {
+  CLI::App app("Writes the features that a CNN makes of photographs: tensor 'features' (N,L,D), names in the metadata.",
+               "encode");
+  Arguments a;
+  app.add_option("--encoder", a.encoder.name, fmt::format("one of {}", fmt::join(encoder_names(), ", ")))->required();
+  app.add_option("--weights", a.weights, "safetensors or .pth file with torchvision's names")->required();
+  app.add_option("--out", a.out, "safetensors file to write")->required();
+  app.add_option("images", a.inputs, "images, folders of images, or - for a list on stdin")->required();
+  app.add_option("--stage", a.encoder.stage, "stage whose output is the grid; empty: the family's usual one");
+  app.add_option("--grid", a.encoder.grid, "cells a side, more than the native ones by dilation; 0: native")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--size", a.encoder.size, "photographs are squashed to so many pixels a side")
+      ->check(CLI::Range(16, 1024))
+      ->capture_default_str();
+  app.add_flag("--stride-in-1x1", a.encoder.stride_in_1x1, "ResNet v1: stride in the 1x1 convolution");
+  app.add_flag("--f32", a.f32, "write f32, not f16");
+  app.add_option("--batch", a.batch, "images at a time")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_flag("--skip-bad", a.skip_bad, "leave out, and list, images that cannot be read");
+  app.add_option("--threads", a.threads, "0: all cores")->check(CLI::Range(0, 4096))->capture_default_str();
+  app.add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  parse_arguments(app, argc, argv);
+  encode(a);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return glimpse::tools::run_program("encode", [&] { run(argc, argv); });
+}
