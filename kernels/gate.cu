@@ -1,0 +1,111 @@
+// The gate of the context: a sigmoid and a product, forward and backward. A block per query: the gate is either one
+// number of the row or one of each channel, and its gradient then a sum over the row or not.
+//
+// Bytes: forward 2 Q D sizeof(T) and 3 Q D sizeof(T) with a gate for each channel; backward 3 and 5. A few operations
+// an element, so memory is the limit, and at the batches of a recurrence the time of a launch.
+
+#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/device_helpers.cuh"
+
+namespace glimpse::kernels {
+namespace {
+
+constexpr unsigned threads = 256;
+
+template <int Width, class T>
+__global__ void __launch_bounds__(threads, 4)
+    gate_forward_kernel(std::int64_t channels, bool per_channel, const T* bias, T* gate, std::int64_t gate_stride,
+                        const T* context, T* gated) {
+  using A = Accumulator<T>;
+  gate += blockIdx.x * gate_stride;
+  context += blockIdx.x * channels;
+  gated += blockIdx.x * channels;
+  const A shared_gate = per_channel ? A(0) : sigmoid(widen(gate[0]) + widen(bias[0]));
+  if (!per_channel) {
+    __syncthreads();  // all have read what the first one overwrites
+    if (threadIdx.x == 0) gate[0] = narrow<T>(shared_gate);
+  }
+  for (const std::int64_t p : block_stride(channels / Width)) {
+    Pack<T, Width> c = load<Width>(context + p * Width), g;
+    if (per_channel) {
+      g = load<Width>(gate + p * Width);
+#pragma unroll
+      for (int j = 0; j < Width; ++j) g.v[j] = narrow<T>(sigmoid(widen(g.v[j]) + widen(bias[p * Width + j])));
+      store(gate + p * Width, g);
+    }
+#pragma unroll
+    for (int j = 0; j < Width; ++j) c.v[j] = narrow<T>((per_channel ? widen(g.v[j]) : shared_gate) * widen(c.v[j]));
+    store(gated + p * Width, c);
+  }
+}
+
+template <int Width, class T>
+__global__ void __launch_bounds__(threads, 4)
+    gate_backward_kernel(std::int64_t channels, bool per_channel, const T* gate, std::int64_t gate_stride,
+                         const T* context, const T* dgated, T* dcontext, T* dgate, std::int64_t dgate_stride) {
+  using A = Accumulator<T>;
+  gate += blockIdx.x * gate_stride;
+  dgate += blockIdx.x * dgate_stride;
+  const std::int64_t row = blockIdx.x * channels;
+  const A shared_gate = per_channel ? A(0) : widen(gate[0]);
+  A sum = 0;
+  for (const std::int64_t p : block_stride(channels / Width)) {
+    const std::int64_t at = row + p * Width;
+    const Pack<T, Width> c = load<Width>(context + at);
+    Pack<T, Width> dz = load<Width>(dgated + at), g;
+    if (per_channel) g = load<Width>(gate + p * Width);
+#pragma unroll
+    for (int j = 0; j < Width; ++j) {
+      const A own = per_channel ? widen(g.v[j]) : shared_gate, product = widen(dz.v[j]) * widen(c.v[j]);
+      sum += product;
+      g.v[j] = narrow<T>(product * own * (A(1) - own));
+      dz.v[j] = narrow<T>(own * widen(dz.v[j]));
+    }
+    if (per_channel) store(dgate + p * Width, g);
+    store(dcontext + at, dz);
+  }
+  if (per_channel) return;
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) dgate[0] = narrow<T>(sum * shared_gate * (A(1) - shared_gate));
+}
+
+}  // namespace
+
+template <class T>
+void gate_forward(Cuda device, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
+                  std::int64_t gate_stride, const T* context, T* gated) {
+  if (queries == 0 || channels == 0) return;
+  constexpr int w = pack_width<T>;
+  const bool per_channel = width != 1;
+  const bool wide =
+      aligned<w>(context, channels) && aligned<w>(gated, channels) && (!per_channel || aligned<w>(gate, gate_stride));
+  launch(device, {"gate_forward", {queries, channels, width}, grid_size(queries), threads},
+         wide ? gate_forward_kernel<w, T> : gate_forward_kernel<1, T>, channels, per_channel, bias, gate, gate_stride,
+         context, gated);
+}
+
+template <class T>
+void gate_backward(Cuda device, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
+                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
+                   std::int64_t dgate_stride) {
+  if (queries == 0 || channels == 0) return;
+  constexpr int w = pack_width<T>;
+  const bool per_channel = width != 1;
+  const bool wide = aligned<w>(context, channels) && aligned<w>(dgated, channels) && aligned<w>(dcontext, channels) &&
+                    (!per_channel || (aligned<w>(gate, gate_stride) && aligned<w>(dgate, dgate_stride)));
+  launch(device, {"gate_backward", {queries, channels, width}, grid_size(queries), threads},
+         wide ? gate_backward_kernel<w, T> : gate_backward_kernel<1, T>, channels, per_channel, gate, gate_stride,
+         context, dgated, dcontext, dgate, dgate_stride);
+}
+
+#define GLIMPSE_GATE(T)                                                                                            \
+  template void gate_forward(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, T*, std::int64_t, const T*, \
+                             T*);                                                                                  \
+  template void gate_backward(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*,    \
+                              const T*, T*, T*, std::int64_t);
+GLIMPSE_GATE(float)
+GLIMPSE_GATE(double)
+GLIMPSE_GATE(bf16)
+#undef GLIMPSE_GATE
+
+}  // namespace glimpse::kernels
