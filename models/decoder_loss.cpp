@@ -100,8 +100,9 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& batch, Gener
   check_batch(*this, features, batch, options);
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
   const DecoderMemory memory = remember(features);
-  const Tensor embedded = embedding(batch.inputs);
-  const Sequence sequence = run_sequence(*this, memory, embedded, start_state(*this, features, masks), batch);
+  const Tensor distinct = embedding(batch.distinct);
+  const Sequence sequence = run_sequence(*this, memory, distinct, start_state(*this, features, masks), batch);
+  const Tensor embedded = config.deep_output ? gather_rows(distinct, batch.slot) : Tensor();
   const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
   const OutputLoss mean_loss = output_loss(output, input, batch.targets, options.label_smoothing, options.count_top5);
   const bool attends = sequence.alpha.defined();

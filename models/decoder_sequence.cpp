@@ -7,6 +7,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/attention.h"
 #include "glimpse/kernels/convert.h"
+#include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
@@ -83,6 +84,7 @@ class Recurrence {
   std::int64_t tokens_, hidden_, word_, locations_ = 0, width_ = 0, channels_ = 0, gate_width_ = 0;
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
+  Tensor slot_;  // (N), of each word in embedded_ (U,E)
   Tensor features_, keys_, score_, embedded_, h0_, c0_, gate_bias_;
   Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
   Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight
@@ -99,6 +101,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
       word_(decoder.config.embedding),
       activation_(decoder.config.score_activation),
       attends_(decoder.config.kind == AttentionKind::soft),
+      slot_(batch.slot),
       embedded_(embedded.detach()),
       h0_(start.h.detach()),
       c0_(start.c.detach()),
@@ -134,7 +137,7 @@ Sequence Recurrence::forward() {
   const auto per_token = [&](std::int64_t size) {
     return Tensor({tokens_, size}, embedded_.dtype(), embedded_.device());
   };
-  gates_ = linear(embedded_, slice(weight_ih_, 1, 0, word_), bias_);
+  gates_ = gather_rows(linear(embedded_, slice(weight_ih_, 1, 0, word_), bias_), slot_);
   h_ = per_token(hidden_);
   c_ = per_token(hidden_);
   if (attends_) {
@@ -294,20 +297,21 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
 
 /// Gradients of the embedded words and of weight_ih, whose columns are those of the words and those of the context.
 void Recurrence::input_gradients(const Tensor& dgates, Gradients& result) const {
-  const std::int64_t inputs = word_ + channels_;
+  const std::int64_t inputs = word_ + channels_, distinct = embedded_.size(0), gates = 4 * hidden_;
+  const Tensor by_word({distinct, gates}, dgates.dtype(), dgates.device());  // dgates summed over each word's tokens
   result[2] = empty_like(embedded_);
   result[9] = empty_like(weight_ih_);
   on(embedded_, [&](auto device, auto zero) {
     using T = decltype(zero);
-    const kernels::Operand<T> by_token{dgates.data<T>(), 4 * hidden_}, by_gate{dgates.data<T>(), 4 * hidden_, true};
-    T* dweight = result[9].data<T>();
-    kernels::gemm<T>(device, tokens_, word_, 4 * hidden_, T(1), by_token, {weight_ih_.data<T>(), inputs}, T(0),
+    T *sums = by_word.data<T>(), *dweight = result[9].data<T>();
+    kernels::sum_rows_by_index<T>(device, distinct, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
+    kernels::gemm<T>(device, distinct, word_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs}, T(0),
                      result[2].data<T>(), word_);
-    kernels::gemm<T>(device, 4 * hidden_, word_, tokens_, T(1), by_gate, {embedded_.data<T>(), word_}, T(0), dweight,
-                     inputs);
+    kernels::gemm<T>(device, gates, word_, distinct, T(1), {sums, gates, true}, {embedded_.data<T>(), word_}, T(0),
+                     dweight, inputs);
     if (!attends_) return;
-    kernels::gemm<T>(device, 4 * hidden_, channels_, tokens_, T(1), by_gate, {gated_.data<T>(), channels_}, T(0),
-                     dweight + word_, inputs);
+    kernels::gemm<T>(device, gates, channels_, tokens_, T(1), {dgates.data<T>(), gates, true},
+                     {gated_.data<T>(), channels_}, T(0), dweight + word_, inputs);
   });
 }
 

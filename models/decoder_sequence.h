@@ -12,9 +12,10 @@ struct Sequence {
   Tensor alpha;    ///< (N,L); undefined without attention
 };
 
-/// Runs recurrent_step over every word of `batch`, from the embedded words (N,E) and the state before the first. Each
-/// step does one product with all that multiplies h and one with the context, of the rows that still have words; the
-/// rest is done for all words at once. Differentiable in the memory, the words, the start and the decoder's weights.
+/// Runs recurrent_step over every word of `batch`, from the embedded batch.distinct (U,E) and the state before the
+/// first. Each step does one product with all that multiplies h and one with the context, of the rows that still have
+/// words; the rest is done for all words at once. Differentiable in the memory, the words, the start and the decoder's
+/// weights.
 Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                       const DecoderState& start, const TokenBatch& batch);
 

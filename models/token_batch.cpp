@@ -35,6 +35,14 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
     batch.active.push_back(rows);
     batch.offset.push_back(batch.offset.back() + rows);
   }
+  std::vector<std::int32_t> distinct = inputs, slot;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  for (const std::int32_t word : inputs)
+    slot.push_back(
+        static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
+  batch.distinct = from(distinct);
+  batch.slot = from(slot);
   batch.inputs = from(inputs);
   batch.targets = from(targets);
   return batch;

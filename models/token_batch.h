@@ -17,6 +17,8 @@ struct TokenBatch {
   std::vector<std::int64_t> offset;  ///< (T+1) first token of step t
   Tensor inputs;                     ///< (N) i32, the word read: number t of its caption
   Tensor targets;                    ///< (N) i32, the word to be predicted: number t + 1
+  Tensor distinct;                   ///< (U) i32, the words that are read, each once: so much less to embed
+  Tensor slot;                       ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
 
   std::int64_t rows() const { return static_cast<std::int64_t>(order.size()); }
   std::int64_t steps() const { return static_cast<std::int64_t>(active.size()); }
