@@ -10,37 +10,12 @@
 
 #include "glimpse/kernels/cross_entropy.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/log_sum.cuh"
 
 namespace glimpse::kernels {
 namespace {
 
 constexpr unsigned threads = 256;
-
-/// What is needed of a row, as far as it has been read.
-template <class A>
-struct Running {
-  A top = -std::numeric_limits<A>::infinity();
-  A sum = 0;         // of e^(x - top)
-  double total = 0;  // of x, for label smoothing
-
-  __device__ __forceinline__ static A shift(A top) { return top == -std::numeric_limits<A>::infinity() ? A(0) : top; }
-  template <int Width, class T>
-  __device__ __forceinline__ void add(const Pack<T, Width>& pack, bool smooth) {
-    A highest = top;
-#pragma unroll
-    for (int j = 0; j < Width; ++j) highest = MaxOf{}(widen(pack.v[j]), highest);
-    if (highest > top) {
-      sum *= exp(top - highest);
-      top = highest;
-    }
-#pragma unroll
-    for (int j = 0; j < Width; ++j) sum += exp(widen(pack.v[j]) - shift(top));
-    if (smooth)
-#pragma unroll
-      for (int j = 0; j < Width; ++j) total += static_cast<double>(widen(pack.v[j]));
-  }
-};
 
 /// logits (N,V), a block per row. `Width` elements are read at once.
 template <int Width, class T>
@@ -55,19 +30,16 @@ __global__ void __launch_bounds__(threads)
   }
   const bool smooth = targets.smoothing > 0;
   const T* x = logits + row * v;
-  Running<Accumulator<T>> seen;
+  RunningSum<Accumulator<T>> seen;
   for (const std::int64_t p : block_stride(v / Width)) seen.add(load<Width>(x + p * Width), smooth);
-  const auto top = block_max(seen.top);
-  const double below = static_cast<double>(seen.top - seen.shift(top));
-  const double sum = block_sum(static_cast<double>(seen.sum) * exp(below));
+  const double log_sum = block_log_sum(seen);
   const double total = smooth ? block_sum(seen.total) : 0;
   if (threadIdx.x != 0) return;
-  if (isinf(top) && top < 0) {  // no word has any probability
+  if (isinf(log_sum) && log_sum < 0) {  // no word has any probability
     log_sum_exp[row] = 0;
     loss[row] = std::numeric_limits<double>::infinity();
     return;
   }
-  const double log_sum = static_cast<double>(top) + log(sum);
   double expected = (1 - targets.smoothing) * static_cast<double>(widen(x[target]));  // of the logit under q
   if (smooth) expected += targets.smoothing / static_cast<double>(v) * total;
   log_sum_exp[row] = log_sum;

@@ -14,11 +14,17 @@ namespace glimpse::kernels {
 template <class T>
 void log_softmax_topk(Cpu, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
                       const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index);
+template <class T>
+void log_softmax_topk(Cuda, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
+                      const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index);
 
 /// rank[r] = how many words of row r are ranked before target[r]: those with a larger logit, or an equal one and a
 /// lower id. logits (rows,vocabulary).
 template <class T>
 void rank_of_target(Cpu, std::int64_t rows, std::int64_t vocabulary, const T* logits, const std::int32_t* target,
+                    std::int32_t* rank);
+template <class T>
+void rank_of_target(Cuda, std::int64_t rows, std::int64_t vocabulary, const T* logits, const std::int32_t* target,
                     std::int32_t* rank);
 
 }  // namespace glimpse::kernels
