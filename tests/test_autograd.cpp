@@ -10,7 +10,6 @@
 #include "glimpse/kernels/error.h"
 
 using namespace glimpse;
-using Catch::Matchers::Contains;
 
 namespace {
 

@@ -8,7 +8,6 @@
 #include "glimpse/kernels/error.h"
 
 using namespace glimpse;
-using Catch::Matchers::Contains;
 
 namespace {
 
