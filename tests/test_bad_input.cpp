@@ -41,21 +41,10 @@ struct SmallPhotographs {
   }
 
   ProgramResult train(std::vector<std::string> more = {}, const ProgramOptions& options = {}) const {
-    std::vector<std::string> a{"train_flickr",
-                               "--images",
-                               images,
-                               "--captions",
-                               captions,
-                               "--encoder",
-                               "squeezenet1_1",
-                               "--weights",
-                               weights,
-                               "--run",
-                               run,
-                               "--epochs",
-                               "1",
-                               "--min-count",
-                               "1"};
+    std::vector<std::string> a{"train_flickr", "--images", images,      "--captions",    captions,
+                               "--threads",    "1",        "--encoder", "squeezenet1_1", "--weights",
+                               weights,        "--run",    run,         "--epochs",      "1",
+                               "--min-count",  "1"};
     a.insert(a.end(), more.begin(), more.end());
     a.insert(a.end(), {"--set", "encoder.image_size=64", "decoder.hidden=16"});
     return run_program(a, options);

@@ -130,6 +130,8 @@ TEST_CASE("a frozen encoder runs once per image, into a cache that is used again
                                "squeezenet1_1",
                                "--weights",
                                folder / "squeezenet.safetensors",
+                               "--threads",
+                               "1",
                                "--run",
                                run,
                                "--epochs",
@@ -185,9 +187,38 @@ TEST_CASE("a frozen encoder runs once per image, into a cache that is used again
   }
   SECTION("a stage of the encoder can be trained") {
     std::vector<std::string> fine = arguments(folder / "fine");
-    fine.insert(fine.begin() + 1, {"--fine-tune", encoder_stages("squeezenet1_1").back()});
+    fine.insert(fine.begin() + 1, {"--fine-tune", encoder.stages().back()});
     const ProgramResult tuned = run_program(fine);
     INFO(tuned.out << tuned.err);
-    if (encoder.stages().back() == encoder_stages("squeezenet1_1").back()) REQUIRE(tuned.code == 0);
+    REQUIRE(tuned.code == 0);
+    REQUIRE_THAT(tuned.out, Contains("trained from " + encoder.stages().back() + " on"));
+    const SafetensorsFile before = read_safetensors(folder / "a/best.safetensors");
+    const SafetensorsFile after = read_safetensors(folder / "fine/best.safetensors");
+    REQUIRE(before.tensors.size() == after.tensors.size());
+    bool first_stage_moved = false, last_stage_moved = false;
+    for (std::size_t i = 0; i < before.tensors.size(); ++i) {
+      if (!before.tensors[i].name.starts_with("encoder.")) continue;
+      const bool moved = before.tensors[i].tensor.to_vector<float>() != after.tensors[i].tensor.to_vector<float>();
+      first_stage_moved |= moved && before.tensors[i].name.starts_with("encoder.features.0.");
+      last_stage_moved |= moved;
+    }
+    REQUIRE_FALSE(first_stage_moved);
+    REQUIRE(last_stage_moved);
   }
+}
+
+TEST_CASE("without attention: Show and Tell") {
+  const ScratchFolder folder;
+  std::vector<std::string> arguments = small_training(folder / "run", 1);
+  arguments.push_back("decoder.attention=none");
+  const ProgramResult trained = run_program(arguments);
+  INFO(trained.out << trained.err);
+  REQUIRE(trained.code == 0);
+  const ProgramResult scored = run_program({"evaluate", "--model", folder / "run/best.safetensors"});
+  INFO(scored.out << scored.err);
+  REQUIRE(scored.code == 0);
+  const ProgramResult drawn =
+      run_program({"evaluate", "--model", folder / "run/best.safetensors", "--attention", folder / "maps"});
+  REQUIRE(drawn.code == 1);
+  REQUIRE_THAT(drawn.err, Contains("has no attention"));
 }
