@@ -77,16 +77,16 @@ function(glimpse_choose_cuda_architectures)
   set(CMAKE_CUDA_ARCHITECTURES "${list}" CACHE STRING "CUDA architectures")
 endfunction()
 
-# Options of nvcc for our kernels: host and device warnings are errors where those of C++ are; no approximate arithmetic
-# but where a kernel asks for it by name. CMake 3.25 does not know nvcc's C++20, hence -std.
-set(glimpse_nvcc_options -std=c++20 --expt-relaxed-constexpr -lineinfo -Wno-deprecated-gpu-targets
-  -Xcompiler=-Wall,-Wextra $<$<BOOL:${GLIMPSE_WERROR}>:-Werror=all-warnings>)
+# Options of nvcc for our kernels; warnings, of host and device code, are errors where those of C++ are. No approximate
+# arithmetic but where a kernel asks for it by name. CMake 3.25 does not know nvcc's C++20, hence -std.
+set(glimpse_nvcc_options -std=c++20 --expt-relaxed-constexpr -lineinfo -Wno-deprecated-gpu-targets -Xcompiler=-Wall,-Wextra)
 
 function(glimpse_add_cuda_library)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   add_library(glimpse_cuda OBJECT ${sources})
   target_include_directories(glimpse_cuda PRIVATE ${glimpse_include})
-  target_compile_options(glimpse_cuda PRIVATE ${glimpse_nvcc_options})
+  target_compile_options(glimpse_cuda PRIVATE ${glimpse_nvcc_options}
+    $<$<BOOL:${GLIMPSE_WERROR}>:-Werror=all-warnings>)
   set_target_properties(glimpse_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
   # The kernels as a library, for tests that call them directly. The runtime is linked in, so that a program starts on

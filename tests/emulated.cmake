@@ -26,4 +26,7 @@ glimpse_cuda_test(test_emulated glimpse_emulated emulated)
 target_compile_definitions(test_emulated PRIVATE GLIMPSE_TEST_EMULATED)
 if(GLIMPSE_CUDA_FOUND)
   glimpse_cuda_test(test_gpu glimpse_cuda_static gpu)
+  add_test(NAME "nvcc: all kernels compile without warnings and spills"
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.sh ${GLIMPSE_NVCC} ${glimpse_include} ${PROJECT_SOURCE_DIR} ${glimpse_nvcc_options})
+  set_tests_properties("nvcc: all kernels compile without warnings and spills" PROPERTIES LABELS nvcc TIMEOUT 900)
 endif()
