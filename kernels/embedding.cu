@@ -64,6 +64,7 @@ __device__ __forceinline__ bool occurs(std::int64_t n, const std::int32_t* index
 }
 
 /// Puts the positions j in [begin, begin + threads) with index[j] == wanted into `places`, in order; returns how many.
+/// Its first barrier lets all threads finish with the places of the call before.
 __device__ __forceinline__ int collect(std::int64_t begin, std::int64_t n, const std::int32_t* index,
                                        std::int32_t wanted, int* places) {
   SHARED(int, found_by_warp, [warps]);
@@ -104,7 +105,6 @@ __global__ void __launch_bounds__(threads)
 #pragma unroll
         for (int j = 0; j < Width; ++j) sum[j] += static_cast<double>(widen(pack.v[j]));
       }
-    __syncthreads();  // before the next part overwrites `places`
   }
 #pragma unroll
   for (int j = 0; j < Width; ++j) partial[warp_index()][j * warp_lanes + lane_index()] = sum[j];

@@ -30,3 +30,25 @@ if(GLIMPSE_CUDA_FOUND)
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.sh ${GLIMPSE_NVCC} ${glimpse_include} ${PROJECT_SOURCE_DIR} ${glimpse_nvcc_options})
   set_tests_properties("nvcc: all kernels compile without warnings and spills" PROPERTIES LABELS nvcc TIMEOUT 900)
 endif()
+
+# The kernels under ThreadSanitizer. The emulator itself is compiled without it: how its threads wait must not look like an
+# ordering that CUDA promises. Another sanitizer excludes this one.
+if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_library(emulator_for_races STATIC ${emulator_sources})
+  target_compile_definitions(emulator_for_races PRIVATE GLIMPSE_EMULATOR_TSAN)
+  glimpse_program(race_check races/main.cpp ${emulated_kernels})
+  target_compile_options(race_check PRIVATE -fsanitize=thread -g1 -O1 -Wno-unknown-pragmas)
+  target_link_options(race_check PRIVATE -fsanitize=thread)
+  target_link_libraries(emulator_for_races PRIVATE glimpse glimpse_flags fmt::fmt Threads::Threads)
+  target_link_libraries(race_check PRIVATE emulator_for_races)
+  set_target_properties(race_check emulator_for_races PROPERTIES CXX_EXTENSIONS OFF)
+  set_target_properties(race_check PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME "races: none in the kernels" COMMAND race_check)
+  add_test(NAME "races: a forgotten barrier is one" COMMAND race_check --forget)
+  add_test(NAME "races: a shuffle is no barrier" COMMAND race_check --shuffle)
+  set_tests_properties("races: none in the kernels" "races: a forgotten barrier is one" "races: a shuffle is no barrier"
+    PROPERTIES LABELS emulated TIMEOUT 300)
+  set_tests_properties("races: none in the kernels" PROPERTIES FAIL_REGULAR_EXPRESSION "WARNING: ThreadSanitizer")
+  set_tests_properties("races: a forgotten barrier is one" "races: a shuffle is no barrier"
+    PROPERTIES PASS_REGULAR_EXPRESSION "ThreadSanitizer: data race")
+endif()

@@ -424,6 +424,23 @@ TEST_CASE("a forgotten barrier gives wrong results") {
   CHECK(wrong > 50);
 }
 
+TEST_CASE("a barrier forgotten between a read and the next write gives wrong results") {
+  int wrong = 0;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    WithOptions options({.seed = seed});
+    run(1, 128, [&] {
+      SHARED(int, x, [4]);
+      for (int round = 0; round < 4; ++round) {
+        if (lane_index() == 0) x[warp_index()] = round;
+        __syncthreads();
+        const int sum = warp_sum(lane_index() < 4 ? x[lane_index()] : 0);
+        wrong += sum != 4 * round;
+      }
+    });
+  }
+  CHECK(wrong > 0);
+}
+
 TEST_CASE("operating system threads give the same results as fibers") {
   WithOptions options({.system_threads = true});
   for (const unsigned threads : {32u, 33u, 96u}) {
@@ -470,6 +487,7 @@ TEST_CASE("the shared helpers: sums and maxima of warps and blocks, strides, pac
       for (int repetition = 0; repetition < 3; ++repetition) {
         wrong += block_sum(t + repetition) != n * (n - 1) / 2 + n * repetition;
         wrong += block_max(-static_cast<float>(std::abs(t - n / 2))) != 0.0f;
+        wrong += block_sum(t) + block_sum(1) != n * (n - 1) / 2 + n;  // one right after the other
       }
     });
     CHECK(wrong == 0);

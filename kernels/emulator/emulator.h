@@ -17,7 +17,7 @@
 namespace glimpse::emulator {
 
 struct Options {
-  std::uint64_t seed = 1;  ///< of the order of threads and blocks
+  std::uint64_t seed = 1;  ///< of the order of threads and blocks; odd: one warp runs ahead
   /// One operating system thread per thread of the kernel, for ThreadSanitizer, instead of fibers.
   bool system_threads = false;
   /// As compute capability 7 and later document it: threads that have exited are not waited for. Off, a barrier or a

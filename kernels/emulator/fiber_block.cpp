@@ -1,4 +1,7 @@
 // The default way to run a block: every thread is a fiber, and which one goes on at each wait is drawn from a seed.
+// With even seeds any warp may be next. With odd ones the warps have an order, and the first that can go on does: it
+// runs as far ahead of the others as barriers allow, which is what finds a missing barrier between a read and the next
+// write.
 
 #include <sys/mman.h>
 
@@ -44,7 +47,10 @@ class Stacks {
 class FiberBlock final : public Block {
  public:
   FiberBlock(const Grid& grid, uint3 index, bool allow_early_exit, std::uint64_t seed)
-      : Block(grid, index, allow_early_exit), random_(seed * 2 + 1), fibers_(static_cast<std::size_t>(size())) {
+      : Block(grid, index, allow_early_exit),
+        random_(seed * 2 + 1),
+        ordered_(seed % 2 == 1),
+        fibers_(static_cast<std::size_t>(size())) {
     random_ ^=
         (index.x + 1) * 0x9e3779b97f4a7c15ull + index.y * 0xbf58476d1ce4e5b9ull + index.z * 0x94d049bb133111ebull;
   }
@@ -59,11 +65,13 @@ class FiberBlock final : public Block {
     static thread_local Stacks stacks;
     std::vector<Entry> entries;
     entries.reserve(fibers_.size());
-    ready_.reserve(fibers_.size());
+    ready_.resize((fibers_.size() + warpSize - 1) / warpSize);
+    for (std::size_t w = 0; w < ready_.size(); ++w) order_.push_back(w);
+    for (std::size_t w = order_.size(); w > 1; --w) std::swap(order_[w - 1], order_[draw() % w]);
     for (int t = 0; t < size(); ++t) {
       entries.push_back({this, t});
       fibers_[static_cast<std::size_t>(t)].prepare(stacks.of(t), stack_bytes, enter, &entries.back());
-      ready_.push_back(t);
+      release(t);
     }
     enter_block();
     Fiber::change(main_, fibers_[static_cast<std::size_t>(next())]);
@@ -77,7 +85,7 @@ class FiberBlock final : public Block {
 
   /// Waiting threads were all let go by Block before the last running one ends, so none is forgotten here.
   void end(int thread) {
-    Fiber& to = ready_.empty() ? main_ : fibers_[static_cast<std::size_t>(next())];
+    Fiber& to = ready_count_ == 0 ? main_ : fibers_[static_cast<std::size_t>(next())];
     Fiber::change(fibers_[static_cast<std::size_t>(thread)], to, true);
   }
 
@@ -88,23 +96,38 @@ class FiberBlock final : public Block {
     become(thread);
   }
 
-  void release(int thread) override { ready_.push_back(thread); }
+  void release(int thread) override {
+    ready_[static_cast<std::size_t>(thread / warpSize)].push_back(thread);
+    ++ready_count_;
+  }
 
-  /// A thread that may go on, by a xorshift generator.
-  int next() {
+  /// A xorshift generator.
+  std::uint64_t draw() {
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    std::swap(ready_[random_ % ready_.size()], ready_.back());
-    const int thread = ready_.back();
-    ready_.pop_back();
+    return random_;
+  }
+
+  /// A thread that may go on: any lane of the first warp that has one.
+  int next() {
+    std::size_t at = ordered_ ? 0 : draw() % order_.size();
+    while (ready_[order_[at]].empty()) at = (at + 1) % order_.size();
+    std::vector<int>& lanes = ready_[order_[at]];
+    std::swap(lanes[draw() % lanes.size()], lanes.back());
+    const int thread = lanes.back();
+    lanes.pop_back();
+    --ready_count_;
     return thread;
   }
 
   std::uint64_t random_;
+  bool ordered_;
   std::vector<Fiber> fibers_;
   Fiber main_;
-  std::vector<int> ready_;
+  std::vector<std::vector<int>> ready_;  // threads that may go on, by warp
+  std::size_t ready_count_ = 0;
+  std::vector<std::size_t> order_;  // of warps
 };
 
 }  // namespace
