@@ -89,6 +89,7 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   kernels::AttentionShape shape{groups.groups(), features_.size(1), width, channels};
   shape.image = groups.image.data();
   shape.first = groups.first.data();
+  shape.queries = rows;
   on(h, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::AttentionInputs<T> in;

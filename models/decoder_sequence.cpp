@@ -281,6 +281,7 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
   kernels::AttentionShape shape = attention_shape(rows(0));
   shape.first = first.data();
   shape.row = row.data();
+  shape.queries = tokens_;
   const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
   const Tensor partial({rows(0), width_}, keys_.dtype(), keys_.device());
   on(keys_, [&](auto device, auto zero) {

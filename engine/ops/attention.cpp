@@ -45,6 +45,7 @@ struct Call {
     s.width = keys.size(2);
     s.channels = features.size(2);
     s.first = first.data();
+    s.queries = query.size(0);
     return s;
   }
   template <class T>

@@ -1,0 +1,116 @@
+// The program that writes features of photographs.
+#include <filesystem>
+
+#include "catch.h"
+#include "encoder_numbers.h"
+#include "glimpse/data/feature_cache.h"
+#include "glimpse/data/image.h"
+#include "glimpse/engine/safetensors.h"
+#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/models/preprocessing.h"
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace glimpse::test {
+namespace {
+
+const EncoderOptions options{.name = "squeezenet1_1", .stage = "features.4", .size = 40};
+
+Image picture(int seed) {
+  Image image{50, 44, std::vector<std::uint8_t>(50 * 44 * 3)};
+  for (std::size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] =
+        static_cast<std::uint8_t>(256 * number(static_cast<std::uint32_t>(seed), static_cast<std::int64_t>(i)));
+  return image;
+}
+
+/// A folder of three pictures, and weights.
+struct Setting {
+  ScratchFolder folder;
+  std::string images = folder / "images", weights = folder / "weights.safetensors", out = folder / "out.safetensors";
+  Encoder encoder = encoder_by_formula(options);
+
+  Setting() {
+    std::filesystem::create_directory(images);
+    for (int i = 0; i < 3; ++i) write_png(images + "/" + std::to_string(i) + ".png", picture(i));
+    write_safetensors(weights, named_tensors(encoder));
+  }
+  ProgramResult encode(std::vector<std::string> more) const {
+    std::vector<std::string> arguments{"encode",    "--encoder", options.name, "--stage", options.stage, "--size", "40",
+                                       "--weights", weights,     "--out",      out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+  Tensor expected(const std::vector<int>& seeds) const {
+    const Preprocessing p;
+    const Tensor pixels = empty({static_cast<std::int64_t>(seeds.size()), 3, options.size, options.size});
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      to_planes(picture(seeds[i]), options.size, p.mean, p.std, pixels.rows(row, row + 1).data<float>());
+    }
+    return FrozenEncoder(encoder)(pixels);
+  }
+};
+
+TEST_CASE("encode writes the features of a folder") {
+  const Setting s;
+  SECTION("in f32") {
+    const ProgramResult r = s.encode({"--f32", "--batch", "2", s.images});
+    INFO(r.err);
+    REQUIRE(r.code == 0);
+    const SafetensorsFile file = read_safetensors(s.out);
+    REQUIRE(file.tensors.size() == 1);
+    CHECK(file.tensors[0].name == "features");
+    CHECK(file.tensors[0].tensor.to_vector<float>() == s.expected({0, 1, 2}).to_vector<float>());
+    CHECK(FeatureCache(s.out).filenames() == std::vector<std::string>{"0.png", "1.png", "2.png"});
+  }
+  SECTION("in f16, of some images, in the order given") {
+    const ProgramResult r = s.encode({s.images + "/2.png", s.images + "/0.png"});
+    REQUIRE(r.code == 0);
+    const FeatureCache cache(s.out);
+    CHECK(cache.dtype() == DType::f16);
+    CHECK(cache.filenames() == std::vector<std::string>{"2.png", "0.png"});
+    CHECK(relative_error(cache.gather(std::vector<std::int64_t>{0, 1}), s.expected({2, 0})) < 1e-3);
+  }
+}
+
+TEST_CASE("encode names bad images, and leaves them out when asked") {
+  const Setting s;
+  s.folder.file("images/cut.jpg", "\xff\xd8\xff");
+  s.folder.file("images/text.png", "no image");
+  const ProgramResult stopped = s.encode({s.images});
+  CHECK(stopped.code == 1);
+  for (const char* part : {"2 of 5 images cannot be read", "cut.jpg: ", "text.png: "})
+    CHECK(stopped.err.find(part) != std::string::npos);
+  CHECK(!std::filesystem::exists(s.out));
+  const ProgramResult skipped = s.encode({"--skip-bad", s.images});
+  CHECK(skipped.code == 0);
+  CHECK(skipped.err.find("2 of 5 images left out") != std::string::npos);
+  CHECK(FeatureCache(s.out).size() == 3);
+}
+
+TEST_CASE("encode says in one line what is wrong, and writes nothing") {
+  const Setting s;
+  const auto fails = [&](std::vector<std::string> arguments, const std::string& part) {
+    const ProgramResult r = s.encode(std::move(arguments));
+    INFO(r.err);
+    CHECK(r.code != 0);
+    CHECK(r.err.find(part) != std::string::npos);
+    CHECK(std::count(r.err.begin(), r.err.end(), '\n') == 1);
+    for (const auto& entry : std::filesystem::directory_iterator(s.folder.path()))
+      CHECK(entry.path().string().find("out.safetensors") == std::string::npos);
+  };
+  fails({s.folder / "missing.jpg"}, "missing.jpg: ");
+  fails({s.images, s.images + "/1.png"}, "1.png have one name");
+  fails({"--grid", "3", s.images}, "has no grid of 3 cells a side");
+  fails({"--batch", "0", s.images}, "--batch");
+  fails({"--device", "tpu", s.images}, "unknown device 'tpu'");
+  const std::string other = s.folder.file("other.safetensors", "not a file of tensors");
+  const ProgramResult r =
+      run_program({"encode", "--encoder", "squeezenet1_1", "--weights", other, "--out", s.out, s.images});
+  CHECK(r.code == 1);
+  CHECK(r.err.find("other.safetensors: ") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace glimpse::test
