@@ -1,50 +1,18 @@
 // The emulator against what the CUDA C++ Programming Guide documents: built-in variables, barriers, shuffles of all
-// widths and masks, votes, atomics, shared memory, and the faults that it must find.
+// widths and masks, votes, atomics and threads.
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
-#include <string>
 #include <vector>
 
-#include "catch.h"
-#include "glimpse/kernels/device_helpers.cuh"
+#include "emulator_test.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;
+using namespace glimpse::test;
 
 namespace {
-
-/// Runs `body()` in every thread of the grid.
-__global__ void call(const std::function<void()>* body) { (*body)(); }
-
-void run(dim3 grid, dim3 block, const std::function<void()>& body, std::size_t shared = 0) {
-  launch(Cuda{}, {"test_kernel", {7}, grid, block, shared}, call, &body);
-}
-
-/// The message of the Error that running `body` gives.
-std::string failure(dim3 block, const std::function<void()>& body, std::size_t shared = 0) {
-  try {
-    run(1, block, body, shared);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  CHECK(text.find(part) != std::string::npos);
-  return text.find(part) != std::string::npos;
-}
-
-/// Options that hold until the end of a scope.
-struct WithOptions {
-  emulator::Options before = emulator::options();
-  explicit WithOptions(const emulator::Options& options) { emulator::options() = options; }
-  ~WithOptions() { emulator::options() = before; }
-};
 
 /// What a shuffle must return, from the guide's table: the source lane, or the caller's own.
 int shuffle_source(int kind, int lane, int argument, int width) {
@@ -276,169 +244,6 @@ TEST_CASE("bit intrinsics") {
   CHECK(__umulhi(0x80000000u, 6) == 3);
   CHECK(__float_as_int(1.0f) == 0x3f800000);
   CHECK(__int_as_float(0x40000000) == 2.0f);
-}
-
-TEST_CASE("shared memory holds NaN in every type before it is written, in every block anew") {
-  int poisoned = 0;
-  const auto body = [&] {
-    SHARED(float, f, [64]);
-    SHARED(double, d);
-    SHARED(std::uint16_t, h, [3]);
-    DYNAMIC_SHARED(int, n);
-    poisoned += std::isnan(f[threadIdx.x]) && std::isnan(d) && n[threadIdx.x] > 1 << 30;
-    bf16 b;
-    b.bits = h[1];
-    f16 g;
-    g.bits = h[2];
-    poisoned += std::isnan(static_cast<float>(b)) && std::isnan(static_cast<float>(g));
-    __syncthreads();
-    f[threadIdx.x] = 1;
-    d = 2;
-    h[1] = h[2] = 0;
-    n[threadIdx.x] = 0;
-  };
-  for (int repetition = 0; repetition < 2; ++repetition) run(4, 64, body, 256);
-  CHECK(poisoned == 2 * 2 * 4 * 64);
-}
-
-TEST_CASE("a write just outside of a shared variable is reported by its name") {
-  contains(failure(32,
-                   [] {
-                     SHARED(float, tile, [32]);
-                     float* volatile p = tile;
-                     p[threadIdx.x + 1] = 0;
-                   }),
-           "'tile'");
-  contains(failure(
-               32,
-               [] {
-                 DYNAMIC_SHARED(float, p);
-                 p[threadIdx.x + 1] = 0;
-               },
-               128),
-           "'dynamic shared memory'");
-}
-
-TEST_CASE("more SHARED variables than a block has memory for are an error") {
-  contains(failure(32,
-                   [] {
-                     SHARED(float, a, [8000]);
-                     SHARED(float, b, [8000]);
-                     a[0] = b[0] = 0;
-                   }),
-           "64000 bytes of SHARED variables beside 0");
-}
-
-TEST_CASE("a barrier that one thread does not reach is reported") {
-  contains(failure(64,
-                   [] {
-                     if (threadIdx.x == 5) return;
-                     __syncthreads();
-                   }),
-           "thread (5,0,0) has exited");
-  contains(failure(64,
-                   [] {
-                     if (threadIdx.x < 32)
-                       __syncthreads();
-                     else
-                       __syncthreads();
-                   }),
-           "waits at __syncthreads (test_emulator.cpp:");
-  contains(failure(64,
-                   [] {
-                     if (threadIdx.x < 32) __syncthreads();
-                     __syncwarp();
-                     __syncthreads();
-                   }),
-           "test_kernel (7): block (0,0,0), thread (");
-}
-
-TEST_CASE("threads that wait for each other in a warp are reported") {
-  contains(failure(32,
-                   [] {
-                     if (lane_index() < 16)
-                       __syncwarp();
-                     else
-                       __shfl_sync(all_lanes, 1, 0);
-                   }),
-           "wait for each other");
-  contains(failure(32,
-                   [] {
-                     if (lane_index() < 16) __syncwarp(0x0000ffffu | 1u << 20);
-                     __syncthreads();
-                   }),
-           "wait for each other");
-  contains(failure(32, [] { __syncwarp(2); }), "does not name it");
-  contains(failure(32, [] { __shfl_sync(all_lanes, 1, 0, 12); }), "width 12");
-  contains(failure(32,
-                   [] {
-                     if (lane_index() == 31) return;
-                     warp_sum(1.0f);
-                   }),
-           "has exited, but __shfl_xor_sync with mask 0xffffffff");
-}
-
-TEST_CASE("early exits, as compute capability 7 documents them, where they are allowed") {
-  WithOptions options({.seed = 3, .allow_early_exit = true});
-  int sum = 0, after = 0;
-  run(1, 96, [&] {
-    SHARED(int, total);
-    if (threadIdx.x == 40) total = 0;
-    if (threadIdx.x % 3 == 0) return;
-    __syncthreads();
-    atomicAdd(&total, 1);
-    __syncthreads();
-    if (threadIdx.x == 1) sum = total;
-    if (threadIdx.x >= 32) return;
-    const unsigned vote = __ballot_sync(all_lanes, 1);
-    if (threadIdx.x == 1) after = __popc(vote);
-  });
-  CHECK(sum == 64);
-  CHECK(after == 21);  // lanes 0, 3, ..., 30 are gone
-}
-
-TEST_CASE("an exception of a kernel ends the launch") {
-  CHECK_THROWS_WITH(run(3, 64,
-                        [] {
-                          if (threadIdx.x == 33) throw Error("thrown in a kernel");
-                          __syncthreads();
-                        }),
-                    "thrown in a kernel");
-  int count = 0;
-  run(1, 64, [&] { ++count; });  // and leaves nothing behind
-  CHECK(count == 64);
-}
-
-TEST_CASE("a forgotten barrier gives wrong results") {
-  int wrong = 0;
-  for (const std::uint64_t seed : {1, 2, 3}) {
-    WithOptions options({.seed = seed});
-    run(1, 128, [&] {
-      SHARED(float, x, [128]);
-      x[threadIdx.x] = 1;
-      const float other = x[127 - threadIdx.x];
-      __syncthreads();
-      wrong += !(other == 1);
-    });
-  }
-  CHECK(wrong > 50);
-}
-
-TEST_CASE("a barrier forgotten between a read and the next write gives wrong results") {
-  int wrong = 0;
-  for (const std::uint64_t seed : {1, 2, 3}) {
-    WithOptions options({.seed = seed});
-    run(1, 128, [&] {
-      SHARED(int, x, [4]);
-      for (int round = 0; round < 4; ++round) {
-        if (lane_index() == 0) x[warp_index()] = round;
-        __syncthreads();
-        const int sum = warp_sum(lane_index() < 4 ? x[lane_index()] : 0);
-        wrong += sum != 4 * round;
-      }
-    });
-  }
-  CHECK(wrong > 0);
 }
 
 TEST_CASE("operating system threads give the same results as fibers") {
