@@ -10,13 +10,13 @@
 namespace glimpse::bench {
 namespace {
 
-nlohmann::ordered_json measure(const CommonFlags& flags, int beam, std::int64_t images) {
+nlohmann::ordered_json measure(const CommonFlags& flags, int beam, std::int64_t images, float end_bias) {
   flags.apply();
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
   config.embedding = config.attention = config.hidden = flags.dim;
   const Decoder decoder(config, generator);
-  decoder.output.bias.data<float>()[end_word] = 3;  // so that random weights end their sentences
+  decoder.output.bias.data<float>()[end_word] = end_bias;
   const Tensor features = normal_tensor({images, flags.locations, flags.channels}, generator);
   BeamOptions options;
   options.beam = beam;
@@ -52,7 +52,11 @@ int main(int argc, char** argv) {
   flags.add_to(app);
   int beam = 5;
   std::int64_t images = 32;
+  float end_bias = 3;
   app.add_option("--beam", beam, "Hypotheses an image")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--images", images, "Images")->check(CLI::PositiveNumber)->capture_default_str();
-  return run_benchmark(app, argc, argv, [&] { return measure(flags, beam, images); });
+  app.add_option("--end-bias", end_bias,
+                 "Bias of the end's logit: 3 lets random weights end after a word or two, -100 never")
+      ->capture_default_str();
+  return run_benchmark(app, argc, argv, [&] { return measure(flags, beam, images, end_bias); });
 }
