@@ -15,14 +15,22 @@ struct BatchNormShape {
 /// mean and variance (biased) of each channel.
 template <class T>
 void batch_norm_statistics(Cpu, const BatchNormShape& shape, const T* x, T* mean, T* variance);
+template <class T>
+void batch_norm_statistics(Cuda, const BatchNormShape& shape, const T* x, T* mean, T* variance);
 /// running = (1 - momentum) running + momentum batch; the variance that is stored is the unbiased one, n area/(n area -
 /// 1) times the batch's.
 template <class T>
 void batch_norm_track(Cpu, const BatchNormShape& shape, double momentum, const T* mean, const T* variance,
                       T* running_mean, T* running_variance);
+template <class T>
+void batch_norm_track(Cuda, const BatchNormShape& shape, double momentum, const T* mean, const T* variance,
+                      T* running_mean, T* running_variance);
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias.
 template <class T>
 void batch_norm_apply(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
+                      const T* weight, const T* bias, T* y);
+template <class T>
+void batch_norm_apply(Cuda, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
                       const T* weight, const T* bias, T* y);
 /// Gradients of apply(statistics(x)): dweight = sum dy xhat, dbias = sum dy,
 /// dx = weight / sqrt(variance + eps) (dy - dbias/m - xhat dweight/m), m = n area, xhat = (x - mean) / sqrt(variance +
@@ -30,10 +38,16 @@ void batch_norm_apply(Cpu, const BatchNormShape& shape, double eps, const T* x, 
 template <class T>
 void batch_norm_backward(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
                          const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
+template <class T>
+void batch_norm_backward(Cuda, const BatchNormShape& shape, double eps, const T* x, const T* mean, const T* variance,
+                         const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
 /// Gradients of apply with mean and variance held constant: dx = weight / sqrt(variance + eps) dy. dx may be
 /// null, and so may dweight and dbias together, and then x.
 template <class T>
 void batch_norm_backward_frozen(Cpu, const BatchNormShape& shape, double eps, const T* x, const T* mean,
+                                const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
+template <class T>
+void batch_norm_backward_frozen(Cuda, const BatchNormShape& shape, double eps, const T* x, const T* mean,
                                 const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias);
 
 }  // namespace glimpse::kernels

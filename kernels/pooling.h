@@ -28,14 +28,22 @@ struct PoolShape {
 /// argmax may be null. NaN wins.
 template <class T>
 void max_pool_forward(Cpu, const PoolShape& shape, const T* x, T* y, std::int32_t* argmax);
+template <class T>
+void max_pool_forward(Cuda, const PoolShape& shape, const T* x, T* y, std::int32_t* argmax);
 /// dx[argmax] += dy, dx being zeroed first.
 template <class T>
 void max_pool_backward(Cpu, const PoolShape& shape, const T* dy, const std::int32_t* argmax, T* dx);
+template <class T>
+void max_pool_backward(Cuda, const PoolShape& shape, const T* dy, const std::int32_t* argmax, T* dx);
 /// y = sum of each window / its size with the padding counted, but not what ceil_mode adds beyond it.
 template <class T>
 void avg_pool_forward(Cpu, const PoolShape& shape, const T* x, T* y);
 template <class T>
+void avg_pool_forward(Cuda, const PoolShape& shape, const T* x, T* y);
+template <class T>
 void avg_pool_backward(Cpu, const PoolShape& shape, const T* dy, T* dx);
+template <class T>
+void avg_pool_backward(Cuda, const PoolShape& shape, const T* dy, T* dx);
 
 struct AdaptivePoolShape {
   std::int64_t planes, h, w, out_h, out_w;
@@ -44,6 +52,10 @@ struct AdaptivePoolShape {
 template <class T>
 void adaptive_avg_pool_forward(Cpu, const AdaptivePoolShape& shape, const T* x, T* y);
 template <class T>
+void adaptive_avg_pool_forward(Cuda, const AdaptivePoolShape& shape, const T* x, T* y);
+template <class T>
 void adaptive_avg_pool_backward(Cpu, const AdaptivePoolShape& shape, const T* dy, T* dx);
+template <class T>
+void adaptive_avg_pool_backward(Cuda, const AdaptivePoolShape& shape, const T* dy, T* dx);
 
 }  // namespace glimpse::kernels

@@ -54,9 +54,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     on(dy, [&](auto device, auto zero) {
       using T = decltype(zero);
       const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
-      const auto run = train ? kernels::batch_norm_backward<T> : kernels::batch_norm_backward_frozen<T>;
-      run(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(), weight.data<T>(), dy.data<T>(),
-          pointer(dx), pointer(dweight), pointer(dbias));
+      if (train)
+        kernels::batch_norm_backward<T>(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(),
+                                        weight.data<T>(), dy.data<T>(), pointer(dx), pointer(dweight), pointer(dbias));
+      else
+        kernels::batch_norm_backward_frozen<T>(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(),
+                                               weight.data<T>(), dy.data<T>(), pointer(dx), pointer(dweight),
+                                               pointer(dbias));
     });
     return {dx, dweight, dbias};
   };

@@ -1,0 +1,314 @@
+// Batch normalisation over images and positions, forward and backward.
+//
+// A channel is n planes of `area` neighbouring elements. Its sums are made in two launches: a block sums one chunk of
+// one channel, then a warp per channel adds the chunks. How a channel is cut depends on the shape alone, and every sum
+// is made in double in a fixed order, so the result is the same each time and on every device. The squares of a chunk
+// are summed about the chunk's own mean, in a second reading that its cache serves, and joined with what the means of
+// the chunks differ by (Chan, Golub & LeVeque 1979), so that nothing cancels. The warp also leaves what the elements of
+// a channel have in common: the last launch, over all elements, has two or three operations and no root for each.
+//
+// Bytes: statistics read x; apply reads x and writes y; backward reads x and dy twice and writes dx. Operations: about
+// 4 per element, in f64 in the sums. Memory is the limit, except for the sums on GPUs with few f64 units.
+
+#include "glimpse/kernels/batch_norm.h"
+
+#include "glimpse/kernels/planes.cuh"
+
+namespace glimpse::kernels {
+namespace {
+
+constexpr unsigned threads = 256;
+constexpr int channels_of_block = threads / warp_lanes;  // in the kernels with a warp per channel
+constexpr std::int64_t elements_of_chunk = 8192;
+
+/// A channel's elements, numbered image by image, and cut into chunks.
+struct Chunks {
+  std::int64_t channels, area, count, number;
+  explicit Chunks(const BatchNormShape& s)
+      : channels(s.c),
+        area(std::max<std::int64_t>(1, s.area)),
+        count(s.n * s.area),
+        number(std::max<std::int64_t>(1, ceil_div(count, elements_of_chunk))) {}
+
+  __device__ __forceinline__ std::int64_t size(std::int64_t chunk) const {
+    return min(count - chunk * elements_of_chunk, elements_of_chunk);
+  }
+  /// body(offset in x) for each element of a chunk, in the threads of a block. Divides once, and counts from there on.
+  template <class Body>
+  __device__ __forceinline__ void for_each(std::int64_t channel, std::int64_t chunk, Body body) const {
+    const std::int64_t first = chunk * elements_of_chunk + threadIdx.x;
+    const std::int64_t images_of_step = threads / area, places_of_step = threads - images_of_step * area;
+    std::int64_t image = first / area, place = first - image * area;
+    for (std::int64_t i = threadIdx.x; i < size(chunk); i += threads) {
+      body((image * channels + channel) * area + place);
+      image += images_of_step;
+      place += places_of_step;
+      if (place >= area) {
+        place -= area;
+        ++image;
+      }
+    }
+  }
+};
+
+/// sums, squares (c,chunks): of x, and of its distances from the chunk's mean. A block per chunk.
+template <class T>
+__global__ void __launch_bounds__(threads) sum_chunks_kernel(Chunks s, const T* x, double* sums, double* squares) {
+  const std::int64_t channel = blockIdx.x / s.number, chunk = blockIdx.x % s.number;
+  double sum = 0;
+  s.for_each(channel, chunk, [&](std::int64_t at) { sum += static_cast<double>(x[at]); });
+  sum = block_sum(sum);
+  const double mean = sum / static_cast<double>(s.size(chunk));
+  double square = 0;
+  s.for_each(channel, chunk, [&](std::int64_t at) {
+    const double distance = static_cast<double>(x[at]) - mean;
+    square += distance * distance;
+  });
+  square = block_sum(square);
+  if (threadIdx.x != 0) return;
+  sums[blockIdx.x] = sum;
+  squares[blockIdx.x] = square;
+}
+
+/// sums, products (c,chunks): of dy, and of dy (x - mean).
+template <class T>
+__global__ void __launch_bounds__(threads)
+    sum_gradient_chunks_kernel(Chunks s, const T* x, const T* mean, const T* dy, double* sums, double* products) {
+  const std::int64_t channel = blockIdx.x / s.number, chunk = blockIdx.x % s.number;
+  const double center = static_cast<double>(mean[channel]);
+  double sum = 0, product = 0;
+  s.for_each(channel, chunk, [&](std::int64_t at) {
+    sum += static_cast<double>(dy[at]);
+    product += static_cast<double>(dy[at]) * (static_cast<double>(x[at]) - center);
+  });
+  sum = block_sum(sum);
+  product = block_sum(product);
+  if (threadIdx.x != 0) return;
+  sums[blockIdx.x] = sum;
+  products[blockIdx.x] = product;
+}
+
+/// The channel of this warp, or one that is not there.
+__device__ __forceinline__ std::int64_t channel_of_warp() {
+  return static_cast<std::int64_t>(blockIdx.x) * channels_of_block + warp_index();
+}
+
+/// The sum of a channel's chunks, in all lanes of the warp.
+__device__ __forceinline__ double add_chunks(const Chunks& s, std::int64_t channel, const double* parts) {
+  double sum = 0;
+  for (std::int64_t i = lane_index(); i < s.number; i += warp_lanes) sum += parts[channel * s.number + i];
+  return warp_sum(sum);
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads)
+    finish_statistics_kernel(Chunks s, const double* sums, const double* squares, T* mean, T* variance) {
+  const std::int64_t channel = channel_of_warp();
+  if (channel >= s.channels) return;
+  const double count = static_cast<double>(s.count), center = add_chunks(s, channel, sums) / count;
+  double square = 0;
+  for (std::int64_t i = lane_index(); i < s.number; i += warp_lanes) {
+    const double size = static_cast<double>(s.size(i)), distance = sums[channel * s.number + i] / size - center;
+    square += squares[channel * s.number + i] + size * distance * distance;
+  }
+  square = warp_sum(square);
+  if (lane_index() != 0) return;
+  mean[channel] = static_cast<T>(center);
+  variance[channel] = static_cast<T>(square / count);
+}
+
+/// What the dx of a channel have in common: dx = factor (dy - offset - (x - mean) slope).
+template <class T>
+struct Slopes {
+  T *factor, *offset, *slope;  // (c)
+};
+
+template <class T>
+__global__ void __launch_bounds__(threads)
+    finish_gradients_kernel(Chunks s, double eps, const double* sums, const double* products, const T* variance,
+                            const T* weight, T* dweight, T* dbias, Slopes<T> slopes) {
+  const std::int64_t channel = channel_of_warp();
+  if (channel >= s.channels) return;
+  const double sum = add_chunks(s, channel, sums), product = add_chunks(s, channel, products);
+  if (lane_index() != 0) return;
+  const double count = static_cast<double>(s.count);
+  const double scale = 1 / sqrt(static_cast<double>(variance[channel]) + eps);
+  dweight[channel] = static_cast<T>(product * scale);
+  dbias[channel] = static_cast<T>(sum);
+  if (!slopes.factor) return;
+  slopes.factor[channel] = static_cast<T>(scale * static_cast<double>(weight[channel]));
+  slopes.offset[channel] = static_cast<T>(sum / count);
+  slopes.slope[channel] = static_cast<T>(product * scale * scale / count);
+}
+
+/// scale = weight / sqrt(variance + eps).
+template <class T>
+__global__ void __launch_bounds__(threads)
+    scale_kernel(std::int64_t channels, double eps, const T* variance, const T* weight, T* scale) {
+  for (const std::int64_t c : grid_stride(channels))
+    scale[c] = static_cast<T>(static_cast<double>(weight[c]) / sqrt(static_cast<double>(variance[c]) + eps));
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads)
+    track_kernel(std::int64_t channels, double momentum, double unbiased, const T* mean, const T* variance,
+                 T* running_mean, T* running_variance) {
+  for (const std::int64_t c : grid_stride(channels)) {
+    running_mean[c] =
+        static_cast<T>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * static_cast<double>(mean[c]));
+    running_variance[c] = static_cast<T>((1 - momentum) * static_cast<double>(running_variance[c]) +
+                                         momentum * unbiased * static_cast<double>(variance[c]));
+  }
+}
+
+/// y = (x - mean) scale + bias over n packs of elements; `packs` of them make a plane.
+template <int Width, class T>
+__global__ void __launch_bounds__(threads) apply_kernel(std::int64_t n, int channels, int packs, const T* x,
+                                                        const T* mean, const T* scale, const T* bias, T* y) {
+  for (const std::int64_t i : grid_stride(n)) {
+    const int c = pixel_at(i, channels, packs).row;
+    const T center = mean[c], factor = scale[c], shift = bias[c];
+    Pack<T, Width> pack = load<Width>(x + i * Width);
+#pragma unroll
+    for (int j = 0; j < Width; ++j) pack.v[j] = (pack.v[j] - center) * factor + shift;
+    store(y + i * Width, pack);
+  }
+}
+
+/// As Slopes says; x is not read where `mean` is null: then dx = factor dy.
+template <int Width, class T>
+__global__ void __launch_bounds__(threads) backward_kernel(std::int64_t n, int channels, int packs, const T* x,
+                                                           const T* mean, const T* dy, Slopes<T> slopes, T* dx) {
+  for (const std::int64_t i : grid_stride(n)) {
+    const int c = pixel_at(i, channels, packs).row;
+    const T factor = slopes.factor[c];
+    Pack<T, Width> gradient = load<Width>(dy + i * Width);
+    if (mean) {
+      const T center = mean[c], offset = slopes.offset[c], slope = slopes.slope[c];
+      const Pack<T, Width> value = load<Width>(x + i * Width);
+#pragma unroll
+      for (int j = 0; j < Width; ++j) gradient.v[j] -= offset + (value.v[j] - center) * slope;
+    }
+#pragma unroll
+    for (int j = 0; j < Width; ++j) gradient.v[j] *= factor;
+    store(dx + i * Width, gradient);
+  }
+}
+
+LaunchSizes sizes_of(const BatchNormShape& s) { return {s.n, s.c, s.area}; }
+
+template <class T>
+void launch_apply(Cuda device, const BatchNormShape& s, const T* x, const T* mean, const T* scale, const T* bias,
+                  T* y) {
+  const auto run = [&]<int width>() {
+    const std::int64_t n = s.n * s.c * s.area / width;
+    launch(device, {"batch_norm_apply", sizes_of(s), grid_for(n, threads), threads}, apply_kernel<width, T>, n,
+           static_cast<int>(s.c), static_cast<int>(s.area / width), x, mean, scale, bias, y);
+  };
+  constexpr int wide = pack_width<T>;
+  aligned<wide>(x, s.area) && aligned<wide>(y, s.area) ? run.template operator()<wide>() : run.template operator()<1>();
+}
+
+template <class T>
+void launch_backward(Cuda device, const BatchNormShape& s, const T* x, const T* mean, const T* dy, Slopes<T> slopes,
+                     T* dx) {
+  const auto run = [&]<int width>() {
+    const std::int64_t n = s.n * s.c * s.area / width;
+    launch(device, {"batch_norm_backward", sizes_of(s), grid_for(n, threads), threads}, backward_kernel<width, T>, n,
+           static_cast<int>(s.c), static_cast<int>(s.area / width), x, mean, dy, slopes, dx);
+  };
+  constexpr int wide = pack_width<T>;
+  const bool packs = aligned<wide>(dy, s.area) && aligned<wide>(dx, s.area) && (!mean || aligned<wide>(x, s.area));
+  packs ? run.template operator()<wide>() : run.template operator()<1>();
+}
+
+/// dweight and dbias, and the slopes if they have memory.
+template <class T>
+void launch_gradients(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
+                      const T* weight, const T* dy, T* dweight, T* dbias, Slopes<T> slopes) {
+  const Chunks chunks(s);
+  const std::int64_t blocks = s.c * chunks.number;
+  const cuda::Scratch<double> parts(2 * blocks, device.stream, "the sums of batch_norm_backward");
+  double *sums = parts.data(), *products = sums + blocks;
+  launch(device, {"batch_norm_backward", sizes_of(s), grid_size(blocks), threads}, sum_gradient_chunks_kernel<T>,
+         chunks, x, mean, dy, sums, products);
+  launch(device, {"batch_norm_backward", sizes_of(s), grid_size(ceil_div(s.c, channels_of_block)), threads},
+         finish_gradients_kernel<T>, chunks, eps, sums, products, variance, weight, dweight, dbias, slopes);
+}
+
+template <class T>
+void launch_scale(Cuda device, const BatchNormShape& s, double eps, const T* variance, const T* weight, T* scale) {
+  launch(device, {"batch_norm", sizes_of(s), grid_for(s.c, threads), threads}, scale_kernel<T>, s.c, eps, variance,
+         weight, scale);
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_statistics(Cuda device, const BatchNormShape& s, const T* x, T* mean, T* variance) {
+  if (s.c == 0) return;
+  const Chunks chunks(s);
+  const std::int64_t blocks = s.c * chunks.number;
+  const cuda::Scratch<double> parts(2 * blocks, device.stream, "the sums of batch_norm_statistics");
+  double *sums = parts.data(), *squares = sums + blocks;
+  launch(device, {"batch_norm_statistics", sizes_of(s), grid_size(blocks), threads}, sum_chunks_kernel<T>, chunks, x,
+         sums, squares);
+  launch(device, {"batch_norm_statistics", sizes_of(s), grid_size(ceil_div(s.c, channels_of_block)), threads},
+         finish_statistics_kernel<T>, chunks, sums, squares, mean, variance);
+}
+
+template <class T>
+void batch_norm_track(Cuda device, const BatchNormShape& s, double momentum, const T* mean, const T* variance,
+                      T* running_mean, T* running_variance) {
+  if (s.c == 0) return;
+  const double count = static_cast<double>(s.n * s.area);
+  launch(device, {"batch_norm_track", sizes_of(s), grid_for(s.c, threads), threads}, track_kernel<T>, s.c, momentum,
+         count / (count - 1), mean, variance, running_mean, running_variance);
+}
+
+template <class T>
+void batch_norm_apply(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
+                      const T* weight, const T* bias, T* y) {
+  if (s.n * s.c * s.area == 0) return;
+  const cuda::Scratch<T> scale(s.c, device.stream, "the scales of batch_norm_apply");
+  launch_scale(device, s, eps, variance, weight, scale.data());
+  launch_apply(device, s, x, mean, scale.data(), bias, y);
+}
+
+template <class T>
+void batch_norm_backward(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
+                         const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+  if (s.c == 0) return;
+  if (!dx || s.n * s.area == 0)
+    return launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, Slopes<T>{});
+  const cuda::Scratch<T> common(3 * s.c, device.stream, "the slopes of batch_norm_backward");
+  const Slopes<T> slopes{common.data(), common.data() + s.c, common.data() + 2 * s.c};
+  launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, slopes);
+  launch_backward(device, s, x, mean, dy, slopes, dx);
+}
+
+template <class T>
+void batch_norm_backward_frozen(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean,
+                                const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+  if (s.c == 0) return;
+  if (dweight) launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, Slopes<T>{});
+  if (!dx || s.n * s.area == 0) return;
+  const cuda::Scratch<T> scale(s.c, device.stream, "the scales of batch_norm_backward");
+  launch_scale(device, s, eps, variance, weight, scale.data());
+  launch_backward<T>(device, s, nullptr, nullptr, dy, Slopes<T>{scale.data(), nullptr, nullptr}, dx);
+}
+
+#define GLIMPSE_BATCH_NORM(T)                                                                                    \
+  template void batch_norm_statistics(Cuda, const BatchNormShape&, const T*, T*, T*);                            \
+  template void batch_norm_track(Cuda, const BatchNormShape&, double, const T*, const T*, T*, T*);               \
+  template void batch_norm_apply(Cuda, const BatchNormShape&, double, const T*, const T*, const T*, const T*,    \
+                                 const T*, T*);                                                                  \
+  template void batch_norm_backward(Cuda, const BatchNormShape&, double, const T*, const T*, const T*, const T*, \
+                                    const T*, T*, T*, T*);                                                       \
+  template void batch_norm_backward_frozen(Cuda, const BatchNormShape&, double, const T*, const T*, const T*,    \
+                                           const T*, const T*, T*, T*, T*);
+GLIMPSE_BATCH_NORM(float)
+GLIMPSE_BATCH_NORM(double)
+#undef GLIMPSE_BATCH_NORM
+
+}  // namespace glimpse::kernels
