@@ -1,0 +1,40 @@
+// Clipping and Adam over all parameters at once.
+
+#include "glimpse/kernels/optimizer.h"
+
+#include "suite.h"
+
+namespace glimpse::bench {
+namespace {
+
+template <class Device, class T>
+Subject adam(Device device, T, std::int64_t n, const Rotation& rotation) {
+  // Parameter, gradient and both moments, in and out: the gradient is left at zero for the next step.
+  const Cost cost = {8.0 * static_cast<double>(n) * sizeof(T), 20.0 * static_cast<double>(n)};
+  const kernels::AdamStep step{1e-3, 0.9, 0.999, 1e-8, 0, 0, 3};
+  const kernels::Clip clip{0.8, 1};
+  const Lab lab(device, cost, rotation);
+  const auto host_p = draw<T>(n, 1), host_g = draw<T>(n, 2), host_m = draw<T>(n, 3, 0.1);
+  auto host_v = draw<T>(n, 4);
+  for (T& v : host_v) v = v * v;
+  const auto p = lab.input(host_p), g = lab.input(host_g), m = lab.input(host_m), v = lab.input(host_v);
+  return {cost, lab.sets(), [=](int set) { kernels::adam_step(device, n, step, clip, p[set], g[set], m[set], v[set]); },
+          [=] {
+            auto true_p = widened(host_p), true_g = widened(host_g), true_m = widened(host_m), true_v = widened(host_v);
+            kernels::adam_step(Cpu{}, n, step, clip, true_p.data(), true_g.data(), true_m.data(), true_v.data());
+            return std::max({p.error(true_p), g.error(true_g), m.error(true_m), v.error(true_v)});
+          }};
+}
+
+}  // namespace
+
+void add_optimizer(Suite& suite) {
+  // Parameters of the decoder: grid of 512 channels and 2541 words, grid of 2048 channels and 9490 words.
+  const std::vector<std::int64_t> sizes =
+      suite.tiny() ? std::vector<std::int64_t>{1001} : std::vector<std::int64_t>{7'100'000, 20'500'000};
+  for (const std::int64_t n : sizes)
+    suite.add<float>("adam_step", {{"n", n}},
+                     [=](auto device, auto type, const Rotation& rotation) { return adam(device, type, n, rotation); });
+}
+
+}  // namespace glimpse::bench
