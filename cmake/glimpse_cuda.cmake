@@ -1,5 +1,5 @@
-# The CUDA backend: finds the toolkit, also where nvcc is not on PATH, and compiles kernels/*.cu into the object library
-# glimpse_cuda. With GLIMPSE_CUDA=AUTO nothing that is missing or broken here may stop a build for the CPU.
+# The CUDA backend: finds the toolkit, also where nvcc is not on PATH, and puts kernels/*.cu
+# and kernels/nvidia/ into the library. With GLIMPSE_CUDA=AUTO nothing that is missing or broken here may stop a build for the CPU.
 
 # glimpse_find_cuda(): enables the CUDA language where that is wanted and possible. Sets GLIMPSE_CUDA_FOUND, and
 # GLIMPSE_CUDA_REASON where it is not.
@@ -81,7 +81,10 @@ endfunction()
 # arithmetic but where a kernel asks for it by name. CMake 3.25 does not know nvcc's C++20, hence -std.
 set(glimpse_nvcc_options -std=c++20 --expt-relaxed-constexpr -lineinfo -Wno-deprecated-gpu-targets -Xcompiler=-Wall,-Wextra)
 
-function(glimpse_add_cuda_library)
+# Puts the backend into the library. The runtime is linked in, so that programs start on machines without CUDA too: the
+# driver, cuBLAS and cuDNN are looked for when they are first needed.
+function(glimpse_add_cuda)
+  find_package(CUDAToolkit REQUIRED)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   add_library(glimpse_cuda OBJECT ${sources})
   target_include_directories(glimpse_cuda PRIVATE ${glimpse_include})
@@ -89,20 +92,22 @@ function(glimpse_add_cuda_library)
     $<$<BOOL:${GLIMPSE_WERROR}>:-Werror=all-warnings>)
   set_target_properties(glimpse_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
-  # The kernels as a library, for tests that call them directly. The runtime is linked in, so that a program starts on
-  # machines without CUDA too; the driver is looked for when it is first needed.
-  find_package(CUDAToolkit REQUIRED)
-  add_library(glimpse_cuda_static STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:glimpse_cuda>)
-  target_link_libraries(glimpse_cuda_static PUBLIC glimpse CUDA::cudart_static)
-  set_target_properties(glimpse_cuda_static PROPERTIES LINKER_LANGUAGE CXX)
+  file(GLOB wrappers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/nvidia/*.cpp)
+  add_library(glimpse_nvidia OBJECT ${wrappers})
+  glimpse_configure(glimpse_nvidia)
+  target_include_directories(glimpse_nvidia SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+
+  target_sources(glimpse PRIVATE $<TARGET_OBJECTS:glimpse_cuda> $<TARGET_OBJECTS:glimpse_nvidia>)
+  target_compile_definitions(glimpse PUBLIC GLIMPSE_HAVE_CUDA)
+  target_link_libraries(glimpse PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
+  set_target_properties(glimpse PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()
 
 glimpse_find_cuda()
 if(GLIMPSE_CUDA_FOUND)
-  glimpse_add_cuda_library()
+  glimpse_add_cuda()
   string(REPLACE ";" "," glimpse_cuda_architectures "${CMAKE_CUDA_ARCHITECTURES}")
-  message(STATUS "glimpse: CUDA kernels compiled by ${GLIMPSE_NVCC} ${GLIMPSE_NVCC_VERSION} for ${glimpse_cuda_architectures}; "
-    "not in use yet")
+  message(STATUS "glimpse: CUDA backend by ${GLIMPSE_NVCC} ${GLIMPSE_NVCC_VERSION} for ${glimpse_cuda_architectures}")
 elseif(GLIMPSE_CUDA STREQUAL "ON")
   message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=ON, but ${GLIMPSE_CUDA_REASON}")
 else()

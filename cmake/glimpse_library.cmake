@@ -16,12 +16,20 @@ set(glimpse_folders kernels engine)
 if(GLIMPSE_MODELS)
   list(APPEND glimpse_folders models data)
 endif()
-set(glimpse_sources "")
+# engine/ and models/ meet the device at compile time (engine/dispatch.h) and are compiled once for each library that the
+# tests need; everything else is the same in all of them.
+set(glimpse_sources "")         # of engine/ and models/
+set(glimpse_shared_sources "")  # of the rest
 foreach(folder IN LISTS glimpse_folders)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
-  list(APPEND glimpse_sources ${sources})
+  if(folder MATCHES "^(engine|models)$")
+    list(APPEND glimpse_sources ${sources})
+  else()
+    list(APPEND glimpse_shared_sources ${sources})
+  endif()
 endforeach()
-list(FILTER glimpse_sources EXCLUDE REGEX "/kernels/emulator/")  # a part of the tests
+# The emulator is a part of the tests; what wraps NVIDIA's libraries is a part of the CUDA backend.
+list(FILTER glimpse_shared_sources EXCLUDE REGEX "/kernels/(emulator|nvidia)/")
 # recipes/*.json become text inside the library, so that programs find them from any directory.
 if(GLIMPSE_MODELS)
   file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)
@@ -31,28 +39,37 @@ if(GLIMPSE_MODELS)
     COMMAND ${CMAKE_COMMAND} "-DRECIPES=${glimpse_recipe_list}" "-DOUTPUT=${glimpse_recipes_source}"
       -P ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake
     DEPENDS ${glimpse_recipes} ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake VERBATIM)
-  list(APPEND glimpse_sources ${glimpse_recipes_source})
+  list(APPEND glimpse_shared_sources ${glimpse_recipes_source})
 endif()
-
-add_library(glimpse STATIC ${glimpse_sources})
-add_library(glimpse::glimpse ALIAS glimpse)
 
 # Every include is spelled as a user spells it, "glimpse/engine/tensor.h"; in the build tree a link makes that so.
 set(glimpse_include ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${glimpse_include})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${glimpse_include}/glimpse SYMBOLIC)
-target_include_directories(glimpse PUBLIC
-  $<BUILD_INTERFACE:${glimpse_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-if(GLIMPSE_MODELS)
-  target_include_directories(glimpse SYSTEM PRIVATE ${STB_INCLUDE_DIR})
-endif()
-target_compile_features(glimpse PUBLIC cxx_std_20)
-set_target_properties(glimpse PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
-target_link_libraries(glimpse PRIVATE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt
-  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+
+# How the sources of the library are compiled.
+function(glimpse_configure target)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${glimpse_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  if(GLIMPSE_MODELS)
+    target_include_directories(${target} SYSTEM PRIVATE ${STB_INCLUDE_DIR})
+  endif()
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt
+    $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> $<BUILD_INTERFACE:glimpse_flags>)
+  if(oneDNN_FOUND)
+    target_link_libraries(${target} PRIVATE oneDNN::oneDNN)
+    target_compile_definitions(${target} PRIVATE GLIMPSE_HAVE_ONEDNN)
+  endif()
+endfunction()
+
+add_library(glimpse_shared OBJECT ${glimpse_shared_sources})
+glimpse_configure(glimpse_shared)
+add_library(glimpse STATIC ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>)
+add_library(glimpse::glimpse ALIAS glimpse)
+glimpse_configure(glimpse)
 if(oneDNN_FOUND)
-  target_link_libraries(glimpse PRIVATE oneDNN::oneDNN)
-  target_compile_definitions(glimpse PRIVATE GLIMPSE_HAVE_ONEDNN)
   message(STATUS "glimpse: GEMM and convolution on the CPU by oneDNN (${oneDNN_LIBRARY})")
 else()
   message(STATUS "glimpse: oneDNN not used; GEMM and convolution on the CPU by Glimpse's own kernels (slower)")
@@ -66,7 +83,6 @@ target_compile_options(glimpse_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virt
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
   $<$<BOOL:${GLIMPSE_WERROR}>:-Werror>
   $<$<BOOL:${GLIMPSE_NATIVE}>:-march=native>)
-target_link_libraries(glimpse PRIVATE $<BUILD_INTERFACE:glimpse_flags>)
 
 include(glimpse_cuda)
 

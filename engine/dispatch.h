@@ -17,9 +17,14 @@ inline constexpr bool cuda_built = false;
 
 namespace detail {
 [[noreturn]] void no_cuda();
+[[noreturn]] void cpu_only(const char* op);
 [[noreturn]] void bad_dtype(DType dtype);
+/// The stream that all tensors of this process are computed in.
 void* current_stream();
 }  // namespace detail
+
+constexpr Device device_of(kernels::Cpu) { return Device::cpu; }
+constexpr Device device_of(kernels::Cuda) { return Device::cuda; }
 
 /// Calls f with the tag of `device`. In a build without CUDA the CUDA branch is never instantiated, and asking for it
 /// throws Error.
@@ -43,15 +48,29 @@ decltype(auto) on(const Tensor& x, F&& f) {
   });
 }
 
+/// As on(x, f), for an op that has kernels for the CPU alone. Throws Error naming `op` for a tensor on a GPU.
+template <class F>
+decltype(auto) on_cpu(const char* op, const Tensor& x, F&& f) {
+  if (x.device() != Device::cpu) detail::cpu_only(op);
+  if (x.dtype() == DType::f64) return f(kernels::Cpu{}, double{});
+  if (x.dtype() != DType::f32) detail::bad_dtype(x.dtype());
+  return f(kernels::Cpu{}, float{});
+}
+
 /// Calls f(T{}) with the element type of `dtype`, storage types included.
 template <class F>
 decltype(auto) with_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f64: return f(double{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::bf16: return f(bf16{});
-    case DType::f16: return f(f16{});
-    default: return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::bf16:
+      return f(bf16{});
+    case DType::f16:
+      return f(f16{});
+    default:
+      return f(float{});
   }
 }
 

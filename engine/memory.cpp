@@ -8,7 +8,9 @@
 #include <mutex>
 #include <vector>
 
+#include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/check.h"
+#include "glimpse/kernels/cuda_runtime.h"
 
 namespace glimpse {
 namespace {
@@ -164,23 +166,35 @@ CpuPool& cpu_pool() {
   return *pool;
 }
 
-void require_cpu(Device device) { check(device == Device::cpu, "this build has no CUDA backend"); }
+/// Calls cpu() or, for memory of a GPU, cuda(). Throws Error where there is no such backend.
+template <class OnCpu, class OnCuda>
+auto where(Device device, OnCpu cpu, [[maybe_unused]] OnCuda cuda) {
+  if (device == Device::cpu) return cpu();
+  if constexpr (cuda_built)
+    return cuda();
+  else
+    detail::no_cuda();
+}
 
 }  // namespace
 
 MemoryStats memory_stats(Device device) {
-  require_cpu(device);
-  return cpu_pool().stats();
+  return where(
+      device, [] { return cpu_pool().stats(); },
+      [] {
+        const cuda::Counters c = cuda::counters();
+        return MemoryStats{c.in_use, c.peak, c.cached, c.allocations};
+      });
 }
 
 void reset_peak_memory(Device device) {
-  require_cpu(device);
-  cpu_pool().reset_peak();
+  where(
+      device, [] { cpu_pool().reset_peak(); }, [] { cuda::reset_peak(); });
 }
 
 void release_cached_memory(Device device) {
-  require_cpu(device);
-  cpu_pool().release_cached();
+  where(
+      device, [] { cpu_pool().release_cached(); }, [] { cuda::release_cached(); });
 }
 
 MemoryGuard::MemoryGuard() { cpu_pool().guard(true); }
@@ -188,9 +202,20 @@ MemoryGuard::~MemoryGuard() { cpu_pool().guard(false); }
 std::vector<std::string> MemoryGuard::violations() const { return cpu_pool().violations(); }
 
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-  require_cpu(device);
-  data_ = cpu_pool().allocate(bytes);
-  owner_ = std::shared_ptr<const void>(data_, [bytes](const void* p) { cpu_pool().free(const_cast<void*>(p), bytes); });
+  const auto owned = [&](auto free) {
+    owner_ = std::shared_ptr<const void>(data_, [free](const void* p) { free(const_cast<void*>(p)); });
+  };
+  where(
+      device,
+      [&] {
+        data_ = cpu_pool().allocate(bytes);
+        owned([bytes](void* p) { cpu_pool().free(p, bytes); });
+      },
+      [&] {
+        void* const stream = detail::current_stream();
+        data_ = cuda::allocate(bytes, stream, "a tensor");
+        owned([bytes, stream](void* p) { cuda::release(p, bytes, stream); });
+      });
 }
 
 Storage::Storage(void* data, std::size_t bytes, Device device, std::shared_ptr<const void> owner)
@@ -201,7 +226,9 @@ void Storage::move_to(const std::shared_ptr<Storage>& target, std::size_t offset
         "storage: {} bytes do not fit at byte {} of a buffer of {}", bytes_, offset, target->bytes_);
   check(!hosts_ && target.get() != this, "storage: {} bytes that others have moved into cannot move", bytes_);
   void* place = static_cast<char*>(target->data_) + offset;
-  std::memcpy(place, data_, bytes_);
+  where(
+      device_, [&] { std::memcpy(place, data_, bytes_); },
+      [&] { cuda::copy_on_device(place, data_, bytes_, detail::current_stream()); });
   data_ = place;
   owner_ = target;
   target->hosts_ = true;

@@ -22,7 +22,9 @@ struct NamedTensor {
 class Visitor;
 
 template <class M>
-concept ModuleLike = requires(M& module, Visitor& visitor) { module.visit(visitor); };
+concept ModuleLike = requires(M& module, Visitor& visitor) {
+  module.visit(visitor);
+};
 
 /// Walks the parts of modules and keeps the path.
 class Visitor {
@@ -80,22 +82,38 @@ std::vector<NamedTensor> parameters(M& module, More&... more) {
   return result;
 }
 
-/// Gives every floating-point tensor of a module this type (f32 or f64), as a new tensor; trainable ones stay so, without
-/// their gradients. Before an optimiser takes the parameters.
-template <ModuleLike M>
-void convert(M& module, DType dtype) {
+namespace detail {
+/// Puts change(tensor) in the place of every defined tensor; trainable ones stay so, without their gradients.
+template <ModuleLike M, class Change>
+void replace_tensors(M& module, Change change) {
   Visitor visitor([&](const std::string&, Tensor& tensor, bool) {
-    if (!tensor.defined() || tensor.dtype() == dtype || tensor.dtype() == DType::i32) return;
+    if (!tensor.defined()) return;
     const bool trained = tensor.requires_grad();
-    tensor = tensor.detach().to(dtype);
+    tensor = change(tensor.detach());
     if (trained) tensor.set_requires_grad();
   });
   module.visit(visitor);
+}
+}  // namespace detail
+
+/// Gives every floating-point tensor of a module this type (f32 or f64), as a new tensor; trainable ones stay so,
+/// without their gradients. Before an optimiser takes the parameters.
+template <ModuleLike M>
+void convert(M& module, DType dtype) {
+  detail::replace_tensors(module, [&](const Tensor& x) { return x.dtype() == DType::i32 ? x : x.to(dtype); });
+}
+
+/// Moves every tensor of a module to this device, as a new tensor; trainable ones stay so, without their gradients.
+/// Before an optimiser takes the parameters. Throws Error where there is no such device.
+template <ModuleLike M>
+void move_to(M& module, Device device) {
+  detail::replace_tensors(module, [&](const Tensor& x) { return x.to(device); });
 }
 
 /// Copies every tensor of `source` into the tensor of the same name in `target`, converting the type. Throws Error that
 /// lists, by name, what is missing, what is left over, and what has another shape; then nothing was copied. `what` says
 /// in the message where the tensors come from.
-void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source, const std::string& what);
+void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source,
+                  const std::string& what);
 
 }  // namespace glimpse

@@ -7,13 +7,28 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/check.h"
 #include "glimpse/kernels/convert.h"
+#include "glimpse/kernels/cuda_runtime.h"
 
 namespace glimpse {
+namespace {
 
-namespace detail {
-void no_cuda() { fail("cuda: this build has no CUDA backend; configure with -DGLIMPSE_CUDA=ON, or use --device cpu"); }
-void bad_dtype(DType dtype) { fail("dtype {} is for storage only; convert to f32 or f64 first", name_of(dtype)); }
-}  // namespace detail
+void copy_memory(const void* from, Device source, void* to, Device target, std::size_t bytes) {
+  const Device busy = source == Device::cuda ? source : target;
+  on(busy, [&](auto tag) {
+    if constexpr (std::is_same_v<decltype(tag), kernels::Cuda>) {
+      if (source == target)
+        cuda::copy_on_device(to, from, bytes, tag.stream);
+      else if (target == Device::cuda)
+        cuda::copy_to_device(to, from, bytes, tag.stream);
+      else
+        cuda::copy_to_host(to, from, bytes, tag.stream);
+    } else {
+      kernels::copy_bytes(tag, static_cast<std::int64_t>(bytes), from, to);
+    }
+  });
+}
+
+}  // namespace
 
 Tensor::Tensor(const Shape& shape, DType dtype, Device device)
     : storage_(std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device)),
@@ -110,8 +125,11 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 Tensor Tensor::to(Device target) const {
-  if (target == device()) return *this;
-  detail::no_cuda();
+  const Device source = device();
+  if (target == source) return *this;
+  Tensor y(shape_, dtype_, target);
+  y.copy_from(*this);
+  return differentiable("to", y, {*this}, [source](const Tensor& dy) { return dy.to(source); });
 }
 
 double Tensor::item() const {
@@ -132,8 +150,8 @@ void Tensor::copy_from(const Tensor& source) const {
   check(source.shape_ == shape_ && source.dtype_ == dtype_, "copy: {} {} cannot hold {} {}", name_of(dtype_), shape_,
         name_of(source.dtype_), source.shape_);
   // Rows of one tensor may overlap each other.
-  const Tensor here = source.storage_ == storage_ ? source.clone() : source.detach().to(device());
-  on(device(), [&](auto tag) { kernels::copy_bytes(tag, static_cast<std::int64_t>(bytes()), here.raw(), raw()); });
+  const Tensor from = source.storage_ == storage_ ? source.clone() : source;
+  copy_memory(from.raw(), from.device(), raw(), device(), bytes());
 }
 
 void Tensor::fill(double value) const {

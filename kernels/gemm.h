@@ -21,6 +21,10 @@ struct Operand {
 template <class T>
 void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
           std::int64_t ldc);
+/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda_precision.h says. T is float or double.
+template <class T>
+void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
+          std::int64_t ldc);
 
 /// The same by this project's own kernel, whatever else is built in.
 template <class T>

@@ -185,7 +185,7 @@ std::vector<std::vector<Caption>> BeamSearch::run() {
     }
     open = std::move(still_open);
     if (open.empty()) break;
-    const Tensor index = from(rows);
+    const Tensor index = from(rows).to(step.state.h.device());
     state = {gather_rows(step.state.h, index), gather_rows(step.state.c, index)};
   }
 

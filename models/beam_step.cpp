@@ -8,6 +8,7 @@
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
 #include "glimpse/models/decoder_parts.h"
+#include "glimpse/models/on_device.h"
 
 namespace glimpse {
 namespace {
@@ -71,12 +72,12 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
     }
     const Tensor fresh = word_gates_.rows(seen_, needed);
     fresh.copy_from(broadcast_rows(bias_, fresh.size(0)));
-    gates_of_words_.multiply(decoder_.embedding(from(unseen)), true, fresh);
+    gates_of_words_.multiply(decoder_.embedding(from(unseen).to(bias_.device())), true, fresh);
     seen_ = needed;
   }
   std::vector<std::int32_t> slots;
   for (const std::int32_t word : words) slots.push_back(slot_[static_cast<std::size_t>(word)]);
-  return gather_rows(word_gates_, from(slots));
+  return gather_rows(word_gates_, from(slots).to(bias_.device()));
 }
 
 std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tensor& h) {
@@ -87,8 +88,9 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   const Tensor alpha({rows, features_.size(1)}, h.dtype(), h.device());
   const Tensor context({rows, channels}, h.dtype(), h.device()), gated = empty_like(context);
   kernels::AttentionShape shape{groups.groups(), features_.size(1), width, channels};
-  shape.image = groups.image.data();
-  shape.first = groups.first.data();
+  const OnDevice image(groups.image, h.device()), first(groups.first, h.device());
+  shape.image = image.data();
+  shape.first = first.data();
   shape.queries = rows;
   on(h, [&](auto device, auto zero) {
     using T = decltype(zero);
@@ -122,7 +124,7 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
     kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
                              gates.data<T>(), next.c.data<T>(), next.h.data<T>());
   });
-  const Tensor embedded = decoder_.config.deep_output ? decoder_.embedding(from(words)) : Tensor();
+  const Tensor embedded = decoder_.config.deep_output ? decoder_.embedding(from(words).to(gates.device())) : Tensor();
   const Tensor input = output_input(decoder_, next.h, embedded, context, {});
   const Tensor logits = broadcast_rows(decoder_.output.bias, groups.rows());
   output_.multiply(input, true, logits);

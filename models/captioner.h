@@ -21,6 +21,9 @@ struct Captioner {
   Encoder encoder;
   Decoder decoder;
 
+  /// Where it lies, after move_to(captioner, device) too.
+  Device device() const { return decoder.embedding.weight.device(); }
+
   /// Tensors "encoder.*" and "decoder.*".
   void visit(Visitor& v) {
     v("encoder", encoder);

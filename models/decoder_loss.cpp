@@ -67,9 +67,10 @@ Tensor pad_rows(const Tensor& x, std::int64_t rows) {
 
 }  // namespace
 
-DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& batch, Generator& generator,
+DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& captions, Generator& generator,
                                    const LossOptions& options) const {
-  check_batch(*this, features, batch, options);
+  check_batch(*this, features, captions, options);
+  const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
   const DecoderMemory memory = remember(features);
   DecoderState state = start_state(*this, features, masks);
@@ -95,9 +96,10 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& bat
   return result;
 }
 
-DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& batch, Generator& generator,
+DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Generator& generator,
                           const LossOptions& options) const {
-  check_batch(*this, features, batch, options);
+  check_batch(*this, features, captions, options);
+  const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
   const DecoderMemory memory = remember(features);
   const Tensor distinct = embedding(batch.distinct);

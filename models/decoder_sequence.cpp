@@ -11,6 +11,7 @@
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
+#include "glimpse/models/on_device.h"
 
 namespace glimpse {
 namespace {
@@ -23,7 +24,10 @@ struct Packed {
   Tensor memory;
 
   Packed(Device d, std::int64_t rows, std::int64_t columns, kernels::Operand<T> matrix)
-      : device(d), k(rows), n(columns), memory(empty({kernels::packed_size<T>(d, rows, columns)}, dtype_of<T>)) {
+      : device(d),
+        k(rows),
+        n(columns),
+        memory(empty({kernels::packed_size<T>(d, rows, columns)}, dtype_of<T>, device_of(d))) {
     kernels::pack<T>(device, k, n, matrix, memory.data<T>());
   }
   /// c (m,n) = a (m,k) times the matrix, or added to c.
@@ -279,8 +283,9 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
     first.push_back(static_cast<std::int64_t>(row.size()));
   }
   kernels::AttentionShape shape = attention_shape(rows(0));
-  shape.first = first.data();
-  shape.row = row.data();
+  const OnDevice firsts(first, keys_.device()), tokens(row, keys_.device());
+  shape.first = firsts.data();
+  shape.row = tokens.data();
   shape.queries = tokens_;
   const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
   const Tensor partial({rows(0), width_}, keys_.dtype(), keys_.device());

@@ -7,6 +7,12 @@
 
 namespace glimpse {
 
+TokenBatch TokenBatch::to(Device device) const {
+  TokenBatch moved = *this;
+  for (Tensor* words : {&moved.inputs, &moved.targets, &moved.distinct, &moved.slot}) *words = words->to(device);
+  return moved;
+}
+
 TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions) {
   check(!captions.empty(), "token batch: no captions");
   for (std::size_t i = 0; i < captions.size(); ++i) {

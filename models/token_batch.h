@@ -20,6 +20,9 @@ struct TokenBatch {
   Tensor distinct;                   ///< (U) i32, the words that are read, each once: so much less to embed
   Tensor slot;                       ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
 
+  /// The same with its tensors on `device`.
+  TokenBatch to(Device device) const;
+
   std::int64_t rows() const { return static_cast<std::int64_t>(order.size()); }
   std::int64_t steps() const { return static_cast<std::int64_t>(active.size()); }
   std::int64_t tokens() const { return offset.back(); }

@@ -1,6 +1,8 @@
 #include "op_case.h"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 #include "glimpse/engine/autograd.h"
 
@@ -91,6 +93,27 @@ Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs) {
   for (const Tensor& x : leaves) outcome.gradients.push_back(x.grad());
   for (Tensor& y : outcome.results) y = y.detach();
   return outcome;
+}
+
+std::string difference(const Tensor& truth, const Tensor& found, double eps, double absolute, double relative) {
+  if (truth.defined() != found.defined()) return truth.defined() ? "undefined" : "defined, but should not be";
+  if (!truth.defined()) return "";
+  if (truth.shape() != found.shape()) return "shape " + found.shape().str() + ", not " + truth.shape().str();
+  const std::vector<double> t = truth.to_vector<double>(), f = found.to_vector<double>();
+  double worst = 0;
+  std::size_t place = 0;
+  for (std::size_t i = 0; i < t.size(); ++i) {
+    if (t[i] == f[i] || (std::isnan(t[i]) && std::isnan(f[i]))) continue;
+    const double excess = std::abs(t[i] - f[i]) / (eps * (absolute + relative * std::abs(t[i])));
+    if (!(excess <= worst)) {
+      worst = std::isnan(excess) ? HUGE_VAL : excess;
+      place = i;
+    }
+  }
+  if (worst <= 1) return "";
+  std::ostringstream text;
+  text << "element " << place << " is " << f[place] << ", not " << t[place] << ": " << worst << " times the tolerance";
+  return text.str();
 }
 
 std::string title(const OpCase& op, const Sizes& sizes) {

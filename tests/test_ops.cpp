@@ -1,7 +1,6 @@
 // What every op must satisfy, proven from its case (op_case.h). The gradient checks are in test_gradients.cpp.
 // One op alone: test_ops -c NAME
 
-#include <cmath>
 #include <cstring>
 
 #include "catch.h"
@@ -27,27 +26,6 @@ void for_each_op(Proof proof) {
 }
 
 constexpr double f32_eps = 0x1p-23, f64_eps = 0x1p-52;
-
-/// Empty, or where `found` is furthest from `truth` (f64), beyond eps (absolute + relative |truth|).
-std::string difference(const Tensor& truth, const Tensor& found, double eps, double absolute, double relative) {
-  if (truth.defined() != found.defined()) return truth.defined() ? "undefined" : "defined, but should not be";
-  if (!truth.defined()) return "";
-  if (truth.shape() != found.shape()) return "shape " + found.shape().str() + ", not " + truth.shape().str();
-  const std::vector<double> t = truth.to_vector<double>(), f = found.to_vector<double>();
-  double worst = 0;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < t.size(); ++i) {
-    if (t[i] == f[i] || (std::isnan(t[i]) && std::isnan(f[i]))) continue;
-    const double excess = std::abs(t[i] - f[i]) / (eps * (absolute + relative * std::abs(t[i])));
-    if (!(excess <= worst)) {
-      worst = std::isnan(excess) ? HUGE_VAL : excess;
-      at = i;
-    }
-  }
-  if (worst <= 1) return "";
-  return "element " + std::to_string(at) + " is " + Catch::Detail::stringify(f[at]) + ", not " +
-         Catch::Detail::stringify(t[at]) + ": " + Catch::Detail::stringify(worst) + " times the tolerance";
-}
 
 void check_close(const char* what, const Tensors& truth, const Tensors& found, double eps, double absolute,
                  double relative) {

@@ -154,10 +154,11 @@ int run(int argc, char** argv) {
         a.decoding.beam.n_best);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
 
-  const Captioner captioner = load_captioner(a.model);
+  Captioner captioner = load_captioner(a.model);
   check(a.attention.empty() || captioner.config.decoder.attention != "none", "--attention: {} has no attention",
         a.model);
   const std::vector<std::string> files = image_files(a.inputs);
+  move_to(captioner, named_device(a.decoding.device));
   const FrozenEncoder encoder(captioner.encoder);
   const NoGrad no_grad;
   BeamOptions beam = a.decoding.beam;

@@ -91,7 +91,7 @@ Tensor pixels(const Photographs& photographs, std::int64_t begin, std::int64_t e
 }
 
 void encode(const Arguments& a) {
-  check_device(a.device);
+  const Device device = named_device(a.device);
   use_threads(a.threads);
   Encoder encoder = make_encoder(a.encoder);
   const std::vector<std::string> left_over = load_encoder_weights(encoder, a.weights);
@@ -103,6 +103,7 @@ void encode(const Arguments& a) {
 
   Preprocessing preprocessing;
   preprocessing.size = a.encoder.size;
+  move_to(encoder, device);
   const FrozenEncoder frozen(encoder);
   const Stopwatch watch;
   Progress progress;
@@ -118,7 +119,7 @@ void encode(const Arguments& a) {
   const FeatureKey key =
       feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    return frozen(pixels(photographs, begin, end, preprocessing));
+    return frozen(pixels(photographs, begin, end, preprocessing)).to(Device::cpu);
   };
   FeatureCache::build(a.out, key, photographs.names, run, options);
   progress.print(fmt::format("{}: features ({},{},{}) {} of {} images, {}; {:.1f} images/s", a.out, count,

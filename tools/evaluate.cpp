@@ -158,9 +158,10 @@ Result evaluate(const Arguments& a, Examples& examples, const Captioner& caption
     progress.update(fmt::format("captioning {}/{}", done, result.images.size()));
     return true;
   };
-  const DecodedSplit decoded = decode_split(captioner.decoder, result.images,
-                                            cache ? cached_features(*cache) : encoded_features(captioner, examples),
-                                            beam, a.decoding.batch, watch);
+  const DecodedSplit decoded =
+      decode_split(captioner.decoder, result.images,
+                   cache ? cached_features(*cache, captioner.device()) : encoded_features(captioner, examples), beam,
+                   a.decoding.batch, watch);
   progress.clear();
   result.captions = best_captions(decoded, vocabulary);
 
@@ -216,7 +217,10 @@ void report(const Arguments& a, Result& r) {
   r.scores = score_captions(r.captions, references_of(r.images));
   const CaptionStatistics statistics = caption_statistics(r.captions);
   fmt::print("scores      {}: split {}, {} images{}, refs=tokens of the caption file\n", r.system, r.split,
-             r.scores.images, r.extra.contains("beam") ? fmt::format(", beam {}", r.extra["beam"].get<int>()) : "");
+             r.scores.images,
+             r.extra.contains("beam") ? fmt::format(", beam {}, length penalty {}", r.extra["beam"].get<int>(),
+                                                    r.extra["length_penalty"].get<double>())
+                                      : "");
   for (int n = 0; n < 4; ++n) fmt::print("BLEU-{}      {:.4f}\n", n + 1, r.scores.bleu[static_cast<std::size_t>(n)]);
   fmt::print("ROUGE-L     {:.4f}\nCIDEr-D     {:.4f}\n", r.scores.rouge_l, r.scores.cider_d);
   fmt::print("captions    {:.1f} % distinct, {:.1f} words long, {:.2f} % of the words <unk>\n",
@@ -240,7 +244,8 @@ void run(int argc, char** argv) {
     report(a, result);
     return;
   }
-  const Captioner captioner = load_captioner(a.model);
+  Captioner captioner = load_captioner(a.model);
+  move_to(captioner, named_device(a.decoding.device));
   Examples examples(data_config(a, captioner.config));
   Result result = evaluate(a, examples, captioner);
   report(a, result);

@@ -98,7 +98,7 @@ const OpCaseRegistrar convolution({
 /// Glimpse's own kernels in both types: in a build with oneDNN, conv2d uses them in f64 only.
 Tensor own_convolution(const Sizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const auto shape = shape_of(sizes);
-  const Tensor y = empty({shape.n, shape.o, shape.out_h(), shape.out_w()}, x.dtype());
+  const Tensor y = empty({shape.n, shape.o, shape.out_h(), shape.out_w()}, x.dtype(), x.device());
   on(x, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::convolution_forward_own<T>(device, shape, x.data<T>(), weight.data<T>(),

@@ -25,11 +25,11 @@ void add_decoding_options(CLI::App& app, DecodingOptions& options) {
   app.add_flag("--suppress-unk", options.beam.suppress_unk, "never write <unk>");
   app.add_option("--batch", options.batch, "images at a time")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--threads", options.threads, "0: one a core")->check(CLI::Range(0, 1024));
-  app.add_option("--device", options.device, "cpu")->capture_default_str();
+  app.add_option("--device", options.device, "cpu or cuda")->capture_default_str();
 }
 
 void use_decoding_options(DecodingOptions& options) {
-  check_device(options.device);
+  named_device(options.device);
   use_threads(options.threads);
   options.beam.max_length = options.max_words + 1;
 }

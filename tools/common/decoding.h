@@ -11,8 +11,12 @@
 
 namespace glimpse::tools {
 
+/// What the programs score captions by, unless told otherwise: the mean log-probability of a word. The plain sum
+/// prefers captions that say less.
+constexpr double default_length_penalty = 1;
+
 struct DecodingOptions {
-  BeamOptions beam;
+  BeamOptions beam{.length_penalty = default_length_penalty};
   int max_words = 30;
   std::int64_t batch = 32;
   int threads = 0;

@@ -44,7 +44,8 @@ void add_forced(const Decoder& decoder, const Vocabulary& vocabulary, const Imag
     const TokenBatch batch = make_token_batch({at(captions, begin), at(captions, end)});
     std::vector<std::int32_t> rows;
     for (const std::int64_t r : batch.order) rows.push_back(image_of[begin + static_cast<std::size_t>(r)]);
-    const DecoderLoss loss = decoder.loss(gather_rows(features, from(rows)), batch, unused, options);
+    const DecoderLoss loss =
+        decoder.loss(gather_rows(features, from(rows).to(features.device())), batch, unused, options);
     sums.loss += loss.cross_entropy * static_cast<double>(loss.tokens);
     sums.words += loss.tokens;
     sums.hits += loss.top5_hits;

@@ -73,7 +73,8 @@ FeatureCache open_features(const Captioner& captioner, const Examples& examples,
                                   human_seconds(static_cast<double>(total - done) / rate)));
   };
   const auto encode = [&](std::int64_t begin, std::int64_t end) {
-    return encoder(examples.pixels({images.begin() + begin, images.begin() + end}, captioner.preprocessing));
+    const ImageList batch(images.begin() + begin, images.begin() + end);
+    return encoder(examples.pixels(batch, captioner.preprocessing)).to(Device::cpu);
   };
   const std::vector<std::string> filenames = filenames_of(images);
   FeatureCache cache =
@@ -87,11 +88,11 @@ std::int64_t feature_bytes(const Captioner& captioner, std::int64_t count) {
   return count * captioner.encoder.locations() * captioner.encoder.channels() * 2;
 }
 
-FeatureFunction cached_features(const FeatureCache& cache) {
-  return [&cache](const ImageList& images) {
+FeatureFunction cached_features(const FeatureCache& cache, Device device) {
+  return [&cache, device](const ImageList& images) {
     std::vector<std::int64_t> rows;
     for (const CaptionedImage* image : images) rows.push_back(cache.row(image->filename));
-    return cache.gather(rows);
+    return cache.gather(rows).to(device);
   };
 }
 

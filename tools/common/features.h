@@ -28,7 +28,7 @@ FeatureCache open_features(const Captioner& captioner, const Examples& examples,
 std::int64_t feature_bytes(const Captioner& captioner, std::int64_t count);
 
 /// Features from a cache, which must outlive the function.
-FeatureFunction cached_features(const FeatureCache& cache);
+FeatureFunction cached_features(const FeatureCache& cache, Device device);
 /// Features by running the encoder as it is now.
 FeatureFunction encoded_features(const Captioner& captioner, const Examples& examples);
 

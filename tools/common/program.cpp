@@ -7,6 +7,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/check.h"
+#include "glimpse/kernels/cuda_runtime.h"
 #include "glimpse/kernels/parallel.h"
 
 namespace glimpse::tools {
@@ -44,9 +45,14 @@ void use_threads(int count) {
   if (count > 0) kernels::set_threads(count);
 }
 
-void check_device(const std::string& name) {
-  check(name == "cpu" || name == "cuda", "unknown device '{}'; there are cpu, cuda", name);
-  if (name == "cuda") check(cuda_built, "--device cuda: this build has no CUDA backend; use --device cpu");
+Device named_device(const std::string& name) {
+  if (name == "cpu") return Device::cpu;
+  check(name == "cuda", "unknown device '{}'; there are cpu, cuda", name);
+  if constexpr (cuda_built)
+    check(cuda::available(), "--device cuda: {}; use --device cpu", cuda::why_unavailable());
+  else
+    fail("--device cuda: this build has no CUDA backend; use --device cpu");
+  return Device::cuda;
 }
 
 std::string with_commas(std::int64_t number) {

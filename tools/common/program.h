@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "glimpse/engine/dtype.h"
+
 namespace glimpse::tools {
 
 /// Thrown to leave a program early with an exit code, after everything has been said.
@@ -22,8 +24,8 @@ int run_program(const std::string& name, const std::function<void()>& body);
 /// Uses `count` threads for all loops; 0: as many as the machine has cores (or OMP_NUM_THREADS says).
 void use_threads(int count);
 
-/// Throws Error unless `name` is a device that this build can use.
-void check_device(const std::string& name);
+/// "cpu" or "cuda". Throws Error for another name, and where this build or this machine has no such device.
+Device named_device(const std::string& name);
 
 /// "1,234,567".
 std::string with_commas(std::int64_t number);

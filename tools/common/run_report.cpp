@@ -76,9 +76,11 @@ void write_run_report(const RunFolder& folder, const Examples& examples, const F
   const Captioner captioner = load_captioner(folder.best());
   const Vocabulary vocabulary(captioner.words);
   const ImageList images = examples.split_or_fail("val");
-  const FeatureFunction features = cache != nullptr ? cached_features(*cache) : encoded_features(captioner, examples);
+  const FeatureFunction features =
+      cache != nullptr ? cached_features(*cache, captioner.device()) : encoded_features(captioner, examples);
   BeamOptions beam;
   beam.beam = report_beam;
+  beam.length_penalty = default_length_penalty;
   beam.max_length = captioner.config.validation.max_words + 1;
   const DecodedSplit decoded =
       decode_split(captioner.decoder, images, features, beam, captioner.config.validation.batch);

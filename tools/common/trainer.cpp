@@ -136,12 +136,14 @@ double Trainer::rate_factor() const {
 bool Trainer::step(const TrainingBatch& batch) {
   const double factor = rate_factor();
   decoder_optimizer_->set_learning_rate(config().training.learning_rate * factor);
-  Tensor features = batch.features;
+  const Device device = parts_.captioner.device();
+  Tensor features;
   if (encoder_optimizer_) {
     encoder_optimizer_->set_learning_rate(config().encoder.learning_rate * factor);
-    features = gather_rows(parts_.captioner.encoder.forward(batch.pixels), batch.pixel_index);
-  } else if (!features.defined()) {
-    fail("training: a frozen encoder without a feature cache");
+    features = gather_rows(parts_.captioner.encoder.forward(batch.pixels.to(device)), batch.pixel_index.to(device));
+  } else {
+    check(batch.features.defined(), "training: a frozen encoder without a feature cache");
+    features = batch.features.to(device);
   }
   const DecoderLoss loss = parts_.captioner.decoder.loss(features, batch.tokens, dropout_, loss_options(config()));
   loss.total.backward();
@@ -247,7 +249,7 @@ void Trainer::log_epoch(const Validation& v, double rate) {
                      {"skipped_steps", state_.skipped_steps},
                      {"captions_per_s", rounded(rate)},
                      {"validation_seconds", rounded(v.seconds)},
-                     {"peak_tensor_bytes", memory_stats().peak},
+                     {"peak_tensor_bytes", memory_stats(parts_.captioner.device()).peak},
                      {"seconds", rounded(seconds_before_ + watch_.seconds())}};
   log_->write(line.dump());
   parts_.progress.print(fmt::format(
@@ -259,8 +261,8 @@ void Trainer::log_epoch(const Validation& v, double rate) {
 }
 
 void Trainer::end_epoch() {
-  const FeatureFunction features =
-      parts_.cache != nullptr ? cached_features(*parts_.cache) : encoded_features(parts_.captioner, parts_.examples);
+  const FeatureFunction features = parts_.cache != nullptr ? cached_features(*parts_.cache, parts_.captioner.device())
+                                                           : encoded_features(parts_.captioner, parts_.examples);
   const auto watch = [&](std::int64_t done) {
     if (parts_.progress.due())
       parts_.progress.update(fmt::format("epoch {}/{}  validation {}/{}", state_.epoch + 1, config().training.epochs,

@@ -77,6 +77,7 @@ Preparation prepare(const RunRequest& request, Progress& progress) {
   p.captioner.emplace(make_captioner(p.config, p.vocabulary.words(), generator));
   if (p.config.decoder.output_bias == "log-frequency")
     p.captioner->decoder.set_output_bias(word_counts(p.vocabulary, train));
+  move_to(*p.captioner, named_device(p.config.training.device));
   if (!p.config.trains_encoder()) {
     p.captioner->encoder_source = hash_file(p.config.encoder.weights);
     p.feature_path = p.config.data.features.empty() ? request.folder + "/features.safetensors" : p.config.data.features;
@@ -157,9 +158,9 @@ void print_plan(Preparation& p, const std::string& folder, Progress& progress) {
                                                     : fmt::format(", and a mapped feature cache of {}",
                                                                   human_bytes(static_cast<double>(feature_bytes(
                                                                       m, std::ssize(p.examples.set().images)))))));
-  line("training",
-       fmt::format("recipe {}, {} epochs at most, batches of {} captions, {} threads, seed {}", p.config.recipe,
-                   p.config.training.epochs, p.config.training.batch, kernels::threads(), p.config.training.seed));
+  line("training", fmt::format("recipe {}, {} epochs at most, batches of {} captions, {}, {} threads, seed {}",
+                               p.config.recipe, p.config.training.epochs, p.config.training.batch,
+                               p.config.training.device, kernels::threads(), p.config.training.seed));
   line("run", folder);
 }
 

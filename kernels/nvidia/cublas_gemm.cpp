@@ -1,0 +1,86 @@
+// gemm on the device, by cuBLAS, which is loaded when the first product is asked for. cuBLAS stores matrices by
+// columns: a row-major C = op(A) op(B) is its C^T = op(B)^T op(A)^T, read from the same memory.
+
+#include <cublas_v2.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <type_traits>
+
+#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/gemm.h"
+#include "glimpse/kernels/nvidia/dynamic_library.h"
+
+#define GLIMPSE_QUOTED(x) #x
+#define GLIMPSE_TEXT(x) GLIMPSE_QUOTED(x)
+
+namespace glimpse::kernels {
+namespace {
+
+/// The functions that are used, by the names that cublas_v2.h gives them.
+struct Cublas {
+  DynamicLibrary library{"libcublas.so." GLIMPSE_TEXT(CUBLAS_VER_MAJOR), "libcublas.so"};
+  decltype(&cublasCreate_v2) create = library.symbol<decltype(create)>("cublasCreate_v2");
+  decltype(&cublasSetStream_v2) set_stream = library.symbol<decltype(set_stream)>("cublasSetStream_v2");
+  decltype(&cublasSetMathMode) set_math_mode = library.symbol<decltype(set_math_mode)>("cublasSetMathMode");
+  decltype(&cublasSgemm_v2_64) sgemm = library.symbol<decltype(sgemm)>("cublasSgemm_v2_64");
+  decltype(&cublasDgemm_v2_64) dgemm = library.symbol<decltype(dgemm)>("cublasDgemm_v2_64");
+  decltype(&cublasGetStatusString) status_string = library.symbol<decltype(status_string)>("cublasGetStatusString");
+};
+
+const Cublas& cublas() {
+  static const Cublas* const loaded = new Cublas;
+  return *loaded;
+}
+
+/// The handle of a stream. Its workspace belongs to that stream: with one handle a stream, results do not depend on
+/// what else runs. Handles live as long as the process, since streams may outlive every static object.
+cublasHandle_t handle_of(void* stream) {
+  static std::mutex mutex;
+  static auto& handles = *new std::map<void*, cublasHandle_t>;
+  std::lock_guard lock(mutex);
+  cublasHandle_t& handle = handles[stream];
+  if (!handle) {
+    cublasStatus_t status = cublas().create(&handle);
+    if (status == CUBLAS_STATUS_SUCCESS) status = cublas().set_stream(handle, static_cast<cudaStream_t>(stream));
+    check(status == CUBLAS_STATUS_SUCCESS, "gemm: cuBLAS does not start: {}", cublas().status_string(status));
+  }
+  return handle;
+}
+
+template <class T>
+cublasOperation_t operation(const Operand<T>& x) {
+  return x.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+}
+
+}  // namespace
+
+template <class T>
+void gemm(Cuda device, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta,
+          T* c, std::int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  const cublasHandle_t handle = handle_of(device.stream);
+  const bool tf32 = cuda::matmul_precision() == cuda::MatmulPrecision::tf32;
+  cublas().set_math_mode(handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
+  // With k = 0 there is nothing to read, but cuBLAS wants addresses and strides all the same.
+  const std::int64_t lda = std::max<std::int64_t>(a.stride, 1), ldb = std::max<std::int64_t>(b.stride, 1);
+  const auto multiply = [&](auto function) {
+    return function(handle, operation(b), operation(a), n, m, k, &alpha, b.data, ldb, a.data, lda, &beta, c, ldc);
+  };
+  cublasStatus_t status;
+  if constexpr (std::is_same_v<T, float>)
+    status = multiply(cublas().sgemm);
+  else
+    status = multiply(cublas().dgemm);
+  check(status == CUBLAS_STATUS_SUCCESS, "gemm: cuBLAS failed for m={} n={} k={}: {}", m, n, k,
+        cublas().status_string(status));
+}
+
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, float, Operand<float>, Operand<float>, float, float*,
+                   std::int64_t);
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, double, Operand<double>, Operand<double>, double,
+                   double*, std::int64_t);
+
+}  // namespace glimpse::kernels

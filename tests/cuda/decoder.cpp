@@ -1,0 +1,142 @@
+// The whole decoder on the device: losses, gradients, an optimiser's steps and beam search against the CPU's.
+
+#include "glimpse/models/decoder.h"
+
+#include "cuda_test.h"
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/optimizer.h"
+#include "glimpse/engine/words.h"
+#include "glimpse/models/beam.h"
+#include "op_case.h"
+
+using namespace glimpse;
+using namespace glimpse::test;
+
+namespace {
+
+constexpr std::int64_t vocabulary = 13, channels = 6, locations = 5;
+
+struct Variant {
+  const char* name;
+  AttentionKind kind;
+  Activation score;
+  bool vector_gate, deep_output, tanh_init;
+};
+const std::vector<Variant> variants = {
+    {"the paper's", AttentionKind::soft, Activation::tanh, false, true, true},
+    {"the tutorial's", AttentionKind::soft, Activation::relu, true, false, false},
+    {"without attention", AttentionKind::none, Activation::tanh, false, false, false},
+};
+
+Decoder make_decoder(const Variant& v, DType dtype, Device device) {
+  DecoderConfig config;
+  config.vocabulary = vocabulary;
+  config.channels = channels;
+  config.embedding = 7;
+  config.attention = 9;
+  config.hidden = 8;
+  config.kind = v.kind;
+  config.score_activation = v.score;
+  config.vector_gate = v.vector_gate;
+  config.deep_output = v.deep_output;
+  config.tanh_init = v.tanh_init;
+  config.dropout = 0.25;
+  Generator generator(5);
+  Decoder decoder(config, generator);
+  for (const NamedTensor& p : named_tensors(decoder)) fill_uniform(p.tensor, -0.6, 0.6, generator);
+  convert(decoder, dtype);
+  move_to(decoder, device);
+  return decoder;
+}
+
+Tensor make_features(std::int64_t images, DType dtype, Device device) {
+  Draw draw(3);
+  return draw.normal({images, locations, channels}).to(dtype).to(device);
+}
+
+const std::vector<std::vector<std::int32_t>> captions = {
+    {start_word, 5, 7, 5, 9, end_word}, {start_word, 4, end_word}, {start_word, 12, 6, 8, end_word}};
+
+/// Two training steps by Adam. Returns the losses, and the gradients of the second by name.
+std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v, bool stepwise, DType dtype,
+                                                               Device device) {
+  Decoder decoder = make_decoder(v, dtype, device);
+  const Tensor features = make_features(3, dtype, device).set_requires_grad();
+  const TokenBatch batch = make_token_batch(captions);
+  Adam adam(parameters(decoder), {.learning_rate = 0.01, .clip_value = 5});
+  LossOptions options;
+  options.label_smoothing = 0.1;
+  options.count_top5 = true;
+  Generator dropout(9);
+  std::vector<double> losses;
+  std::vector<NamedTensor> gradients;
+  for (int step = 0; step < 2; ++step) {
+    const DecoderLoss loss = stepwise ? decoder.loss_stepwise(features, batch, dropout, options)
+                                      : decoder.loss(features, batch, dropout, options);
+    losses.insert(losses.end(),
+                  {loss.total.item(), loss.cross_entropy, loss.attention_penalty, static_cast<double>(loss.top5_hits)});
+    loss.total.backward();
+    gradients.clear();
+    for (const NamedTensor& p : parameters(decoder)) gradients.push_back({p.name, p.tensor.grad().clone(), true});
+    gradients.push_back({"features", features.grad().clone(), true});
+    features.clear_grad();
+    adam.step();
+  }
+  for (const NamedTensor& p : parameters(decoder)) gradients.push_back({p.name + " after", p.tensor.clone(), true});
+  return {losses, gradients};
+}
+
+}  // namespace
+
+TEST_CASE("the decoder trains on the device as on the CPU") {
+  for (const Variant& v : variants) {
+    for (const bool stepwise : {false, true}) {
+      INFO(v.name << (stepwise ? ", word by word" : ", in one go"));
+      const auto [losses, gradients] = train(v, stepwise, DType::f64, Device::cpu);
+      const auto [found, found_gradients] = train(v, stepwise, DType::f64, Device::cuda);
+      CHECK(difference(from(losses), from(found), 0x1p-50, 64, 64) == "");
+      REQUIRE(found_gradients.size() == gradients.size());
+      for (std::size_t i = 0; i < gradients.size(); ++i) {
+        INFO(gradients[i].name);
+        // Adam divides by the root of a square: a gradient of 1e-9 with an error of 1e-16 moves by 1e-9 of a step.
+        CHECK(difference(gradients[i].tensor, found_gradients[i].tensor, 0x1p-50, 1 << 16, 1 << 16) == "");
+      }
+    }
+  }
+}
+
+TEST_CASE("in f32 the device's loss is the CPU's in f64, to rounding") {
+  for (const Variant& v : variants) {
+    INFO(v.name);
+    const auto [losses, gradients] = train(v, false, DType::f64, Device::cpu);
+    const auto [found, found_gradients] = train(v, false, DType::f32, Device::cuda);
+    CHECK(difference(from(losses), from(found), 0x1p-23, 64, 64) == "");
+  }
+}
+
+TEST_CASE("beam search on the device finds the CPU's captions") {
+  for (const Variant& v : variants) {
+    INFO(v.name);
+    const NoGrad no_grad;
+    BeamOptions options;
+    options.beam = 3;
+    options.n_best = 2;
+    options.max_length = 6;
+    options.keep_alphas = v.kind == AttentionKind::soft;
+    const auto search = [&](Device device) {
+      return beam_search(make_decoder(v, DType::f64, device), make_features(4, DType::f64, device), options);
+    };
+    const auto expected = search(Device::cpu), found = search(Device::cuda);
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      REQUIRE(found[i].size() == expected[i].size());
+      for (std::size_t k = 0; k < expected[i].size(); ++k) {
+        CHECK(found[i][k].words == expected[i][k].words);
+        CHECK(found[i][k].finished == expected[i][k].finished);
+        CHECK(std::abs(found[i][k].score - expected[i][k].score) < 1e-12);
+        if (!options.keep_alphas) continue;
+        CHECK(difference(expected[i][k].alphas.to(DType::f64), found[i][k].alphas.to(DType::f64), 0x1p-23, 4, 4) == "");
+      }
+    }
+  }
+}
