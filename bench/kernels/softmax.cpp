@@ -50,9 +50,11 @@ Subject backward(Device device, T, std::int64_t rows, std::int64_t n, const Rota
 
 void add_softmax(Suite& suite) {
   using Pair = std::pair<std::int64_t, std::int64_t>;
-  // Attention maps, words of a batch with a small and a large vocabulary.
-  const std::vector<Pair> shapes = suite.tiny() ? std::vector<Pair>{{3, 196}, {2, 1200}}
-                                                : std::vector<Pair>{{65536, 196}, {3020, 2541}, {3020, 9490}};
+  // Attention maps; words of a batch with a small and a large vocabulary, and with one whose rows can be read 16 bytes
+  // at a time.
+  const std::vector<Pair> shapes = suite.tiny()
+                                       ? std::vector<Pair>{{3, 196}, {2, 1200}}
+                                       : std::vector<Pair>{{65536, 196}, {3020, 2541}, {3020, 9490}, {3020, 9504}};
   const auto softmax = [](auto... a) { kernels::softmax_forward(a...); };
   const auto log_softmax = [](auto... a) { kernels::log_softmax_forward(a...); };
   const auto softmax_back = [](auto... a) { kernels::softmax_backward(a...); };

@@ -53,17 +53,4 @@ std::shared_ptr<void> allocate(Cpu, std::size_t bytes) {
   return {memory, std::free};
 }
 
-Suite all_kernels(bool tiny) {
-  Suite suite(tiny);
-  add_attention(suite);
-  add_recurrence(suite);
-  add_softmax(suite);
-  add_vocabulary(suite);
-  add_elementwise(suite);
-  add_layout(suite);
-  add_optimizer(suite);
-  add_gemm(suite);
-  return suite;
-}
-
 }  // namespace glimpse::bench
