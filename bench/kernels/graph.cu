@@ -1,3 +1,5 @@
+// Launches captured as a CUDA graph; no kernels of its own.
+
 #include "graph.h"
 
 #include <cuda_runtime.h>

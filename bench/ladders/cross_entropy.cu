@@ -1,5 +1,6 @@
 // Cross-entropy and its gradient, from stored log-probabilities to the shipped kernels.
 // Bytes: 3 N V 4 at least: the logits are read for the loss, and once more for the gradient, which is written.
+// Operations: about 20 an element.
 
 #include "glimpse/kernels/cross_entropy.h"
 

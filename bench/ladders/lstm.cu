@@ -1,5 +1,5 @@
 // The point-wise part of an LSTM step, from one kernel for each operation to the shipped one.
-// Bytes: 44 a unit at least: 4 gates and c in, 4 activated gates, c and h out, f32.
+// Bytes: 44 a unit at least: 4 gates and c in, 4 activated gates, c and h out, f32. Operations: about 60 a unit.
 
 #include "glimpse/kernels/lstm.h"
 
