@@ -17,51 +17,20 @@
 namespace glimpse::kernels {
 namespace {
 
-constexpr unsigned threads = 256;
-constexpr int channels_of_block = threads / warp_lanes;  // in the kernels with a warp per channel
-constexpr std::int64_t elements_of_chunk = 8192;
-
-/// A channel's elements, numbered image by image, and cut into chunks.
-struct Chunks {
-  std::int64_t channels, area, count, number;
-  explicit Chunks(const BatchNormShape& s)
-      : channels(s.c),
-        area(std::max<std::int64_t>(1, s.area)),
-        count(s.n * s.area),
-        number(std::max<std::int64_t>(1, ceil_div(count, elements_of_chunk))) {}
-
-  __device__ __forceinline__ std::int64_t size(std::int64_t chunk) const {
-    return min(count - chunk * elements_of_chunk, elements_of_chunk);
-  }
-  /// body(offset in x) for each element of a chunk, in the threads of a block. Divides once, and counts from there on.
-  template <class Body>
-  __device__ __forceinline__ void for_each(std::int64_t channel, std::int64_t chunk, Body body) const {
-    const std::int64_t first = chunk * elements_of_chunk + threadIdx.x;
-    const std::int64_t images_of_step = threads / area, places_of_step = threads - images_of_step * area;
-    std::int64_t image = first / area, place = first - image * area;
-    for (std::int64_t i = threadIdx.x; i < size(chunk); i += threads) {
-      body((image * channels + channel) * area + place);
-      image += images_of_step;
-      place += places_of_step;
-      if (place >= area) {
-        place -= area;
-        ++image;
-      }
-    }
-  }
-};
+constexpr unsigned threads = ChannelChunks::threads;
 
 /// sums, squares (c,chunks): of x, and of its distances from the chunk's mean. A block per chunk.
 template <class T>
-__global__ void __launch_bounds__(threads) sum_chunks_kernel(Chunks s, const T* x, double* sums, double* squares) {
+__global__ void __launch_bounds__(threads)
+    sum_chunks_kernel(ChannelChunks s, const T* x, double* sums, double* squares) {
   const std::int64_t channel = blockIdx.x / s.number, chunk = blockIdx.x % s.number;
   double sum = 0;
-  s.for_each(channel, chunk, [&](std::int64_t at) { sum += static_cast<double>(x[at]); });
+  s.for_each(channel, chunk, [&](ChannelChunks::Element e) { sum += static_cast<double>(x[e.at]); });
   sum = block_sum(sum);
   const double mean = sum / static_cast<double>(s.size(chunk));
   double square = 0;
-  s.for_each(channel, chunk, [&](std::int64_t at) {
-    const double distance = static_cast<double>(x[at]) - mean;
+  s.for_each(channel, chunk, [&](ChannelChunks::Element e) {
+    const double distance = static_cast<double>(x[e.at]) - mean;
     square += distance * distance;
   });
   square = block_sum(square);
@@ -72,14 +41,14 @@ __global__ void __launch_bounds__(threads) sum_chunks_kernel(Chunks s, const T* 
 
 /// sums, products (c,chunks): of dy, and of dy (x - mean).
 template <class T>
-__global__ void __launch_bounds__(threads)
-    sum_gradient_chunks_kernel(Chunks s, const T* x, const T* mean, const T* dy, double* sums, double* products) {
+__global__ void __launch_bounds__(threads) sum_gradient_chunks_kernel(ChannelChunks s, const T* x, const T* mean,
+                                                                      const T* dy, double* sums, double* products) {
   const std::int64_t channel = blockIdx.x / s.number, chunk = blockIdx.x % s.number;
   const double center = static_cast<double>(mean[channel]);
   double sum = 0, product = 0;
-  s.for_each(channel, chunk, [&](std::int64_t at) {
-    sum += static_cast<double>(dy[at]);
-    product += static_cast<double>(dy[at]) * (static_cast<double>(x[at]) - center);
+  s.for_each(channel, chunk, [&](ChannelChunks::Element e) {
+    sum += static_cast<double>(dy[e.at]);
+    product += static_cast<double>(dy[e.at]) * (static_cast<double>(x[e.at]) - center);
   });
   sum = block_sum(sum);
   product = block_sum(product);
@@ -88,24 +57,12 @@ __global__ void __launch_bounds__(threads)
   products[blockIdx.x] = product;
 }
 
-/// The channel of this warp, or one that is not there.
-__device__ __forceinline__ std::int64_t channel_of_warp() {
-  return static_cast<std::int64_t>(blockIdx.x) * channels_of_block + warp_index();
-}
-
-/// The sum of a channel's chunks, in all lanes of the warp.
-__device__ __forceinline__ double add_chunks(const Chunks& s, std::int64_t channel, const double* parts) {
-  double sum = 0;
-  for (std::int64_t i = lane_index(); i < s.number; i += warp_lanes) sum += parts[channel * s.number + i];
-  return warp_sum(sum);
-}
-
 template <class T>
 __global__ void __launch_bounds__(threads)
-    finish_statistics_kernel(Chunks s, const double* sums, const double* squares, T* mean, T* variance) {
-  const std::int64_t channel = channel_of_warp();
+    finish_statistics_kernel(ChannelChunks s, const double* sums, const double* squares, T* mean, T* variance) {
+  const std::int64_t channel = ChannelChunks::channel_of_warp();
   if (channel >= s.channels) return;
-  const double count = static_cast<double>(s.count), center = add_chunks(s, channel, sums) / count;
+  const double count = static_cast<double>(s.count), center = s.add(channel, sums) / count;
   double square = 0;
   for (std::int64_t i = lane_index(); i < s.number; i += warp_lanes) {
     const double size = static_cast<double>(s.size(i)), distance = sums[channel * s.number + i] / size - center;
@@ -125,11 +82,11 @@ struct Slopes {
 
 template <class T>
 __global__ void __launch_bounds__(threads)
-    finish_gradients_kernel(Chunks s, double eps, const double* sums, const double* products, const T* variance,
+    finish_gradients_kernel(ChannelChunks s, double eps, const double* sums, const double* products, const T* variance,
                             const T* weight, T* dweight, T* dbias, Slopes<T> slopes) {
-  const std::int64_t channel = channel_of_warp();
+  const std::int64_t channel = ChannelChunks::channel_of_warp();
   if (channel >= s.channels) return;
-  const double sum = add_chunks(s, channel, sums), product = add_chunks(s, channel, products);
+  const double sum = s.add(channel, sums), product = s.add(channel, products);
   if (lane_index() != 0) return;
   const double count = static_cast<double>(s.count);
   const double scale = 1 / sqrt(static_cast<double>(variance[channel]) + eps);
@@ -226,14 +183,14 @@ void launch_backward(Cuda device, const BatchNormShape& s, const T* x, const T* 
 template <class T>
 void launch_gradients(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
                       const T* weight, const T* dy, T* dweight, T* dbias, Slopes<T> slopes) {
-  const Chunks chunks(s);
-  const std::int64_t blocks = s.c * chunks.number;
+  const ChannelChunks chunks(s.n, s.c, s.area);
+  const std::int64_t blocks = chunks.blocks();
   const cuda::Scratch<double> parts(2 * blocks, device.stream, "the sums of batch_norm_backward");
   double *sums = parts.data(), *products = sums + blocks;
   launch(device, {"batch_norm_backward", sizes_of(s), grid_size(blocks), threads}, sum_gradient_chunks_kernel<T>,
          chunks, x, mean, dy, sums, products);
-  launch(device, {"batch_norm_backward", sizes_of(s), grid_size(ceil_div(s.c, channels_of_block)), threads},
-         finish_gradients_kernel<T>, chunks, eps, sums, products, variance, weight, dweight, dbias, slopes);
+  launch(device, {"batch_norm_backward", sizes_of(s), chunks.grid_of_warps(), threads}, finish_gradients_kernel<T>,
+         chunks, eps, sums, products, variance, weight, dweight, dbias, slopes);
 }
 
 template <class T>
@@ -247,14 +204,14 @@ void launch_scale(Cuda device, const BatchNormShape& s, double eps, const T* var
 template <class T>
 void batch_norm_statistics(Cuda device, const BatchNormShape& s, const T* x, T* mean, T* variance) {
   if (s.c == 0) return;
-  const Chunks chunks(s);
-  const std::int64_t blocks = s.c * chunks.number;
+  const ChannelChunks chunks(s.n, s.c, s.area);
+  const std::int64_t blocks = chunks.blocks();
   const cuda::Scratch<double> parts(2 * blocks, device.stream, "the sums of batch_norm_statistics");
   double *sums = parts.data(), *squares = sums + blocks;
   launch(device, {"batch_norm_statistics", sizes_of(s), grid_size(blocks), threads}, sum_chunks_kernel<T>, chunks, x,
          sums, squares);
-  launch(device, {"batch_norm_statistics", sizes_of(s), grid_size(ceil_div(s.c, channels_of_block)), threads},
-         finish_statistics_kernel<T>, chunks, sums, squares, mean, variance);
+  launch(device, {"batch_norm_statistics", sizes_of(s), chunks.grid_of_warps(), threads}, finish_statistics_kernel<T>,
+         chunks, sums, squares, mean, variance);
 }
 
 template <class T>

@@ -13,11 +13,6 @@ namespace {
 
 using Shape = ConvolutionShape;
 
-bool depthwise(const Shape& s) { return s.groups == s.c && s.o == s.c && s.groups > 1; }
-
-/// With these, the matrix of patches is the image itself.
-bool pointwise(const Shape& s) { return s.kh == 1 && s.kw == 1 && s.stride == 1 && s.padding == 0; }
-
 /// Sizes of the product of one group: weight (rows,depth) times patches (depth,cells).
 struct Product {
   std::int64_t rows, depth, cells, group_input;
@@ -138,47 +133,47 @@ void depthwise_backward_weight(const Shape& s, const T* x, const T* dy, T* dweig
 
 template <class T>
 void convolution_forward_own(Cpu, const Shape& s, const T* x, const T* weight, const T* bias, T* y) {
-  if (depthwise(s)) return depthwise_forward(s, x, weight, bias, y);
+  if (s.depthwise()) return depthwise_forward(s, x, weight, bias, y);
   const Product p(s);
-  std::vector<T> patches(static_cast<std::size_t>(pointwise(s) ? 0 : p.depth * p.cells));
+  std::vector<T> patches(static_cast<std::size_t>(s.pointwise() ? 0 : p.depth * p.cells));
   for (std::int64_t i = 0; i < s.n; ++i)
     for (std::int64_t g = 0; g < s.groups; ++g) {
       const T* image = x + (i * s.groups + g) * p.group_input;
       T* to = y + (i * s.groups + g) * p.rows * p.cells;
-      if (!pointwise(s)) image_to_patches(s, image, patches.data());
+      if (!s.pointwise()) image_to_patches(s, image, patches.data());
       for (std::int64_t o = 0; bias && o < p.rows; ++o) std::fill_n(to + o * p.cells, p.cells, bias[g * p.rows + o]);
       gemm(Cpu{}, p.rows, p.cells, p.depth, T(1), Operand<T>{weight + g * p.rows * p.depth, p.depth},
-           Operand<T>{pointwise(s) ? image : patches.data(), p.cells}, T(bias ? 1 : 0), to, p.cells);
+           Operand<T>{s.pointwise() ? image : patches.data(), p.cells}, T(bias ? 1 : 0), to, p.cells);
     }
 }
 
 template <class T>
 void convolution_backward_input_own(Cpu, const Shape& s, const T* dy, const T* weight, T* dx) {
-  if (depthwise(s)) return depthwise_backward_input(s, dy, weight, dx);
+  if (s.depthwise()) return depthwise_backward_input(s, dy, weight, dx);
   const Product p(s);
-  std::vector<T> patches(static_cast<std::size_t>(pointwise(s) ? 0 : p.depth * p.cells));
+  std::vector<T> patches(static_cast<std::size_t>(s.pointwise() ? 0 : p.depth * p.cells));
   for (std::int64_t i = 0; i < s.n; ++i)
     for (std::int64_t g = 0; g < s.groups; ++g) {
       T* image = dx + (i * s.groups + g) * p.group_input;
       gemm(Cpu{}, p.depth, p.cells, p.rows, T(1), Operand<T>{weight + g * p.rows * p.depth, p.depth, true},
-           Operand<T>{dy + (i * s.groups + g) * p.rows * p.cells, p.cells}, T(0), pointwise(s) ? image : patches.data(),
-           p.cells);
-      if (!pointwise(s)) patches_to_image(s, patches.data(), image);
+           Operand<T>{dy + (i * s.groups + g) * p.rows * p.cells, p.cells}, T(0),
+           s.pointwise() ? image : patches.data(), p.cells);
+      if (!s.pointwise()) patches_to_image(s, patches.data(), image);
     }
 }
 
 template <class T>
 void convolution_backward_weight_own(Cpu, const Shape& s, const T* x, const T* dy, T* dweight) {
-  if (depthwise(s)) return depthwise_backward_weight(s, x, dy, dweight);
+  if (s.depthwise()) return depthwise_backward_weight(s, x, dy, dweight);
   const Product p(s);
-  std::vector<T> patches(static_cast<std::size_t>(pointwise(s) ? 0 : p.depth * p.cells));
+  std::vector<T> patches(static_cast<std::size_t>(s.pointwise() ? 0 : p.depth * p.cells));
   std::fill_n(dweight, s.o * p.depth, T(0));
   for (std::int64_t i = 0; i < s.n; ++i)
     for (std::int64_t g = 0; g < s.groups; ++g) {
       const T* image = x + (i * s.groups + g) * p.group_input;
-      if (!pointwise(s)) image_to_patches(s, image, patches.data());
+      if (!s.pointwise()) image_to_patches(s, image, patches.data());
       gemm(Cpu{}, p.rows, p.depth, p.cells, T(1), Operand<T>{dy + (i * s.groups + g) * p.rows * p.cells, p.cells},
-           Operand<T>{pointwise(s) ? image : patches.data(), p.cells, true}, T(1), dweight + g * p.rows * p.depth,
+           Operand<T>{s.pointwise() ? image : patches.data(), p.cells, true}, T(1), dweight + g * p.rows * p.depth,
            p.depth);
     }
 }

@@ -1,8 +1,9 @@
 #pragma once
 // 2-d convolution (cross-correlation, as in every framework) and its gradients. On the CPU in f32 by oneDNN where it is
-// built in; else, and in f64, by Glimpse's own kernels: direct loops for depthwise convolutions, im2col and a matrix
-// product for all others.
+// built in, on the GPU by cuDNN where it is installed; else by Glimpse's own kernels: direct ones for depthwise
+// convolutions, im2col and a matrix product for all others.
 
+#include <compare>
 #include <cstdint>
 
 #include "glimpse/kernels/device.h"
@@ -16,29 +17,47 @@ struct ConvolutionShape {
 
   std::int64_t out_h() const { return (h + 2 * padding - dilation * (kh - 1) - 1) / stride + 1; }
   std::int64_t out_w() const { return (w + 2 * padding - dilation * (kw - 1) - 1) / stride + 1; }
-  bool operator==(const ConvolutionShape&) const = default;
+  /// One kernel of its own for each channel.
+  bool depthwise() const { return groups == c && o == c && groups > 1; }
+  /// The matrix of the patches that the kernel meets is the image itself.
+  bool pointwise() const { return kh == 1 && kw == 1 && stride == 1 && padding == 0; }
+  auto operator<=>(const ConvolutionShape&) const = default;
 };
 
 /// y[n,o,i,j] = bias[o] + sum over c,k,l of weight[o,c,k,l] x[n,c, i stride - padding + k dilation, j ... + l
 /// dilation], x counting as 0 outside. bias may be null.
 template <class T>
 void convolution_forward(Cpu, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
+template <class T>
+void convolution_forward(Cuda, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
 /// dx from dy (n,o,out_h,out_w).
 template <class T>
 void convolution_backward_input(Cpu, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
+template <class T>
+void convolution_backward_input(Cuda, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
 /// dweight, summed over the images.
 template <class T>
 void convolution_backward_weight(Cpu, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
+template <class T>
+void convolution_backward_weight(Cuda, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
 /// dbias[o] = sum of dy over images and positions, in double.
 template <class T>
 void convolution_backward_bias(Cpu, const ConvolutionShape& shape, const T* dy, T* dbias);
+template <class T>
+void convolution_backward_bias(Cuda, const ConvolutionShape& shape, const T* dy, T* dbias);
 
-/// Glimpse's own kernels, also where oneDNN is built in.
+/// Glimpse's own kernels, whatever else there is.
 template <class T>
 void convolution_forward_own(Cpu, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
 template <class T>
+void convolution_forward_own(Cuda, const ConvolutionShape& shape, const T* x, const T* weight, const T* bias, T* y);
+template <class T>
 void convolution_backward_input_own(Cpu, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
 template <class T>
+void convolution_backward_input_own(Cuda, const ConvolutionShape& shape, const T* dy, const T* weight, T* dx);
+template <class T>
 void convolution_backward_weight_own(Cpu, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
+template <class T>
+void convolution_backward_weight_own(Cuda, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
 
 }  // namespace glimpse::kernels
