@@ -133,10 +133,11 @@ TEST_CASE("structure: the library's own headers are included by their full name"
         }) == "");
 }
 
-TEST_CASE("structure: CUDA's headers appear in .cu files and in what only they include") {
+TEST_CASE("structure: CUDA's headers appear in .cu files, in what only they include, and where its libraries are met") {
   const std::vector<std::string> cuda = {"cuda", "cublas", "cudnn", "nccl", "nv", "cooperative_groups", "mma.h"};
   CHECK(violations([&](const Source& source) -> std::string {
           if (source.extension == ".cu" || source.extension == ".cuh") return "";
+          if (source.path.starts_with("kernels/nvidia/") && !is_public(source)) return "";
           for (const std::string& include : source.includes)
             if (starts_with_any(include, cuda) && !stands_beside(source, include)) return "includes " + include;
           return "";
@@ -161,8 +162,9 @@ TEST_CASE("structure: outside libraries stay out of public headers") {
 
 TEST_CASE("structure: each outside library is met in one place") {
   const std::map<std::string, std::vector<std::string>> places = {
-      {"oneapi/", {"kernels/onednn"}},     {"dnnl", {"kernels/onednn"}},   {"stb", {"data/"}},
-      {"omp.h", {"kernels/parallel.cpp"}}, {"CLI/", {"tools/", "bench/"}}, {"catch2/", {"tests/catch.h"}}};
+      {"oneapi/", {"kernels/onednn"}},       {"dnnl", {"kernels/onednn"}},       {"stb", {"data/"}},
+      {"omp.h", {"kernels/parallel.cpp"}},   {"CLI/", {"tools/", "bench/"}},     {"catch2/", {"tests/catch.h"}},
+      {"cublas", {"kernels/nvidia/cublas"}}, {"cudnn", {"kernels/nvidia/cudnn"}}};
   CHECK(violations([&](const Source& source) -> std::string {
           for (const std::string& include : source.includes)
             for (const auto& [start, where] : places)
@@ -183,6 +185,18 @@ TEST_CASE("structure: a file is read in one sitting") {
           const std::ptrdiff_t most = source.folder == "tests" ? 500 : 450;
           const std::ptrdiff_t lines = std::count(source.text.begin(), source.text.end(), '\n');
           return lines <= most ? "" : "has " + std::to_string(lines) + " lines; more than " + std::to_string(most);
+        }) == "");
+}
+
+TEST_CASE("structure: each file of CUDA kernels begins with what they do, their bytes and their operations") {
+  const std::regex work("[Oo]peration|[Aa]rithmetic");
+  CHECK(violations([&](const Source& source) -> std::string {
+          if (source.extension != ".cu") return "";
+          const std::string opening = source.text.substr(0, source.text.find("\n#include"));
+          if (!opening.starts_with("// ")) return "has no opening comment";
+          if (source.text.find("__global__") == std::string::npos) return "";
+          if (opening.find("Bytes") == std::string::npos) return "does not say what its kernels read and write";
+          return std::regex_search(opening, work) ? "" : "does not say what its kernels compute";
         }) == "");
 }
 
