@@ -6,7 +6,8 @@
 // logits; an ignored row is written as zeros without being read.
 //
 // Bytes: forward N V sizeof(T), backward 2 N V sizeof(T). Operations: about 10 per element with one exponential, so
-// memory is the limit.
+// memory is the limit. Rows are vocabularies, thousands of words long: a block of 256 has enough loads under way for
+// one, and there are more rows (the words of a batch) than fit the GPU at once.
 
 #include "glimpse/kernels/cross_entropy.h"
 

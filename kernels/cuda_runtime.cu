@@ -1,3 +1,7 @@
+// The only file that speaks to the CUDA runtime: which device there is and why none, memory from its stream-ordered
+// pool with counters, streams and events, copies, and errors in words. No kernels. Under g++ the same code meets the
+// emulated device (emulator/runtime.h).
+
 #include "glimpse/kernels/cuda_runtime.h"
 
 #include <atomic>

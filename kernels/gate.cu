@@ -1,8 +1,9 @@
 // The gate of the context: a sigmoid and a product, forward and backward. A block per query: the gate is either one
 // number of the row or one of each channel, and its gradient then a sum over the row or not.
 //
-// Bytes: forward 2 Q D sizeof(T) and 3 Q D sizeof(T) with a gate for each channel; backward 3 and 5. A few operations
-// an element, so memory is the limit, and at the batches of a recurrence the time of a launch.
+// Bytes: forward 2 Q D sizeof(T), and 4 Q D sizeof(T) with a gate for each channel; backward 3 and 5. Operations: a few
+// an element, so memory is the limit, and at the batches of a recurrence the time of a launch: hence one launch for the
+// gate's activation, the product and the sum.
 
 #include "glimpse/kernels/attention.h"
 #include "glimpse/kernels/device_helpers.cuh"

@@ -6,7 +6,8 @@
 // With k a few, each search costs a fraction of the reading of the row.
 //
 // Bytes: rows V sizeof(T) read, rows k 12 written. Operations: about 10 an element and one exponential, and 2 k for the
-// searches. rank_of_target: one pass, a comparison an element.
+// searches. A block per row, since there are few rows, one for each beam, and they are long. rank_of_target: one pass,
+// rows V sizeof(T) read, a comparison an element.
 
 #include "glimpse/kernels/topk.h"
 
