@@ -6,44 +6,24 @@
 #include <exception>
 #include <optional>
 #include <type_traits>
+#include <variant>
 
 #include "glimpse/engine/autograd.h"
+#include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/kernels/check.h"
 #include "glimpse/kernels/onednn.h"
 #include "glimpse/kernels/onednn_inference.h"
 #include "glimpse/kernels/parallel.h"
+#include "glimpse/models/frozen_encoder_cuda.h"
 #include "glimpse/models/inference_plan.h"
 
 namespace glimpse {
 namespace {
 
-constexpr std::int64_t alignment = 64;
-
-std::int64_t rounded(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-/// Offsets in bytes of all buffers in one arena, such that no two that are alive at the same step overlap; the last
-/// number is the arena's size.
-std::vector<std::int64_t> lay_out(const std::vector<InferenceBuffer>& buffers, std::int64_t block) {
-  std::vector<std::int64_t> offsets(buffers.size() + 1, 0), sizes;
-  for (const InferenceBuffer& b : buffers) {
-    const std::int64_t channels = rounded(b.shape.channels, block);
-    sizes.push_back(rounded(channels * b.shape.height * b.shape.width * 4, alignment));
-  }
-  for (std::size_t i = 0; i < buffers.size(); ++i) {
-    std::vector<std::size_t> alive;  // earlier ones in the way, by offset
-    for (std::size_t j = 0; j < i; ++j)
-      if (buffers[j].begin <= buffers[i].end && buffers[i].begin <= buffers[j].end) alive.push_back(j);
-    std::sort(alive.begin(), alive.end(), [&](std::size_t a, std::size_t b) { return offsets[a] < offsets[b]; });
-    for (const std::size_t j : alive)
-      if (offsets[i] + sizes[i] > offsets[j]) offsets[i] = std::max(offsets[i], offsets[j] + sizes[j]);
-    offsets.back() = std::max(offsets.back(), offsets[i] + sizes[i]);
-  }
-  return offsets;
-}
-
 std::vector<float> padded(std::vector<float> values, std::int64_t block) {
-  values.resize(static_cast<std::size_t>(rounded(static_cast<std::int64_t>(values.size()), block)), 0.0f);
+  const auto lanes = static_cast<std::size_t>(block);
+  values.resize((values.size() + lanes - 1) / lanes * lanes, 0.0f);
   return values;
 }
 
@@ -182,13 +162,39 @@ class NetworkRunner {
   Network network_;
 };
 
+/// Stands where a build without CUDA has no CudaPlanRunner.
+class NoCuda {
+ public:
+  explicit NoCuda(const Network&) { detail::no_cuda(); }
+  Tensor run(const Tensor&) { detail::no_cuda(); }
+};
+
+using CpuRunner = std::conditional_t<kernels::onednn_built, PlanRunner, NetworkRunner>;
+using CudaRunner = std::conditional_t<cuda_built, CudaPlanRunner, NoCuda>;
+using Runner = std::variant<CpuRunner, CudaRunner>;
+
+/// Where the weights are.
+Device device_of(const Network& network) {
+  for (const Layer& layer : network.layers)
+    if (const auto* convolution = std::get_if<ConvolutionLayer>(&layer.kind))
+      return convolution->module.weight.device();
+  return Device::cpu;
+}
+
+Runner make_runner(Device device, const Network& network) {
+  if (device == Device::cuda) return Runner(std::in_place_type<CudaRunner>, network);
+  return Runner(std::in_place_type<CpuRunner>, network);
+}
+
 }  // namespace
 
 struct FrozenEncoder::Plan {
-  std::conditional_t<kernels::onednn_built, PlanRunner, NetworkRunner> runner;
+  Device device;
+  Runner runner;
   FeatureShape image;
 
-  explicit Plan(const Network& network) : runner(network), image(network.layers[0].shape) {}
+  explicit Plan(const Network& network)
+      : device(device_of(network)), runner(make_runner(device, network)), image(network.layers[0].shape) {}
 };
 
 FrozenEncoder::FrozenEncoder(const Encoder& encoder) : plan_(new Plan(encoder.network())) {}
@@ -202,7 +208,8 @@ Tensor FrozenEncoder::operator()(const Tensor& images) const {
   check(images.defined() && images.shape() == expected && images.dtype() == DType::f32,
         "frozen encoder: images are {}; (N,{},{},{}) f32 is needed",
         images.defined() ? images.shape().str() : "undefined", in.channels, in.height, in.width);
-  return plan_->runner.run(images);
+  const Tensor here = images.detach().to(plan_->device);
+  return std::visit([&](auto& runner) { return runner.run(here); }, plan_->runner);
 }
 
 }  // namespace glimpse

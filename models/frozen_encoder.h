@@ -8,9 +8,10 @@
 namespace glimpse {
 
 /// A plan for inference, made once from an encoder: batch norms are folded into convolutions, activations and sums are
-/// done where the convolution writes its result, joined channels are written in place, and every thread takes whole
-/// images through the network, so that intermediate results stay in its cache. Equals Encoder::forward to rounding.
-/// Needs oneDNN; in a build without it, it runs Encoder::forward. The weights are copied: later changes do not show.
+/// done where the convolution writes its result, and joined channels are written in place. Equals Encoder::forward to
+/// rounding. It runs where the encoder's weights are. On the CPU every thread takes whole images through the network,
+/// so that intermediate results stay in its cache; this needs oneDNN, and a build without it runs Encoder::forward. On
+/// a GPU all images of a batch take each step together. The weights are copied: later changes do not show.
 class FrozenEncoder {
  public:
   explicit FrozenEncoder(const Encoder& encoder);
@@ -18,7 +19,7 @@ class FrozenEncoder {
   FrozenEncoder(FrozenEncoder&&) noexcept;
   FrozenEncoder& operator=(FrozenEncoder&&) noexcept;
 
-  /// images (N,3,S,S) f32 -> features (N,L,D) f32. One call at a time.
+  /// images (N,3,S,S) f32, on any device -> features (N,L,D) f32, where the encoder's weights are. One call at a time.
   Tensor operator()(const Tensor& images) const;
 
  private:

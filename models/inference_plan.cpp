@@ -15,14 +15,16 @@ kernels::Bounds bounds_of(const ReluLayer& relu) {
   return {0.0f, relu.capped ? 6.0f : std::numeric_limits<float>::infinity()};
 }
 
+/// Of a tensor on any device.
+std::vector<double> values_of(const Tensor& x) { return x.to(Device::cpu).to_vector<double>(); }
+
 /// Scale and shift per channel that equal a batch norm.
 struct Affine {
   std::vector<double> scale, shift;
   explicit Affine(const BatchNorm2d& norm) {
     constexpr double eps = 1e-5;
-    const auto weight = norm.weight.to_vector<double>(), bias = norm.bias.to_vector<double>();
-    const auto mean = norm.state.running_mean.to_vector<double>(),
-               variance = norm.state.running_var.to_vector<double>();
+    const auto weight = values_of(norm.weight), bias = values_of(norm.bias);
+    const auto mean = values_of(norm.state.running_mean), variance = values_of(norm.state.running_var);
     for (std::size_t c = 0; c < weight.size(); ++c) {
       scale.push_back(weight[c] / std::sqrt(variance[c] + eps));
       shift.push_back(bias[c] - mean[c] * scale[c]);
@@ -170,6 +172,7 @@ class Planner {
       first += layer(input).shape.channels;
       if (place(input).buffer == wanted.buffer && place(input).first == wanted.first) continue;
       InferenceStep s;
+      s.bounds = unbounded;
       s.in = s.out = layer(input).shape;
       s.x = source(input);
       s.y = wanted;
@@ -184,8 +187,8 @@ class Planner {
     s.shape = {
         1,        s.in.channels, s.in.height, s.in.width, convolution.out, convolution.kernel, convolution.kernel,
         o.stride, o.padding,     o.dilation,  o.groups};
-    auto weight = convolution.module.weight.to_vector<double>();
-    auto bias = convolution.with_bias ? convolution.module.bias.to_vector<double>()
+    auto weight = values_of(convolution.module.weight);
+    auto bias = convolution.with_bias ? values_of(convolution.module.bias)
                                       : std::vector<double>(static_cast<std::size_t>(convolution.out), 0.0);
     int end = i;
     if (const auto* norm = next<BatchNormLayer>(end)) {
@@ -226,7 +229,29 @@ class Planner {
   InferencePlan plan_;
 };
 
+constexpr std::int64_t alignment = 64;
+
+std::int64_t rounded(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
 }  // namespace
+
+std::vector<std::int64_t> lay_out(const std::vector<InferenceBuffer>& buffers, std::int64_t block) {
+  std::vector<std::int64_t> offsets(buffers.size() + 1, 0), sizes;
+  for (const InferenceBuffer& b : buffers) {
+    const std::int64_t channels = rounded(b.shape.channels, block);
+    sizes.push_back(rounded(channels * b.shape.height * b.shape.width * 4, alignment));
+  }
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    std::vector<std::size_t> alive;  // earlier ones in the way, by offset
+    for (std::size_t j = 0; j < i; ++j)
+      if (buffers[j].begin <= buffers[i].end && buffers[i].begin <= buffers[j].end) alive.push_back(j);
+    std::sort(alive.begin(), alive.end(), [&](std::size_t a, std::size_t b) { return offsets[a] < offsets[b]; });
+    for (const std::size_t j : alive)
+      if (offsets[i] + sizes[i] > offsets[j]) offsets[i] = std::max(offsets[i], offsets[j] + sizes[j]);
+    offsets.back() = std::max(offsets.back(), offsets[i] + sizes[i]);
+  }
+  return offsets;
+}
 
 InferencePlan plan_inference(const Network& network, std::int64_t block) { return Planner(network, block).run(); }
 

@@ -23,7 +23,7 @@ struct InferenceStep {
   Kind kind = Kind::copy;
   Place x, x2, y;
   FeatureShape in, out;
-  kernels::Bounds bounds{};           ///< applied to convolution, affine and add
+  kernels::Bounds bounds{};           ///< applied to convolution, affine and add; copies have none
   kernels::ConvolutionShape shape{};  ///< of a convolution of one image
   std::vector<float> weight;          ///< of a convolution (o,c/groups,kh,kw); of affine, the scale
   std::vector<float> bias;            ///< of a convolution; of affine, the shift
@@ -48,5 +48,9 @@ struct InferencePlan {
 /// shortcut that follow them, and places what is joined later side by side from the start (where its first channel is a
 /// multiple of `block`). The network's weights are copied.
 InferencePlan plan_inference(const Network& network, std::int64_t block);
+
+/// Offsets in bytes of all buffers of one image in one arena, such that no two that are alive at the same step overlap;
+/// the last number is the arena's size. All are multiples of 64.
+std::vector<std::int64_t> lay_out(const std::vector<InferenceBuffer>& buffers, std::int64_t block);
 
 }  // namespace glimpse

@@ -1,0 +1,89 @@
+// The inference plan on the device against the network on the CPU.
+#include "glimpse/models/frozen_encoder.h"
+
+#include "cuda_test.h"
+#include "encoder_numbers.h"
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/module.h"
+
+using namespace glimpse;
+using namespace glimpse::test;
+
+namespace {
+
+/// An encoder whose weights are drawn by formula.
+Encoder filled(Network network, std::int64_t size) {
+  Generator generator(1);
+  network.allocate(generator);
+  EncoderOptions options;
+  options.name = "test";
+  options.size = static_cast<int>(size);
+  Encoder encoder(options, std::move(network), {});
+  for (const NamedTensor& t : named_tensors(encoder)) fill_by_formula(t.name, t.tensor);
+  return encoder;
+}
+
+void check_encoder(Encoder encoder, std::int64_t images_count) {
+  const NoGrad no_grad;
+  const Tensor images = images_by_formula(images_count, encoder.options().size);
+  const Tensor truth = encoder.forward(images);
+  move_to(encoder, Device::cuda);
+  const FrozenEncoder frozen(encoder);
+  const std::vector<float> got = repeated<float>(encoder.options().name, [&] {
+    const Tensor features = frozen(images);
+    CHECK(features.device() == Device::cuda);
+    CHECK(features.shape() == truth.shape());
+    return features.to(Device::cpu).to_vector<float>();
+  });
+  const std::vector<float> expected = truth.to_vector<float>();
+  CHECK(relative_error(got.data(), expected.data(), truth.numel()) < 1e-5);
+  const Tensor few = frozen(images.rows(0, 1).to(Device::cuda));
+  CHECK(relative_error(few.to(Device::cpu), truth.rows(0, 1)) < 1e-5);
+  CHECK(frozen(images.rows(0, 0)).shape() == Shape{0, encoder.locations(), encoder.channels()});
+}
+
+/// Joined channels made in place and copied, pools that read and write slices, a shortcut that is added by a
+/// convolution and one that has to be added afterwards, activations of all kinds.
+Network every_step() {
+  NetworkBuilder b(18, 0);
+  b.begin_stage("all");
+  int x = b.relu6(b.batch_norm("n0", b.convolution("c0", b.image(), 6, 3, same_size(3), true)));
+  const int pooled = b.max_pool(x, {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true});
+  const int left = b.avg_pool(x, {.kernel = 2, .stride = 2});
+  x = b.avg_pool(b.concat(left, b.relu(b.convolution("c1", left, 5, 1, same_size(1)))), {.kernel = 3, .stride = 2});
+  const int grouped = b.convolution("c2", pooled, 6, 3, {.stride = 2, .padding = 0, .groups = 3}, true);
+  const int depthwise = b.relu6(b.convolution("c3", grouped, 6, 3, same_size(3, 1, 1, 6), true));
+  const int sum = b.relu(b.add(b.convolution("c4", depthwise, 6, 1, same_size(1)), grouped));
+  const int joined = b.concat(x, b.max_pool(sum, {.kernel = 3, .stride = 1, .padding = 1}));
+  const int again = b.relu(b.batch_norm("n1", joined));
+  const int twice = b.add(b.relu(again), again);
+  b.convolution("c5", b.concat(twice, joined), 7, 2, {.stride = 1, .padding = 1, .dilation = 2});
+  return b.finish("all");
+}
+
+Network to_one_cell() {
+  NetworkBuilder b(9, 0);
+  b.begin_stage("all");
+  const int x = b.relu(b.convolution("c0", b.image(), 5, 3, same_size(3, 2), true));
+  b.global_average(b.concat(x, b.batch_norm("n0", x)));
+  return b.finish("all");
+}
+
+}  // namespace
+
+TEST_CASE("a frozen encoder on the device: every kind of step") {
+  check_encoder(filled(every_step(), 18), 3);
+  check_encoder(filled(to_one_cell(), 9), 2);
+}
+
+TEST_CASE("a frozen encoder on the device: whole families") {
+  for (const char* name : {"scratch", "resnet18", "squeezenet1_1", "mobilenet_v2", "densenet121"}) {
+    INFO(name);
+    check_encoder(encoder_by_formula({.name = name, .size = 32}), 2);
+  }
+}
+
+TEST_CASE("a frozen encoder on the device takes large batches in parts") {
+  Encoder encoder = encoder_by_formula({.name = "scratch", .stage = "block1", .size = 4});
+  check_encoder(std::move(encoder), 65);
+}
