@@ -35,6 +35,21 @@ if(GLIMPSE_CUDA_FOUND)
   set_tests_properties("nvcc: all kernels compile without warnings and spills" PROPERTIES LABELS nvcc TIMEOUT 900)
 endif()
 
+# The programs on the pretended GPU, for test_emulated_programs.
+if(GLIMPSE_TOOLS)
+  find_package(CLI11 REQUIRED)
+  file(GLOB common_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/common/*.cpp)
+  add_library(emulated_tools_common STATIC ${common_sources})
+  target_link_libraries(emulated_tools_common PUBLIC CLI11::CLI11 glimpse_emulated glimpse_flags fmt::fmt
+    nlohmann_json::nlohmann_json)
+  foreach(tool train_flickr evaluate)
+    add_executable(emulated_${tool} ${PROJECT_SOURCE_DIR}/tools/${tool}.cpp)
+    target_link_libraries(emulated_${tool} PRIVATE emulated_tools_common)
+    set_target_properties(emulated_${tool} PROPERTIES CXX_EXTENSIONS OFF OUTPUT_NAME ${tool}
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/emulated)
+  endforeach()
+endif()
+
 # The kernels under ThreadSanitizer. The emulator itself is compiled without it: how its threads wait must not look like an
 # ordering that CUDA promises. Another sanitizer excludes this one.
 if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -1,0 +1,90 @@
+// The programs with --device cuda, on the emulator: what they train and write is what the CPU trains and writes.
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "catch.h"
+#include "program.h"
+
+using namespace glimpse;
+using Json = nlohmann::json;
+
+namespace {
+
+/// As a user runs it, but the program that is linked with the emulator.
+ProgramResult run_emulated(std::vector<std::string> arguments) {
+  arguments[0] = "../tests/emulated/" + arguments[0];
+  const ProgramResult result = run_program(arguments);
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+  return result;
+}
+
+/// Trains for three steps, and one epoch, into `run`.
+void train_on(const std::string& device, const std::string& run) {
+  run_emulated({"train_flickr",
+                "--run",
+                run,
+                "--device",
+                device,
+                "--epochs",
+                "1",
+                "--batch",
+                "8",
+                "--threads",
+                "1",
+                "--set",
+                "scenes.train=4",
+                "scenes.val=2",
+                "scenes.test=2",
+                "decoder.hidden=24",
+                "decoder.embedding=16",
+                "decoder.attention_size=16",
+                "training.log_every=1",
+                "training.warmup_steps=2"});
+}
+
+/// The numbers of `key` in the lines of a log that have it.
+std::vector<double> logged(const std::string& log, const std::string& key) {
+  std::vector<double> values;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);)
+    if (const Json json = Json::parse(line); json.contains(key)) values.push_back(json.at(key).get<double>());
+  return values;
+}
+
+void check_near(const std::vector<double>& expected, const std::vector<double>& found, double relative) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    INFO("number " << i << ": " << expected[i] << " on the CPU, " << found[i] << " on the device");
+    CHECK(std::abs(found[i] - expected[i]) <= relative * std::abs(expected[i]));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("training, evaluation and resuming on the device give the CPU's results") {
+  const ScratchFolder scratch;
+  const std::string cpu = scratch / "cpu", cuda = scratch / "cuda";
+  train_on("cpu", cpu);
+  train_on("cuda", cuda);
+  const std::string expected = slurp(cpu + "/log.jsonl"), found = slurp(cuda + "/log.jsonl");
+  REQUIRE(logged(expected, "gradient_norm").size() == 3);
+  for (const std::string key : {"loss", "attention_penalty", "gradient_norm", "train_loss", "val_loss"}) {
+    INFO(key);
+    check_near(logged(expected, key), logged(found, key), 1e-4);
+  }
+  CHECK(logged(found, "val_top5") == logged(expected, "val_top5"));
+
+  // One model, captioned on both.
+  for (const std::string device : {"cpu", "cuda"})
+    run_emulated({"evaluate", "--model", cpu + "/best.safetensors", "--split", "val", "--beam", "3", "--device", device,
+                  "--threads", "1", "--out", scratch / device + ".json"});
+  CHECK(slurp(scratch / "cuda.json") == slurp(scratch / "cpu.json"));
+
+  // A run goes on where it stopped: its state came from the device and goes back there.
+  const ProgramResult resumed = run_emulated({"train_flickr", "--run", cuda, "--resume", "--epochs", "2"});
+  CHECK(resumed.out.find("resuming") != std::string::npos);
+  CHECK(logged(slurp(cuda + "/log.jsonl"), "train_loss").size() == 2);
+}
