@@ -4,6 +4,7 @@
 
 #include "glimpse/data/image.h"
 #include "glimpse/kernels/check.h"
+#include "glimpse/kernels/image_normalize.h"
 #include "glimpse/kernels/parallel.h"
 
 namespace glimpse {
@@ -119,21 +120,14 @@ Image resize(const Image& image, int width, int height) {
 void to_planes(const Image& image, int size, const std::array<float, 3>& mean, const std::array<float, 3>& std,
                float* y) {
   check(size > 0, "to_tensor: size {}", size);
-  check(std[0] > 0 && std[1] > 0 && std[2] > 0, "to_tensor: standard deviations must be positive, got {}, {}, {}", std[0],
-        std[1], std[2]);
+  check(std[0] > 0 && std[1] > 0 && std[2] > 0, "to_tensor: standard deviations must be positive, got {}, {}, {}",
+        std[0], std[1], std[2]);
   check_image("to_tensor", image);
   const bool fits = image.width == size && image.height == size;
   const Image resized = fits ? Image{} : resize(image, size, size);
   const std::uint8_t* rgb = fits ? image.rgb.data() : resized.rgb.data();
-  const std::int64_t pixels = static_cast<std::int64_t>(size) * size;
-  for (int c = 0; c < 3; ++c) {
-    // 256 possible values: the division is done once for each.
-    float value[256];
-    const std::size_t channel = static_cast<std::size_t>(c);
-    for (int v = 0; v < 256; ++v) value[v] = (static_cast<float>(v) / 255.0f - mean[channel]) / std[channel];
-    float* plane = y + c * pixels;
-    for (std::int64_t i = 0; i < pixels; ++i) plane[i] = value[rgb[3 * i + c]];
-  }
+  const kernels::Normalization normalization{{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
+  kernels::image_normalize(kernels::Cpu{}, 1, static_cast<std::int64_t>(size) * size, normalization, rgb, y);
 }
 
 Tensor to_tensor(const Image& image, int size, const std::array<float, 3>& mean, const std::array<float, 3>& std) {
