@@ -15,16 +15,17 @@ nlohmann::ordered_json measure(const CommonFlags& flags, int beam, std::int64_t 
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
   config.embedding = config.attention = config.hidden = flags.dim;
-  const Decoder decoder(config, generator);
+  Decoder decoder(config, generator);
   decoder.output.bias.data<float>()[end_word] = end_bias;
-  const Tensor features = normal_tensor({images, flags.locations, flags.channels}, generator);
+  move_to(decoder, flags.where());
+  const Tensor features = normal_tensor({images, flags.locations, flags.channels}, generator).to(flags.where());
   BeamOptions options;
   options.beam = beam;
   options.max_length = 20;
 
   const auto images_per_second = [&](const std::function<void()>& run) {
     run();
-    return std::round(static_cast<double>(images) / median_seconds(flags.rounds, run) * 10) / 10;
+    return std::round(static_cast<double>(images) / median_seconds(flags.rounds, flags.where(), run) * 10) / 10;
   };
   const double batched = images_per_second([&] { beam_search(decoder, features, options); });
   const double one_by_one = images_per_second([&] {

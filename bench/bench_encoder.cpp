@@ -2,24 +2,22 @@
 // and the fields of the yardstick's bench-encoder.
 #include "common/bench.h"
 #include "glimpse/engine/autograd.h"
-#include "glimpse/kernels/check.h"
 #include "glimpse/models/frozen_encoder.h"
 
 namespace glimpse::bench {
 namespace {
 
 nlohmann::ordered_json run(const CommonFlags& flags, const EncoderOptions& options, bool with_forward) {
-  check(flags.device == "cpu" && flags.dtype == "f32", "device {} and dtype {}: this benchmark runs on the cpu in f32",
-        flags.device, flags.dtype);
   flags.apply();
   Generator generator(flags.seed);
-  const Encoder encoder = make_encoder(options, generator);
+  Encoder encoder = make_encoder(options, generator);
+  move_to(encoder, flags.where());
   const FrozenEncoder frozen(encoder);
-  const Tensor images = normal_tensor({flags.batch, 3, options.size, options.size}, generator);
+  const Tensor images = normal_tensor({flags.batch, 3, options.size, options.size}, generator).to(flags.where());
   const NoGrad no_grad;
   const auto speed = [&](auto&& encode) {
     encode(images);
-    return static_cast<double>(flags.batch) / median_seconds(flags.rounds, [&] { encode(images); });
+    return static_cast<double>(flags.batch) / median_seconds(flags.rounds, flags.where(), [&] { encode(images); });
   };
   nlohmann::ordered_json by_format;
   by_format["plan"] = speed(frozen);

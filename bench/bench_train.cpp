@@ -29,7 +29,8 @@ Batch random_batch(const CommonFlags& flags, Generator& generator) {
       captions.back().push_back(
           static_cast<std::int32_t>(4 + generator.below(static_cast<std::uint64_t>(flags.vocab - 4))));
   }
-  return {normal_tensor({flags.batch, flags.locations, flags.channels}, generator), make_token_batch(captions)};
+  return {normal_tensor({flags.batch, flags.locations, flags.channels}, generator).to(flags.where()),
+          make_token_batch(captions).to(flags.where())};
 }
 
 nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style) {
@@ -38,6 +39,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
   config.embedding = config.attention = config.hidden = flags.dim;
   Decoder decoder(config, generator);
+  move_to(decoder, flags.where());
   Adam adam(parameters(decoder), {.learning_rate = 4e-4, .clip_value = 5});
   std::vector<Batch> batches;
   for (int i = 0; i < flags.rotate; ++i) batches.push_back(random_batch(flags, generator));
@@ -50,7 +52,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   };
   const auto count = static_cast<int>(batches.size());
   for (int i = 0; i < std::max(flags.warmup, count); ++i) step(batches[static_cast<std::size_t>(i % count)]);
-  const double seconds = median_seconds(flags.rounds, [&] {
+  const double seconds = median_seconds(flags.rounds, flags.where(), [&] {
     for (const Batch& batch : batches) step(batch);
   });
   const double ms = seconds / count * 1e3;

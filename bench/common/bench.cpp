@@ -5,13 +5,28 @@
 #include <cstdio>
 #include <exception>
 
+#include "glimpse/engine/dispatch.h"
+#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/cuda_runtime.h"
 #include "glimpse/kernels/parallel.h"
 
 namespace glimpse::bench {
+namespace {
+
+void wait_for(Device device) {
+  on(device, [](auto tag) {
+    if constexpr (std::is_same_v<decltype(tag), kernels::Cuda>) cuda::synchronize(tag.stream);
+  });
+}
+
+}  // namespace
 
 void CommonFlags::add_to(CLI::App& app) {
-  app.add_option("--device", device, "Where to compute")->check(CLI::IsMember({"cpu"}))->capture_default_str();
-  app.add_option("--dtype", dtype, "Element type")->check(CLI::IsMember({"f32"}))->capture_default_str();
+  app.add_option("--device", device, "Where to compute")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+  app.add_option("--dtype", dtype, "Element type; tf32: f32 with products of rounded factors, on GPUs")
+      ->check(CLI::IsMember({"f32", "tf32"}))
+      ->capture_default_str();
   app.add_option("--seed", seed, "Seed of all random numbers")->capture_default_str();
   app.add_option("--threads", threads, "Threads, 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
   const auto size = [&](const char* flag, auto& value, const char* about) {
@@ -29,9 +44,21 @@ void CommonFlags::add_to(CLI::App& app) {
 
 void CommonFlags::apply() const {
   if (threads > 0) kernels::set_threads(threads);
+  if (where() == Device::cuda) {
+    if constexpr (cuda_built)
+      cuda::device_info();  // throws why there is none
+    else
+      fail("--device cuda: this program was built without CUDA");
+  }
+  check(dtype == "f32" || where() == Device::cuda, "--dtype {}: the CPU computes in f32", dtype);
+  cuda::set_matmul_precision(dtype == "tf32" ? cuda::MatmulPrecision::tf32 : cuda::MatmulPrecision::f32);
 }
 
-std::string CommonFlags::device_name() const { return "cpu x" + std::to_string(kernels::threads()); }
+std::string CommonFlags::device_name() const {
+  if constexpr (cuda_built)
+    if (where() == Device::cuda) return cuda::device_info().name;
+  return "cpu x" + std::to_string(kernels::threads());
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -39,11 +66,13 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-double median_seconds(int rounds, const std::function<void()>& run) {
+double median_seconds(int rounds, Device device, const std::function<void()>& run) {
   std::vector<double> seconds;
   for (int round = 0; round < rounds; ++round) {
+    wait_for(device);
     const auto begin = std::chrono::steady_clock::now();
     run();
+    wait_for(device);
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   return median(seconds);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "glimpse/engine/dtype.h"
 #include "glimpse/engine/random.h"
 #include "glimpse/engine/tensor.h"
 
@@ -29,16 +30,18 @@ struct CommonFlags {
   int rotate = 4;
 
   void add_to(CLI::App& app);
-  /// Sets the number of threads.
+  /// Sets the number of threads and the precision of products. Throws Error for a device that is not there, and for
+  /// tf32 on the CPU.
   void apply() const;
-  /// "cpu x2".
+  Device where() const { return device == "cuda" ? Device::cuda : Device::cpu; }
+  /// "cpu x2", or the name of the GPU.
   std::string device_name() const;
 };
 
 /// Middle value.
 double median(std::vector<double> values);
-/// Seconds that `run` takes, the median of `rounds` runs.
-double median_seconds(int rounds, const std::function<void()>& run);
+/// Seconds that `run` takes, the median of `rounds` runs; on a GPU to the end of what it has started.
+double median_seconds(int rounds, Device device, const std::function<void()>& run);
 
 /// (shape) f32 from N(0,1).
 Tensor normal_tensor(const Shape& shape, Generator& generator);
