@@ -1,5 +1,7 @@
 #include "glimpse/engine/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -30,7 +32,19 @@ bool intact(const unsigned char* bytes, std::size_t n) {
   return std::all_of(bytes, bytes + n, [](unsigned char byte) { return byte == pattern; });
 }
 
-void* from_system(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }
+/// Blocks of this size and more lie on huge pages where the system has them: matrix products walk through matrices by
+/// columns too, and then each small page costs an address translation.
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+void* from_system(std::size_t bytes) {
+  const std::size_t alignment = bytes < huge_page ? 64 : huge_page;
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* block = std::aligned_alloc(alignment, rounded);
+#ifdef MADV_HUGEPAGE
+  if (block && alignment == huge_page) ::madvise(block, rounded, MADV_HUGEPAGE);  // a wish, not a need
+#endif
+  return block;
+}
 
 /// Large blocks come from the system anew at each malloc, page faults included; keeping them makes a training step
 /// several times cheaper than plain malloc.
