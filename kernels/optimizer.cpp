@@ -82,15 +82,23 @@ void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const Clip& clip
 }
 
 template <class T>
-void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v) {
-  for_each(n, AdamUpdate<T>(step, clip), p, g, m, v);
+void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v, bf16* copy) {
+  const AdamUpdate<T> update(step, clip);
+  if (!copy) return for_each(n, update, p, g, m, v);
+  for_each(
+      n,
+      [=](T& pi, T& gi, T& mi, T& vi, bf16& ci) {
+        update(pi, gi, mi, vi);
+        ci = bf16(static_cast<float>(pi));
+      },
+      p, g, m, v, copy);
 }
 
 #define GLIMPSE_OPTIMIZERS_OF(T)                                                                  \
   template GradientSums gradient_sums(Cpu, std::int64_t, double, const T*);                       \
   template void sgd_step(Cpu, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);             \
   template void rmsprop_step(Cpu, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*); \
-  template void adam_step(Cpu, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*);
+  template void adam_step(Cpu, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*);
 GLIMPSE_OPTIMIZERS_OF(float)
 GLIMPSE_OPTIMIZERS_OF(double)
 #undef GLIMPSE_OPTIMIZERS_OF

@@ -2,13 +2,15 @@
 // The update of one element is the CPU's (optimizer_update.h); a thread applies it to 16 bytes of each buffer at a time
 // and goes on by grid strides.
 //
-// Bytes per element: Adam 4 arrays in, 4 out, 32 in f32; SGD with momentum 24, RMSProp with momentum 32. Operations:
-// about 20 with a square root and a division, so memory is the limit.
+// Bytes per element: Adam 4 arrays in, 4 out, 32 in f32, and 2 for a copy in bf16; SGD with momentum 24, RMSProp with
+// momentum 32. Operations: about 20 with a square root and a division, so memory is the limit.
 //
 // gradient_sums: parts of 16384 elements are summed in double by a block each, and the parts by one block, so that the
 // order depends on n alone; n sizeof(T) bytes, and one wait of the host for the result.
 
 #include "glimpse/kernels/optimizer.h"
+
+#include <type_traits>
 
 #include "glimpse/kernels/device_helpers.cuh"
 #include "glimpse/kernels/optimizer_update.h"
@@ -19,16 +21,24 @@ namespace {
 constexpr unsigned threads = 256;
 constexpr std::int64_t part = 16384;
 
-/// update(p[i], g[i], moments[i]...) for i < n; the first `packs` packs can be read at once.
-template <class Update, class T, class... Moments>
+/// update(p[i], g[i], moments[i]...) for i < n; the first `packs` packs can be read at once. The new parameters also go
+/// to `copy`, a bf16* or, where there is none, a null pointer.
+template <class Update, class T, class Copy, class... Moments>
 __global__ void __launch_bounds__(threads, 4)
-    update_kernel(Update update, std::int64_t packs, std::int64_t n, T* p, T* g, Moments*... moments) {
+    update_kernel(Update update, std::int64_t packs, std::int64_t n, T* p, T* g, Copy copy, Moments*... moments) {
+  constexpr bool copies = std::is_pointer_v<Copy>;
   constexpr int width = pack_width<T>;
   for (const std::int64_t i : grid_stride(packs)) {
     const auto apply = [&](auto parameter, auto gradient, auto... moment) {
 #pragma unroll
       for (int j = 0; j < width; ++j) update(parameter.v[j], gradient.v[j], moment.v[j]...);
       store(p + i * width, parameter);
+      if constexpr (copies) {
+        Pack<bf16, width> rounded;
+#pragma unroll
+        for (int j = 0; j < width; ++j) rounded.v[j] = bf16(static_cast<float>(parameter.v[j]));
+        store(copy + i * width, rounded);
+      }
       store(g + i * width, gradient);
       (store(moments + i * width, moment), ...);
     };
@@ -37,17 +47,20 @@ __global__ void __launch_bounds__(threads, 4)
   for (const std::int64_t i : grid_stride(n - packs * width)) {
     const std::int64_t at = packs * width + i;
     update(p[at], g[at], moments[at]...);
+    if constexpr (copies) copy[at] = bf16(static_cast<float>(p[at]));
   }
 }
 
-template <class Update, class T, class... Moments>
-void for_each(Cuda device, const char* name, const Update& update, std::int64_t n, T* p, T* g, Moments*... moments) {
+template <class Update, class T, class Copy, class... Moments>
+void for_each(Cuda device, const char* name, const Update& update, std::int64_t n, T* p, T* g, Copy copy,
+              Moments*... moments) {
   if (n == 0) return;
   constexpr int width = pack_width<T>;
-  const bool in_packs = aligned<width>(p, 0) && aligned<width>(g, 0) && (aligned<width>(moments, 0) && ...);
+  const bool in_packs = aligned<width>(p, 0) && aligned<width>(g, 0) && (aligned<width>(moments, 0) && ...) &&
+                        (!std::is_pointer_v<Copy> || aligned<width>(static_cast<const bf16*>(copy), 0));
   const std::int64_t packs = in_packs ? n / width : 0;
-  launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads}, update_kernel<Update, T, Moments...>,
-         update, packs, n, p, g, moments...);
+  launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads}, update_kernel<Update, T, Copy, Moments...>,
+         update, packs, n, p, g, copy, moments...);
 }
 
 /// SGD and RMSProp without momentum: the last moment starts at zero and is forgotten.
@@ -118,30 +131,35 @@ template <class T>
 void sgd_step(Cuda device, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b) {
   const SgdUpdate<T> update(step, clip);
   if (b)
-    for_each(device, "sgd_step", update, n, p, g, b);
+    for_each(device, "sgd_step", update, n, p, g, nullptr, b);
   else
-    for_each(device, "sgd_step", SgdWithoutMomentum<T>{update}, n, p, g);
+    for_each(device, "sgd_step", SgdWithoutMomentum<T>{update}, n, p, g, nullptr);
 }
 
 template <class T>
 void rmsprop_step(Cuda device, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b) {
   const RmsPropUpdate<T> update(step, clip);
   if (b)
-    for_each(device, "rmsprop_step", update, n, p, g, v, b);
+    for_each(device, "rmsprop_step", update, n, p, g, nullptr, v, b);
   else
-    for_each(device, "rmsprop_step", RmsPropWithoutMomentum<T>{update}, n, p, g, v);
+    for_each(device, "rmsprop_step", RmsPropWithoutMomentum<T>{update}, n, p, g, nullptr, v);
 }
 
 template <class T>
-void adam_step(Cuda device, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v) {
-  for_each(device, "adam_step", AdamUpdate<T>(step, clip), n, p, g, m, v);
+void adam_step(Cuda device, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v,
+               bf16* copy) {
+  const AdamUpdate<T> update(step, clip);
+  if (copy)
+    for_each(device, "adam_step", update, n, p, g, copy, m, v);
+  else
+    for_each(device, "adam_step", update, n, p, g, nullptr, m, v);
 }
 
 #define GLIMPSE_OPTIMIZERS_OF(T)                                                                   \
   template GradientSums gradient_sums(Cuda, std::int64_t, double, const T*);                       \
   template void sgd_step(Cuda, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);             \
   template void rmsprop_step(Cuda, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*); \
-  template void adam_step(Cuda, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*);
+  template void adam_step(Cuda, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*);
 GLIMPSE_OPTIMIZERS_OF(float)
 GLIMPSE_OPTIMIZERS_OF(double)
 #undef GLIMPSE_OPTIMIZERS_OF

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "glimpse/kernels/device.h"
+#include "glimpse/kernels/half.h"
 
 namespace glimpse::kernels {
 
@@ -48,10 +49,12 @@ struct AdamStep {
   double decoupled_decay;  ///< AdamW's: shrinks the parameter itself
   std::int64_t count;      ///< number of this step, from 1: for the bias correction
 };
-/// p, g, m, v (n).
+/// p, g, m, v (n). copy (n), unless null, receives the new parameters in bf16: what products in bf16 read.
 template <class T>
-void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v);
+void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v,
+               bf16* copy = nullptr);
 template <class T>
-void adam_step(Cuda, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v);
+void adam_step(Cuda, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v,
+               bf16* copy = nullptr);
 
 }  // namespace glimpse::kernels

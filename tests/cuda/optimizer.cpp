@@ -69,6 +69,30 @@ TEST_CASE("optimiser steps") {
   }
 }
 
+TEST_CASE("Adam leaves a copy of the parameters in bf16") {
+  const AdamStep step{0.01, 0.9, 0.999, 1e-4, 0.01, 0.02, 3};
+  const Clip clip{0.8, 0.5};
+  for (const std::int64_t n : lengths)
+    for (const std::int64_t lead : {0, 1}) {  // the second cannot be written in packs
+      INFO(n << " elements, " << lead << " into their memory");
+      std::vector<float> host = state<float>(n);
+      std::vector<bf16> expected(static_cast<std::size_t>(n));
+      const DeviceArray<float> all(host);
+      adam_step(Cpu{}, n, step, clip, host.data(), host.data() + n, host.data() + 2 * n, host.data() + 3 * n,
+                expected.data());
+      const DeviceArray<bf16> copy(n + lead);
+      adam_step(Cuda{}, n, step, clip, all.data(), all.data() + n, all.data() + 2 * n, all.data() + 3 * n,
+                copy.data() + lead);
+      const std::vector<float> after = all.host();
+      const std::vector<bf16> copied = copy.host();
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        REQUIRE(copied[i + static_cast<std::size_t>(lead)].bits == bf16(after[i]).bits);
+        REQUIRE(expected[i].bits == bf16(host[i]).bits);
+      }
+      check_close("parameters", after, to_double(host), 8, 8);
+    }
+}
+
 TEST_CASE("sums of squared gradients") {
   for (const std::int64_t n : {0, 1, 33, 1000, 16384, 16385, 70000}) {
     const std::vector<float> g = draw<float>(n, 2);
