@@ -74,13 +74,22 @@ struct alignas(sizeof(T) * N) Pack {
 template <class T>
 inline constexpr int pack_width = std::is_same_v<T, double> ? 1 : 16 / static_cast<int>(sizeof(T));
 
+template <int N, class T>
+__device__ __forceinline__ void check_pack([[maybe_unused]] const T* p) {
+#ifndef __CUDACC__
+  emulator::check_alignment(p, sizeof(Pack<T, N>));
+#endif
+}
+
 /// p must be aligned to N elements.
 template <int N, class T>
 __device__ __forceinline__ Pack<T, N> load(const T* p) {
+  check_pack<N>(p);
   return *reinterpret_cast<const Pack<T, N>*>(p);
 }
 template <int N, class T>
 __device__ __forceinline__ void store(T* p, const Pack<T, N>& value) {
+  check_pack<N>(p);
   *reinterpret_cast<Pack<T, N>*>(p) = value;
 }
 

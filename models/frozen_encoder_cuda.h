@@ -69,7 +69,7 @@ class CudaPlanRunner {
     const FeatureShape& shape = plan_.buffers[number].shape;
     const std::int64_t area = shape.height * shape.width, stride = shape.channels * area;
     if constexpr (std::is_const_v<T>)
-      if (place.buffer == 0) return {batch.images + place.first * area, stride};
+      if (place.buffer == 0) return {batch.images, stride};
     return {arena_.data<float>() + offsets_[number] / 4 * batch.n + place.first * area, stride};
   }
 

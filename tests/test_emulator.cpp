@@ -308,3 +308,19 @@ TEST_CASE("the shared helpers: sums and maxima of warps and blocks, strides, pac
   CHECK(!aligned<4>(data, 6));
   CHECK(!aligned<4>(data + 1, 8));
 }
+
+TEST_CASE("a pack at an address that is no multiple of its size is an error, as on a GPU") {
+  alignas(16) float data[8] = {};
+  const auto message = [&](int first, bool writes) {
+    return failure(1, [&, first, writes] {
+      if (writes)
+        store(data + first, Pack<float, 4>{});
+      else
+        load<4>(data + first);
+    });
+  };
+  for (const bool writes : {false, true}) {
+    contains(message(4, writes), "no error");
+    contains(message(2, writes), "16 bytes at once at");
+  }
+}

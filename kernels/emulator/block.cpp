@@ -249,6 +249,11 @@ void fail_mask(std::uint32_t mask, const std::source_location& where) {
       fmt::format("calls a warp-level intrinsic ({}) whose mask {:#010x} does not name it", place(where), mask));
 }
 
+void fail_alignment(const void* address, std::size_t bytes) {
+  current_block->fail_at(current_thread, fmt::format("reads or writes {} bytes at once at {}, which is misaligned",
+                                                     bytes, fmt::ptr(address)));
+}
+
 void fail_width(int width) {
   current_block->fail_at(current_thread,
                          fmt::format("shuffles with width {}, which is not a power of two up to 32", width));

@@ -138,4 +138,11 @@ class Block {
 std::unique_ptr<Block> make_fiber_block(const Grid& grid, uint3 index, bool allow_early_exit, std::uint64_t seed);
 std::unique_ptr<Block> make_thread_block(const Grid& grid, uint3 index, bool allow_early_exit);
 
+/// Throws Error naming the current thread.
+[[noreturn]] void fail_alignment(const void* address, std::size_t bytes);
+/// A GPU stops at an access of several bytes at an address that is no multiple of them; so does the emulator.
+inline void check_alignment(const void* address, std::size_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) fail_alignment(address, bytes);
+}
+
 }  // namespace glimpse::emulator

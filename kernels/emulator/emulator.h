@@ -2,7 +2,7 @@
 // Runs CUDA kernels where there is no GPU: g++ compiles a .cu file against this instead of CUDA's headers, and a launch
 // runs its threads here, one block after another. What is left to chance on a GPU (the order of threads and blocks) is
 // drawn from a seed; what CUDA leaves undefined (divergent barriers, shared memory read before it is written, writes
-// past its end, values shuffled from absent lanes) is reported or poisoned.
+// past its end, values shuffled from absent lanes, misaligned packs) is reported or poisoned.
 
 #include <cstdint>
 #include <string>
