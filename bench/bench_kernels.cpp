@@ -164,7 +164,16 @@ bool run(const Options& options) {
   const Rotation rotation{options.rotate_mb > 0 ? options.rotate_mb * 1e6 : rotated};
   print_heading(place, roofline, rotation);
 
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  nlohmann::ordered_json results = {{"what", "kernels"},
+                                    {"source", "Glimpse"},
+                                    {"device", device_name(place)},
+                                    {"copy_gb_per_s", roofline.copy * 1e-9},
+                                    {"f32_tflop_per_s", roofline.f32 * 1e-12},
+                                    {"tf32_tflop_per_s", roofline.tf32 * 1e-12},
+                                    {"launch_us", roofline.launch_us},
+                                    {"launch_us_in_graph", roofline.replayed_launch_us},
+                                    {"rotated_mb", rotation.bytes * 1e-6},
+                                    {"rows", nlohmann::ordered_json::array()}};
   bool good = true;
   for (const std::string& dtype : dtypes)
     for (const KernelCase& c : suite.cases()) {
@@ -174,26 +183,17 @@ bool run(const Options& options) {
         if (!row) continue;
         print_row(*row, roofline);
         if (row->calls.median > 0)
-          rows.push_back(json_of(*row, roofline));
+          results["rows"].push_back(json_of(*row, roofline));
         else
           good = false;
+        // After each row: what is there when somebody stops it counts.
+        if (!options.json.empty()) write_json(options.json, results);
       } catch (const std::exception& error) {
         std::printf("%-28s %-34s %-5s FAILED: %s\n", c.kernel.c_str(), text_of(c.sizes).c_str(), dtype.c_str(),
                     error.what());
         good = false;
       }
     }
-  if (!options.json.empty())
-    write_json(options.json, {{"what", "kernels"},
-                              {"source", "Glimpse"},
-                              {"device", device_name(place)},
-                              {"copy_gb_per_s", roofline.copy * 1e-9},
-                              {"f32_tflop_per_s", roofline.f32 * 1e-12},
-                              {"tf32_tflop_per_s", roofline.tf32 * 1e-12},
-                              {"launch_us", roofline.launch_us},
-                              {"launch_us_in_graph", roofline.replayed_launch_us},
-                              {"rotated_mb", rotation.bytes * 1e-6},
-                              {"rows", rows}});
   return good;
 }
 

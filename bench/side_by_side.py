@@ -165,6 +165,13 @@ def parse():
     return options
 
 
+def write(target, text):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_text(text)
+    temporary.replace(target)
+
+
 def main():
     options = parse()
     rows, torch_results = [], []
@@ -173,14 +180,10 @@ def main():
             results = measure(case, options)
             rows.append(row(case, results))
             torch_results += results[1]
-    text = "\n".join(heading(options, torch_results) + rows) + "\n"
+            text = "\n".join(heading(options, torch_results) + rows) + "\n"
+            if options.out:  # after each row: what is there when somebody stops it counts
+                write(Path(options.out), text)
     print(text, end="")
-    if options.out:
-        target = Path(options.out)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(target.name + ".part")
-        temporary.write_text(text)
-        temporary.replace(target)
 
 
 if __name__ == "__main__":

@@ -208,7 +208,12 @@ class Maker:
     def convert_to_f32(self, n):
         return Row(lambda x: x.to(torch.float32), self.normal(n))
 
-    def adam_step(self, n):
+    def image_normalize(self, images, pixels):
+        mean, std = (torch.tensor(v, device=self.device).view(3, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+        return Row(lambda rgb: ((rgb.transpose(1, 2) / 255 - mean) / std).contiguous(),
+                   torch.randint(256, (images, pixels, 3), device=self.device, dtype=torch.uint8))
+
+    def adam_step(self, n, with_copy=False):
         """Clips by value and updates. The gradient is not set to zero, which PyTorch leaves to the next backward pass."""
         step = torch.zeros((), device=self.device)
 
@@ -218,13 +223,21 @@ class Maker:
             torch._fused_adam_([p], [g], [m], [v], [], [step], lr=1e-3, beta1=0.9, beta2=0.999, weight_decay=0.0,
                                eps=1e-8, amsgrad=False, maximize=False)
 
+        def fused(p, g, m, v):
+            run(p, g, m, v)
+            return p.to(torch.bfloat16) if with_copy else None
+
         def formula(p, g, m, v):  # what torch.compile can fuse
             g = g.clamp(-0.8, 0.8)
             m.lerp_(g, 0.1)
             v.mul_(0.999).addcmul_(g, g, value=0.001)
             p.addcdiv_(m, (v / 0.003).sqrt() + 1e-8, value=-1e-3 / 0.271)
-        return Row({"library": run, "eager": formula}, self.normal(n), self.normal(n), self.normal(n),
+            return p.to(torch.bfloat16) if with_copy else None
+        return Row({"library": fused, "eager": formula}, self.normal(n), self.normal(n), self.normal(n),
                    self.normal(n).square())
+
+    def adam_step_bf16_copy(self, n):
+        return self.adam_step(n, True)
 
     def gemm(self, m, n, k):
         return Row(F.linear, self.normal(m, k), self.normal(n, k))
@@ -323,6 +336,7 @@ def parse():
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--sample-ms", type=float, default=1)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no row after so many")
     return parser.parse_args()
 
 
@@ -334,24 +348,33 @@ def main():
     device = torch.device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
+    began = time.monotonic()
     clock = Clock(device, options.samples, options.sample_ms)
     rows = []
+    write(options.json, device, rows)
     for like_row in like["rows"]:
         title = like_row["kernel"] + " " + " ".join(f"{k}={v}" for k, v in like_row["sizes"].items())
         make = getattr(Maker(device, DTYPES[like_row["dtype"]]), like_row["kernel"], None)
         if make is None or not re.search(options.only, title):
             continue
+        if time.monotonic() - began > options.seconds:
+            print(f"{options.seconds:g} seconds are over: from {title} on, rows have no time", file=sys.stderr)
+            break
         set_tf32(like_row["kernel"].endswith("_tf32"))
         us = measure(make(**like_row["sizes"]), clock, like["rotated_mb"] * 1e6, options.variants)
         print(f"{title} {like_row['dtype']}: " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()), flush=True)
         rows.append(dict(kernel=like_row["kernel"], sizes=like_row["sizes"], dtype=like_row["dtype"], us=us))
         if device.type == "cuda":
             torch.cuda.empty_cache()
+        write(options.json, device, rows)  # after each: what is there when time runs out counts
+
+
+def write(path, device, rows):
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"cpu x{torch.get_num_threads()}"
     result = dict(what="kernels", source=f"PyTorch {torch.__version__}", device=name, rows=rows)
-    temporary = Path(options.json + ".part")
+    temporary = Path(path + ".part")
     temporary.write_text(json.dumps(result, indent=1) + "\n")
-    temporary.replace(options.json)
+    temporary.replace(path)
 
 
 if __name__ == "__main__":

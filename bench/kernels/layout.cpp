@@ -1,7 +1,8 @@
-// Copies that change the order or the type of elements.
+// Copies that change the order or the type of elements, and the bytes of images.
 
 #include "glimpse/kernels/layout.h"
 
+#include "glimpse/kernels/image_normalize.h"
 #include "suite.h"
 
 namespace glimpse::bench {
@@ -40,6 +41,26 @@ Subject convert(Device device, From, std::int64_t n, const Rotation& rotation) {
           }};
 }
 
+/// Bytes of images to what a network sees.
+template <class Device, class T>
+Subject normalize(Device device, T, std::int64_t images, std::int64_t pixels, const Rotation& rotation) {
+  const std::int64_t n = images * pixels * 3;
+  const Cost cost = {static_cast<double>(n) * (1 + sizeof(T)), 3.0 * static_cast<double>(n)};
+  const kernels::Normalization normalization{{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+  const Lab lab(device, cost, rotation);
+  std::vector<std::uint8_t> host;
+  for (const std::int32_t level : draw_words(n, 256, 1)) host.push_back(static_cast<std::uint8_t>(level));
+  const auto rgb = lab.input(host);
+  const auto y = lab.template output<T>(n);
+  return {cost, lab.sets(),
+          [=](int set) { kernels::image_normalize(device, images, pixels, normalization, rgb[set], y[set]); },
+          [=] {
+            std::vector<float> truth(host.size());
+            kernels::image_normalize(Cpu{}, images, pixels, normalization, host.data(), truth.data());
+            return y.error(widened(truth));
+          }};
+}
+
 }  // namespace
 
 void add_layout(Suite& suite) {
@@ -54,6 +75,11 @@ void add_layout(Suite& suite) {
                            [=](auto device, auto type, const Rotation& rotation) {
                              return transpose(device, type, p.batch, p.channels, p.places, rotation);
                            });
+  const std::int64_t images = suite.tiny() ? 2 : 256, pixels = suite.tiny() ? 35 : 224 * 224;
+  suite.add<float>("image_normalize", {{"images", images}, {"pixels", pixels}},
+                   [=](auto device, auto type, const Rotation& rotation) {
+                     return normalize(device, type, images, pixels, rotation);
+                   });
   const std::int64_t n = suite.tiny() ? 1000 : std::int64_t{1} << 25;
   suite.add<float>("convert_to_bf16", {{"n", n}}, [=](auto device, auto type, const Rotation& rotation) {
     return convert<bf16>(device, type, n, rotation);

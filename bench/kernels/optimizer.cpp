@@ -1,4 +1,4 @@
-// Clipping and Adam over all parameters at once.
+// Clipping and Adam over all parameters at once; also with the copy in bf16 that products in bf16 read.
 
 #include "glimpse/kernels/optimizer.h"
 
@@ -8,9 +8,9 @@ namespace glimpse::bench {
 namespace {
 
 template <class Device, class T>
-Subject adam(Device device, T, std::int64_t n, const Rotation& rotation) {
+Subject adam(Device device, T, std::int64_t n, bool with_copy, const Rotation& rotation) {
   // Parameter, gradient and both moments, in and out: the gradient is left at zero for the next step.
-  const Cost cost = {8.0 * static_cast<double>(n) * sizeof(T), 20.0 * static_cast<double>(n)};
+  const Cost cost = {static_cast<double>(n) * (8 * sizeof(T) + (with_copy ? 2 : 0)), 20.0 * static_cast<double>(n)};
   const kernels::AdamStep step{1e-3, 0.9, 0.999, 1e-8, 0, 0, 3};
   const kernels::Clip clip{0.8, 1};
   const Lab lab(device, cost, rotation);
@@ -18,11 +18,19 @@ Subject adam(Device device, T, std::int64_t n, const Rotation& rotation) {
   auto host_v = draw<T>(n, 4);
   for (T& v : host_v) v = v * v;
   const auto p = lab.input(host_p), g = lab.input(host_g), m = lab.input(host_m), v = lab.input(host_v);
-  return {cost, lab.sets(), [=](int set) { kernels::adam_step(device, n, step, clip, p[set], g[set], m[set], v[set]); },
+  const auto copy = lab.template output<bf16>(with_copy ? n : 1);
+  return {cost, lab.sets(),
+          [=](int set) {
+            kernels::adam_step(device, n, step, clip, p[set], g[set], m[set], v[set], with_copy ? copy[set] : nullptr);
+          },
           [=] {
             auto true_p = widened(host_p), true_g = widened(host_g), true_m = widened(host_m), true_v = widened(host_v);
             kernels::adam_step(Cpu{}, n, step, clip, true_p.data(), true_g.data(), true_m.data(), true_v.data());
-            return std::max({p.error(true_p), g.error(true_g), m.error(true_m), v.error(true_v)});
+            // The copy is right when it is what p rounds to.
+            std::vector<bf16> rounded(host_p.size());
+            kernels::convert(Cpu{}, n, p.host().data(), rounded.data());
+            const double of_copy = with_copy ? copy.error(widened(rounded)) : 0;
+            return std::max({p.error(true_p), g.error(true_g), m.error(true_m), v.error(true_v), of_copy});
           }};
 }
 
@@ -33,8 +41,10 @@ void add_optimizer(Suite& suite) {
   const std::vector<std::int64_t> sizes =
       suite.tiny() ? std::vector<std::int64_t>{1001} : std::vector<std::int64_t>{7'100'000, 20'500'000};
   for (const std::int64_t n : sizes)
-    suite.add<float>("adam_step", {{"n", n}},
-                     [=](auto device, auto type, const Rotation& rotation) { return adam(device, type, n, rotation); });
+    for (const bool with_copy : {false, true})
+      suite.add<float>(
+          with_copy ? "adam_step_bf16_copy" : "adam_step", {{"n", n}},
+          [=](auto device, auto type, const Rotation& rotation) { return adam(device, type, n, with_copy, rotation); });
 }
 
 }  // namespace glimpse::bench
