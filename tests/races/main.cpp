@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/batch_norm.h"
 #include "glimpse/kernels/cross_entropy.h"
 #include "glimpse/kernels/device_helpers.cuh"
 #include "glimpse/kernels/embedding.h"
+#include "glimpse/kernels/image_normalize.h"
 #include "glimpse/kernels/layout.h"
 #include "glimpse/kernels/reduce.h"
 #include "glimpse/kernels/softmax.h"
@@ -84,6 +86,17 @@ void run_attention() {
   attention_backward_features(Cuda{}, shape, alpha.data(), dcontext.data(), dfeatures.data());
 }
 
+void run_images() {
+  const BatchNormShape shape{2, 2, 10};
+  const std::vector<float> x = numbers(40);
+  std::vector<float> mean(2), variance(2), weight(2, 1.0f), dweight(2), dbias(2), y(40);
+  batch_norm_statistics(Cuda{}, shape, x.data(), mean.data(), variance.data());
+  batch_norm_backward(Cuda{}, shape, 1e-5, x.data(), mean.data(), variance.data(), weight.data(), x.data(), y.data(),
+                      dweight.data(), dbias.data());
+  const std::vector<std::uint8_t> rgb(3 * 8, 100);
+  image_normalize(Cuda{}, 1, 8, {{0, 0, 0}, {1, 1, 1}}, rgb.data(), y.data());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -97,6 +110,7 @@ int main(int argc, char** argv) {
     run_rows();
     run_indexed();
     run_attention();
+    run_images();
   }
   std::puts("done");
 }
