@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of compare.py on results made by hand. Needs nothing but Python."""
+"""Tests of compare.py and compare_curves.py on results made by hand. Needs nothing but Python."""
 import json
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 COMPARE = Path(__file__).resolve().parent / "compare.py"
+CURVES = COMPARE.with_name("compare_curves.py")
 
 
 def glimpse_row(kernel, sizes, dtype, us):
@@ -68,6 +69,32 @@ class Compare(unittest.TestCase):
         target = Path(self.folder.name) / "table.md"
         self.assertEqual(self.run_compare("--out", str(target)).stdout, "")
         self.assertEqual(len(self.rows(target.read_text())), 3)
+
+
+class Curves(unittest.TestCase):
+    def compare(self, first, second):
+        """Runs with these losses, the epoch's own line at the end of each."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for number, losses in enumerate((first, second)):
+                files.append(str(Path(folder) / f"{number}.jsonl"))
+                lines = [json.dumps(dict(step=i + 1, epoch=1, loss=loss)) for i, loss in enumerate(losses)]
+                Path(files[-1]).write_text("\n".join([*lines, '{"epoch": 1, "val_loss": 3}']) + "\n")
+            return subprocess.run([sys.executable, str(CURVES), *files, "--steps", "3"], capture_output=True, text=True)
+
+    def test_equal_curves(self):
+        self.assertEqual(self.compare([5, 4, 3], [5, 4.001, 3]).returncode, 0)
+
+    def test_a_difference_and_a_nan_are_told(self):
+        done = self.compare([5, 4, 3], [5, 4, 3.1])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("at step 3", done.stdout)
+        self.assertEqual(self.compare([5, 4, 3], [5, float("nan"), 3]).returncode, 1)
+
+    def test_a_short_run_is_no_proof(self):
+        done = self.compare([5, 4, 3], [5, 4])
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("no loss of step 3", done.stderr)
 
 
 if __name__ == "__main__":
