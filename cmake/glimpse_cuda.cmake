@@ -85,6 +85,8 @@ set(glimpse_nvcc_options -std=c++20 --expt-relaxed-constexpr -lineinfo -Wno-depr
 # driver, cuBLAS and cuDNN are looked for when they are first needed.
 function(glimpse_add_cuda)
   find_package(CUDAToolkit REQUIRED)
+  cmake_path(GET CUDAToolkit_BIN_DIR PARENT_PATH root)
+  set(glimpse_cuda_root ${root} PARENT_SCOPE)  # for find_package(glimpse)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   add_library(glimpse_cuda OBJECT ${sources})
   target_include_directories(glimpse_cuda PRIVATE ${glimpse_include})
