@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "glimpse/kernels/emulator/forbidden.h"
 #include "glimpse/kernels/emulator/shared_memory.h"
 
 struct EmulatedEvent {
@@ -24,7 +25,7 @@ void poison_range(char* block, std::size_t bytes) {
 }
 
 /// Whether bytes [begin, begin + zone) of the block still hold what they were given.
-bool intact(const char* block, std::size_t begin) {
+GLIMPSE_LOOKS_AT_FORBIDDEN bool intact(const char* block, std::size_t begin) {
   for (std::size_t i = begin; i < begin + zone; ++i)
     if (block[i] != poison_at(i)) return false;
   return true;
@@ -103,7 +104,9 @@ cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t) {
   char* block = static_cast<char*>(std::aligned_alloc(256, all));
   if (!block) return cudaErrorMemoryAllocation;
   poison_range(block, all);
+  forbid(block, all);
   *address = block + zone;
+  permit(*address, bytes);
   memory().blocks[*address] = bytes;
   memory().in_use += bytes;
   return cudaSuccess;
@@ -116,6 +119,7 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
   char* block = static_cast<char*>(address) - zone;
   const bool clean = intact(block, 0) && intact(block, zone + found->second);
   memory().in_use -= found->second;
+  permit(block, (found->second + 255) / 256 * 256 + 2 * zone);
   memory().blocks.erase(found);
   std::free(block);
   if (clean) return cudaSuccess;

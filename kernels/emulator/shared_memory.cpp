@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "glimpse/kernels/check.h"
+#include "glimpse/kernels/emulator/forbidden.h"
 #include "glimpse/kernels/emulator/futex.h"
 
 namespace glimpse::emulator {
@@ -16,17 +17,22 @@ constexpr std::size_t most_of_all = 227 << 10;  // of a block, compute capabilit
 
 /// Written while no kernel thread runs, except for the list of used variables, which the lock guards.
 struct Arena {
-  Arena() : memory(arena_bytes / sizeof(std::uint16_t), poison) { used.reserve(64); }
+  Arena() : memory(arena_bytes / sizeof(std::uint16_t), poison) {
+    used.reserve(64);
+    forbid(at(0), arena_bytes);
+  }
 
   char* at(std::int64_t offset) { return reinterpret_cast<char*>(memory.data()) + offset; }
 
-  void poison_range(std::size_t begin, std::size_t bytes) {
-    for (std::size_t i = begin / 2; i < (begin + bytes + 1) / 2; ++i) memory[i] = poison;
+  GLIMPSE_LOOKS_AT_FORBIDDEN void poison_range(std::size_t begin, std::size_t bytes) {
+    std::uint16_t* const all = memory.data();
+    for (std::size_t i = begin / 2; i < (begin + bytes + 1) / 2; ++i) all[i] = poison;
   }
 
-  bool intact(std::size_t begin, std::size_t bytes) const {
+  GLIMPSE_LOOKS_AT_FORBIDDEN bool intact(std::size_t begin, std::size_t bytes) const {
+    const std::uint16_t* const all = memory.data();
     for (std::size_t i = begin / 2; i < (begin + bytes) / 2; ++i)
-      if (memory[i] != poison) return false;
+      if (all[i] != poison) return false;
     return true;
   }
 
@@ -52,6 +58,7 @@ void take(Arena& a, SharedSite& site, std::size_t bytes, std::size_t alignment) 
   site.offset = static_cast<std::int64_t>(begin);
   site.bytes = bytes;
   a.taken = round_up(begin + bytes, 2) + zone;
+  permit(a.at(site.offset), bytes);
 }
 
 }  // namespace
@@ -78,6 +85,8 @@ void begin_shared_memory(std::size_t dynamic_bytes, const char* kernel) {
   a.dynamic.bytes = dynamic_bytes;
   a.dynamic.used = true;
   a.used.push_back(&a.dynamic);
+  forbid(a.at(a.dynamic.offset), most_of_all);
+  permit(a.at(a.dynamic.offset), dynamic_bytes);
 }
 
 void end_block_of_shared_memory(const char* kernel) {

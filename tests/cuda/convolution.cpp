@@ -73,7 +73,7 @@ struct Data {
 };
 
 /// An error bound for sums of n products of numbers from N(0,1).
-double bound(std::int64_t n) { return 4 + static_cast<double>(n); }
+double bound(std::int64_t n) { return 8 + 2 * static_cast<double>(n); }
 
 template <class T>
 void check_forward(const std::string& name, const Data<T>& d, bool own) {

@@ -13,8 +13,9 @@ struct Case {
 };
 // Many positions of few rows, few of many, one row alone; more positions than a block looks at in one go (256 and
 // 1024).
-const std::vector<Case> cases = {{5, 0, 3},      {5, 3, 0},     {1, 1, 1},    {1, 67, 33},  {9, 67, 31},    {9, 67, 32},
-                                 {500, 67, 196}, {3, 300, 129}, {2, 1030, 4}, {40, 700, 8}, {2000, 30, 512}};
+const std::vector<Case> cases = {{5, 0, 3},     {5, 3, 0},    {1, 1, 1},    {1, 67, 33},
+                                 {9, 67, 31},   {9, 67, 32},  {1, 257, 4},  {500, 67, 196},
+                                 {3, 300, 129}, {2, 1030, 4}, {40, 700, 8}, {2000, 30, 512}};
 
 }  // namespace
 
@@ -59,6 +60,27 @@ TEST_CASE("sums of rows by index") {
     });
 }
 
+TEST_CASE("a sum of two rows whose positions are far apart") {
+  // The second position must find the first one, wherever that is in the pieces of 256 and 1024 that a block looks at.
+  const std::int64_t n = 1040, width = 4;
+  std::vector<std::int32_t> index(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < index.size(); ++i) index[i] = static_cast<std::int32_t>(i);
+  index[1025] = 1024;
+  for (const auto& [later, earlier] : std::vector<std::pair<std::size_t, std::int32_t>>{
+           {1030, 0}, {1031, 255}, {1032, 256}, {1033, 767}, {1034, 768}, {1035, 1023}, {1036, 1022}})
+    index[later] = earlier;
+  const std::vector<float> dy = draw<float>(n * width, 1);
+  std::vector<double> dx(dy.size());
+  sum_rows_by_index(Cpu{}, n, n, width, to_double(dy).data(), index.data(), dx.data());
+  const std::vector<float> got = repeated<float>("sum_rows_by_index", [&] {
+    const DeviceArray<float> in(dy), out(n * width);
+    const DeviceArray<std::int32_t> at(index);
+    sum_rows_by_index(Cuda{}, n, n, width, in.data(), at.data(), out.data());
+    return out.host();
+  });
+  check_close("rows far apart", got, dx, 1e-3, 2);
+}
+
 TEST_CASE("indices outside of a table are found, the first of them") {
   for (const std::int64_t n : {1, 33, 5000}) {
     std::vector<std::int32_t> index = draw_words(n, 100, 3);
@@ -70,8 +92,10 @@ TEST_CASE("indices outside of a table are found, the first of them") {
     index.back() = 100;
     CHECK(find(-1) == n - 1);
     CHECK(find(100) == -1);
-    index[static_cast<std::size_t>(n / 2)] = -2;
-    CHECK(find(-1) == n / 2);
+    index[static_cast<std::size_t>(n / 2)] = -1;
+    CHECK(find(-1) == (n == 1 ? -1 : n - 1));
+    CHECK(find(100) == n / 2);
+    CHECK(find(-2) == n / 2);
   }
   const DeviceArray<std::int32_t> none(0);
   CHECK(find_outside(Cuda{}, 0, none.data(), 100, -1) == -1);

@@ -1,6 +1,7 @@
 #include "glimpse/kernels/layout.h"
 
 #include "cuda_test.h"
+#include "glimpse/kernels/error.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;
@@ -111,4 +112,10 @@ TEST_CASE("rows of different strides") {
       });
       check_same("copy_rows", got, expected);
     });
+}
+
+TEST_CASE("rows that 32 bits cannot count are an error") {
+  const std::int64_t width = std::int64_t{4} << 31;  // moved in packs of four
+  const float* x = nullptr;
+  CHECK_THROWS_AS(copy_rows(Cuda{}, 1, width, width, x, width, static_cast<float*>(nullptr)), Error);
 }

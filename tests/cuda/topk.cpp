@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cuda_test.h"
+#include "glimpse/kernels/error.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;
@@ -77,4 +78,11 @@ TEST_CASE("the rank of a target among the words of its row") {
       });
       check_same("rank_of_target", got, rank);
     });
+}
+
+TEST_CASE("a vocabulary that 32 bits cannot count is an error") {
+  const std::int64_t vocabulary = std::numeric_limits<std::int32_t>::max() - std::int64_t{4095};
+  const float* logits = nullptr;
+  CHECK_THROWS_AS(log_softmax_topk(Cuda{}, 1, vocabulary, 1, logits, nullptr, 0, nullptr, nullptr), Error);
+  CHECK_THROWS_AS(rank_of_target(Cuda{}, 1, vocabulary, logits, nullptr, nullptr), Error);
 }
