@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Proves that the tests notice a slip in the decoder, the beam search and the encoders: in models/*.cpp each bound of an
+index is shifted by one, each accumulation is left out and each condition turned round, one at a time, and the tests
+must fail. mutation.py has the machinery; needs Python and what the build needs.
+
+    tests/mutate_models.py                    # all of them
+    tests/mutate_models.py --only beam        # those in files whose path matches a regular expression
+    tests/mutate_models.py --list             # show them, run nothing
+"""
+import re
+import sys
+
+from mutation import ROOT, parse, prove
+from mutation_sites import HEADER, accumulations, bounds, code_of, conditions, rewritten
+
+SOURCES = ["beam*", "captioner", "decoder*", "token_batch", "encoder", "frozen_encoder", "inference_plan", "network",
+           "resnet", "densenet", "vgg", "mobilenet", "squeezenet", "scratch"]
+PROGRAMS = ["test_decoder", "test_decoder_kernels", "test_beam", "test_captioner", "test_encoder", "test_encoder_golden"]
+
+# Mutants that no test catches, and why: (file, code, change) or (file, code) for all changes.
+EXPLAINED = {}
+
+
+def mutants_of(path):
+    text, code = code_of(path)
+    return [*bounds(path, text, code), *accumulations(path, text, code), *conditions(path, text, code)]
+
+
+def main():
+    arguments = parse(__doc__)
+    paths = sorted({str(p.relative_to(ROOT)) for pattern in SOURCES for p in ROOT.glob(f"models/{pattern}.cpp")})
+    mutants = [m for path in paths if re.search(arguments.only, path) for m in mutants_of(path)]
+    return prove(arguments, mutants, ["bound", "accumulation", "condition"], rewritten, HEADER, PROGRAMS, EXPLAINED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
