@@ -20,13 +20,16 @@ N bound(int more, int less, N n) {
   }
   return n;
 }
-#define GLIMPSE_MUTANT_COMPARE(name, op)                                                \
-  template <class A, class B>                                                           \
-  bool name(int more, int less, const A& a, const B& b) {                               \
-    if constexpr (std::is_integral_v<A> && std::is_integral_v<B>)                       \
-      return static_cast<long long>(a) op bound(more, less, static_cast<long long>(b)); \
-    else                                                                                \
-      return a op bound(more, less, b);                                                 \
+#define GLIMPSE_MUTANT_COMPARE(name, op)                                                  \
+  template <class A, class B>                                                             \
+  bool name(int more, int less, const A& a, const B& b) {                                 \
+    if constexpr (std::is_integral_v<A> && std::is_integral_v<B>) {                       \
+      return static_cast<long long>(a) op bound(more, less, static_cast<long long>(b));   \
+    } else {                                                                              \
+      none(more);                                                                         \
+      none(less);                                                                         \
+      return a op b;                                                                      \
+    }                                                                                     \
   }
 GLIMPSE_MUTANT_COMPARE(less, <)
 GLIMPSE_MUTANT_COMPARE(less_equal, <=)

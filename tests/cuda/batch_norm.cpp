@@ -11,9 +11,11 @@ namespace {
 constexpr double eps_of_norm = 1e-5;
 
 // n, c, area: planes shorter and longer than a block of threads, that can and cannot be read in packs, channels that
-// end with a block of warps and that do not, and channels of one, two and more chunks.
-const std::vector<BatchNormShape> cases = {{2, 1, 1},   {1, 3, 2},   {67, 1, 1},   {4, 9, 49},   {3, 8, 64},
-                                           {2, 2, 256}, {2, 3, 300}, {1, 2, 4096}, {9, 2, 1000}, {170, 1, 97}};
+// end with a block of warps and that do not, and channels of one, two, more chunks, and more chunks than a warp has
+// lanes.
+const std::vector<BatchNormShape> cases = {{2, 1, 1},    {1, 3, 2},    {67, 1, 1},   {4, 9, 49},
+                                           {3, 8, 64},   {2, 2, 256},  {2, 3, 300},  {1, 2, 4096},
+                                           {9, 2, 1000}, {170, 1, 97}, {33, 1, 8000}};
 
 std::string name_of(const char* op, const char* type, const BatchNormShape& s) {
   return std::string(op) + " " + type + " (" + std::to_string(s.n) + "," + std::to_string(s.c) + "," +
