@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/on_device.h"
 #include "glimpse/kernels/attention.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
 #include "glimpse/models/decoder_parts.h"
-#include "glimpse/models/on_device.h"
 
 namespace glimpse {
 namespace {

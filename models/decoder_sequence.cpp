@@ -5,13 +5,13 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/on_device.h"
 #include "glimpse/kernels/attention.h"
 #include "glimpse/kernels/convert.h"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
-#include "glimpse/models/on_device.h"
 
 namespace glimpse {
 namespace {
@@ -283,7 +283,7 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
     first.push_back(static_cast<std::int64_t>(row.size()));
   }
   kernels::AttentionShape shape = attention_shape(rows(0));
-  const OnDevice firsts(first, keys_.device()), tokens(row, keys_.device());
+  const OnDevice firsts(std::move(first), keys_.device()), tokens(std::move(row), keys_.device());
   shape.first = firsts.data();
   shape.row = tokens.data();
   shape.queries = tokens_;

@@ -9,11 +9,13 @@
 
 namespace glimpse::test {
 
-/// Runs `body()` in every thread of the grid.
-inline __global__ void call(const std::function<void()>* body) { (*body)(); }
+/// What every thread of the grid runs. Not an argument: those are addresses of the device.
+inline const std::function<void()>* running = nullptr;
+inline __global__ void call() { (*running)(); }
 
 inline void run(dim3 grid, dim3 block, const std::function<void()>& body, std::size_t shared = 0) {
-  kernels::launch(kernels::Cuda{}, {"test_kernel", {7}, grid, block, shared}, call, &body);
+  running = &body;
+  kernels::launch(kernels::Cuda{}, {"test_kernel", {7}, grid, block, shared}, call);
 }
 
 /// The message of the Error that running `body` gives.

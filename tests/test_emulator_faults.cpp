@@ -1,7 +1,12 @@
-// The faults that the emulator must find in a kernel: shared memory read before it is written or written outside of its
-// bounds, barriers that not all threads reach, and barriers that were forgotten.
+// The faults that the emulator must find: shared memory read before it is written or written outside of its bounds,
+// barriers that not all threads reach, barriers that were forgotten, and memory of the host on the device or the
+// device's on the host.
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
+#include <memory>
 
 #include "emulator_test.h"
 #include "glimpse/kernels/emulator/forbidden.h"
@@ -177,4 +182,62 @@ TEST_CASE("a barrier forgotten between a read and the next write gives wrong res
     });
   }
   CHECK(wrong > 0);
+}
+
+namespace {
+
+/// A kernel's argument with addresses in it, beside a number that is none.
+struct Arrays {
+  double number;
+  const float* from;
+  int n;
+  float* to;
+};
+
+__global__ void copy_kernel(Arrays a) {
+  if (static_cast<int>(threadIdx.x) < a.n) a.to[threadIdx.x] = a.from[threadIdx.x];
+}
+
+std::string copied(const float* from, float* to) {
+  try {
+    kernels::launch(kernels::Cuda{}, {"copy", {2}, 1, 32}, copy_kernel, Arrays{1e300, from, 2, to});
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("a kernel that is given memory of the host is reported") {
+  cuda::Scratch<float> device(4, nullptr, "a test");
+  const float numbers[2] = {5, 6};
+  float on_stack[2], *const on_heap = new float[2];
+  std::unique_ptr<float[]> owner(on_heap);
+  cuda::copy_to_device(device.data(), numbers, sizeof numbers, nullptr);
+  CHECK(copied(device.data(), device.data() + 2) == "no error");
+  cuda::copy_to_host(on_stack, device.data() + 2, sizeof on_stack, nullptr);
+  CHECK(on_stack[1] == 6);
+  contains(copied(on_stack, device.data()), "copy (2): byte 8 of argument 1 is the address");
+  contains(copied(device.data(), on_heap), "copy (2): byte 24 of argument 1 is the address");
+  contains(copied(numbers, device.data()), "of the host, which a device cannot read");
+  WithOptions options({.any_memory = true});
+  CHECK(copied(device.data(), on_heap) == "no error");
+  CHECK(on_heap[0] == 5);
+}
+
+TEST_CASE("the host cannot read memory of the device, and copies know their direction") {
+  cuda::Scratch<float> device(4, nullptr, "a test");
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  CHECK(write(ends[1], device.data(), 1) == -1);  // the system looks where a program would crash
+  CHECK(errno == EFAULT);
+  close(ends[0]);
+  close(ends[1]);
+  float x = 0;
+  CHECK_THROWS_AS(cuda::copy_to_device(&x, &x, 4, nullptr), Error);
+  CHECK_THROWS_AS(cuda::copy_to_device(device.data(), device.data(), 4, nullptr), Error);
+  CHECK_THROWS_AS(cuda::copy_to_host(&x, &x, 4, nullptr), Error);
+  CHECK_THROWS_AS(cuda::copy_on_device(device.data(), &x, 4, nullptr), Error);
+  CHECK_THROWS_AS(cuda::fill_bytes(&x, 0, 4, nullptr), Error);
 }

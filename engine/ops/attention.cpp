@@ -2,6 +2,7 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/on_device.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
 #include "glimpse/kernels/check.h"
@@ -36,7 +37,7 @@ void check_shapes(const Tensor& keys, const Tensor& query, const Tensor& score, 
 struct Call {
   Tensor keys, query, score, features;
   Activation activation;
-  std::vector<std::int64_t> first;  // query of each image, and their number
+  OnDevice first;  // query of each image, and their number
 
   kernels::AttentionShape shape() const {
     kernels::AttentionShape s;
@@ -88,8 +89,10 @@ AttentionResult additive_attention(const Tensor& keys, const Tensor& query, cons
                                    Activation activation) {
   check_shapes(keys, query, score, features);
   const std::int64_t images = keys.size(0), queries = query.size(0);
-  Call call{keys.detach(), query.detach(), score.detach(), features.detach(), activation, {}};
-  for (std::int64_t i = 0; i <= images; ++i) call.first.push_back(images == 0 ? 0 : i * (queries / images));
+  std::vector<std::int64_t> first;
+  for (std::int64_t i = 0; i <= images; ++i) first.push_back(images == 0 ? 0 : i * (queries / images));
+  const Call call{keys.detach(),     query.detach(), score.detach(),
+                  features.detach(), activation,     OnDevice(std::move(first), keys.device())};
   const Tensor alpha({queries, keys.size(1)}, keys.dtype(), keys.device());
   const Tensor context({queries, features.size(2)}, keys.dtype(), keys.device());
   on(keys, [&](auto device, auto zero) {

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <type_traits>
 
 #include "glimpse/kernels/emulator/block.h"
+#include "glimpse/kernels/emulator/device_memory.h"
 #include "glimpse/kernels/emulator/intrinsics.h"
 #include "glimpse/kernels/emulator/language.h"
 #include "glimpse/kernels/emulator/shared_memory.h"
@@ -23,6 +25,8 @@ struct Options {
   /// As compute capability 7 and later document it: threads that have exited are not waited for. Off, a barrier or a
   /// mask that an exited thread is missing from is an error, as it is to compute-sanitizer.
   bool allow_early_exit = false;
+  /// Kernels may be given memory of the host, as if it were managed memory. Off, that is an error.
+  bool any_memory = false;
 };
 
 /// Of the launches to come, in the whole process.
@@ -42,7 +46,14 @@ void launch_emulated(std::string name, dim3 grid, dim3 block, std::size_t shared
     void (*kernel)(P...);
     std::tuple<P...> arguments;
   };
-  const Call call{kernel, std::tuple<P...>(static_cast<P>(arguments)...)};
+  Call call{kernel, std::tuple<P...>(static_cast<P>(arguments)...)};
+  static_assert((std::is_trivially_copyable_v<P> && ...), "CUDA copies arguments as bytes");
+  std::apply(
+      [&](auto&... each) {
+        int number = 0;
+        (translate_argument(&each, sizeof each, ++number, name.c_str(), options().any_memory), ...);
+      },
+      call.arguments);
   run({std::move(name), grid, block, shared,
        [](const void* context) {
          const Call& c = *static_cast<const Call*>(context);

@@ -6,6 +6,8 @@
 #include <map>
 #include <mutex>
 
+#include "glimpse/kernels/emulator/device_memory.h"
+#include "glimpse/kernels/emulator/emulator.h"
 #include "glimpse/kernels/emulator/forbidden.h"
 #include "glimpse/kernels/emulator/shared_memory.h"
 
@@ -17,6 +19,9 @@ namespace glimpse::emulator {
 namespace {
 
 constexpr std::size_t zone = 256;  // bytes before and after each allocation
+
+/// What is taken for an allocation of so many bytes.
+std::size_t with_zones(std::size_t bytes) { return (bytes + 255) / 256 * 256 + 2 * zone; }
 
 char poison_at(std::size_t i) { return static_cast<char>(poison >> (i % 2 * 8)); }
 
@@ -42,6 +47,11 @@ struct Memory {
 Memory& memory() {
   static Memory* const instance = new Memory;
   return *instance;
+}
+
+/// Whether an address is one of the device, or of the host.
+bool lies(const void* address, bool on_device) {
+  return options().any_memory || is_device_address(address) == on_device;
 }
 
 /// The failure that a test has asked for, once.
@@ -100,13 +110,13 @@ cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t) {
   if (const cudaError_t error = asked_failure()) return error;
   const std::lock_guard guard(memory().mutex);
   if (memory().in_use + bytes > device().memory) return cudaErrorMemoryAllocation;
-  const std::size_t all = (bytes + 255) / 256 * 256 + 2 * zone;
-  char* block = static_cast<char*>(std::aligned_alloc(256, all));
+  char* const block = static_cast<char*>(take_device_memory(with_zones(bytes)));
   if (!block) return cudaErrorMemoryAllocation;
-  poison_range(block, all);
-  forbid(block, all);
+  permit(real(block), with_zones(bytes));
+  poison_range(real(block), with_zones(bytes));
+  forbid(real(block), with_zones(bytes));
   *address = block + zone;
-  permit(*address, bytes);
+  permit(real_address(*address), bytes);
   memory().blocks[*address] = bytes;
   memory().in_use += bytes;
   return cudaSuccess;
@@ -116,12 +126,13 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
   const std::lock_guard guard(memory().mutex);
   const auto found = memory().blocks.find(address);
   if (found == memory().blocks.end()) return cudaErrorInvalidValue;
-  char* block = static_cast<char*>(address) - zone;
-  const bool clean = intact(block, 0) && intact(block, zone + found->second);
-  memory().in_use -= found->second;
-  permit(block, (found->second + 255) / 256 * 256 + 2 * zone);
+  char* const block = static_cast<char*>(address) - zone;
+  const std::size_t bytes = found->second;
+  const bool clean = intact(real(block), 0) && intact(real(block), zone + bytes);
+  memory().in_use -= bytes;
   memory().blocks.erase(found);
-  std::free(block);
+  forbid(real(block), with_zones(bytes));
+  give_back_device_memory(block, with_zones(bytes));
   if (clean) return cudaSuccess;
   ++memory().overwritten;
   return cudaErrorIllegalAddress;
@@ -147,14 +158,17 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value)
 }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) { return cudaSuccess; }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
   if (const cudaError_t error = asked_failure()) return error;
-  std::memcpy(to, from, bytes);
+  if (!lies(to, kind != cudaMemcpyDeviceToHost) || !lies(from, kind != cudaMemcpyHostToDevice))
+    return cudaErrorInvalidValue;
+  std::memcpy(real_address(to), real_address(from), bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
   if (const cudaError_t error = asked_failure()) return error;
-  std::memset(to, value, bytes);
+  if (!lies(to, true)) return cudaErrorInvalidValue;
+  std::memset(real_address(to), value, bytes);
   return cudaSuccess;
 }
 

@@ -101,6 +101,7 @@ void run_images() {
 
 int main(int argc, char** argv) {
   emulator::options().system_threads = true;
+  emulator::options().any_memory = true;
   std::vector<float> y(64);
   if (argc > 1 && std::strcmp(argv[1], "--forget") == 0) {
     launch(Cuda{}, {"forgetful_kernel", {}, 1, 64}, forgetful_kernel, y.data());
