@@ -21,19 +21,18 @@ namespace {
 constexpr unsigned threads = 256;
 constexpr std::int64_t part = 16384;
 
-/// update(p[i], g[i], moments[i]...) for i < n; the first `packs` packs can be read at once. The new parameters also go
-/// to `copy`, a bf16* or, where there is none, a null pointer.
-template <class Update, class T, class Copy, class... Moments>
+/// update(p[i], g[i], moments[i]...) for i < n; the first `packs` packs can be read at once. If Copies, the new
+/// parameters also go to `copy`.
+template <bool Copies, class Update, class T, class... Moments>
 __global__ void __launch_bounds__(threads, 4)
-    update_kernel(Update update, std::int64_t packs, std::int64_t n, T* p, T* g, Copy copy, Moments*... moments) {
-  constexpr bool copies = std::is_pointer_v<Copy>;
+    update_kernel(Update update, std::int64_t packs, std::int64_t n, T* p, T* g, bf16* copy, Moments*... moments) {
   constexpr int width = pack_width<T>;
   for (const std::int64_t i : grid_stride(packs)) {
     const auto apply = [&](auto parameter, auto gradient, auto... moment) {
 #pragma unroll
       for (int j = 0; j < width; ++j) update(parameter.v[j], gradient.v[j], moment.v[j]...);
       store(p + i * width, parameter);
-      if constexpr (copies) {
+      if constexpr (Copies) {
         Pack<bf16, width> rounded;
 #pragma unroll
         for (int j = 0; j < width; ++j) rounded.v[j] = bf16(static_cast<float>(parameter.v[j]));
@@ -47,20 +46,20 @@ __global__ void __launch_bounds__(threads, 4)
   for (const std::int64_t i : grid_stride(n - packs * width)) {
     const std::int64_t at = packs * width + i;
     update(p[at], g[at], moments[at]...);
-    if constexpr (copies) copy[at] = bf16(static_cast<float>(p[at]));
+    if constexpr (Copies) copy[at] = bf16(static_cast<float>(p[at]));
   }
 }
 
-template <class Update, class T, class Copy, class... Moments>
-void for_each(Cuda device, const char* name, const Update& update, std::int64_t n, T* p, T* g, Copy copy,
+template <bool Copies, class Update, class T, class... Moments>
+void for_each(Cuda device, const char* name, const Update& update, std::int64_t n, T* p, T* g, bf16* copy,
               Moments*... moments) {
   if (n == 0) return;
   constexpr int width = pack_width<T>;
   const bool in_packs = aligned<width>(p, 0) && aligned<width>(g, 0) && (aligned<width>(moments, 0) && ...) &&
-                        (!std::is_pointer_v<Copy> || aligned<width>(static_cast<const bf16*>(copy), 0));
+                        (!Copies || aligned<width>(copy, 0));
   const std::int64_t packs = in_packs ? n / width : 0;
-  launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads}, update_kernel<Update, T, Copy, Moments...>,
-         update, packs, n, p, g, copy, moments...);
+  launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads},
+         update_kernel<Copies, Update, T, Moments...>, update, packs, n, p, g, copy, moments...);
 }
 
 /// SGD and RMSProp without momentum: the last moment starts at zero and is forgotten.
@@ -131,18 +130,18 @@ template <class T>
 void sgd_step(Cuda device, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b) {
   const SgdUpdate<T> update(step, clip);
   if (b)
-    for_each(device, "sgd_step", update, n, p, g, nullptr, b);
+    for_each<false>(device, "sgd_step", update, n, p, g, nullptr, b);
   else
-    for_each(device, "sgd_step", SgdWithoutMomentum<T>{update}, n, p, g, nullptr);
+    for_each<false>(device, "sgd_step", SgdWithoutMomentum<T>{update}, n, p, g, nullptr);
 }
 
 template <class T>
 void rmsprop_step(Cuda device, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b) {
   const RmsPropUpdate<T> update(step, clip);
   if (b)
-    for_each(device, "rmsprop_step", update, n, p, g, nullptr, v, b);
+    for_each<false>(device, "rmsprop_step", update, n, p, g, nullptr, v, b);
   else
-    for_each(device, "rmsprop_step", RmsPropWithoutMomentum<T>{update}, n, p, g, nullptr, v);
+    for_each<false>(device, "rmsprop_step", RmsPropWithoutMomentum<T>{update}, n, p, g, nullptr, v);
 }
 
 template <class T>
@@ -150,9 +149,9 @@ void adam_step(Cuda device, std::int64_t n, const AdamStep& step, const Clip& cl
                bf16* copy) {
   const AdamUpdate<T> update(step, clip);
   if (copy)
-    for_each(device, "adam_step", update, n, p, g, copy, m, v);
+    for_each<true>(device, "adam_step", update, n, p, g, copy, m, v);
   else
-    for_each(device, "adam_step", update, n, p, g, nullptr, m, v);
+    for_each<false>(device, "adam_step", update, n, p, g, nullptr, m, v);
 }
 
 #define GLIMPSE_OPTIMIZERS_OF(T)                                                                   \
