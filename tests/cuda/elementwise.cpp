@@ -110,6 +110,15 @@ TEST_CASE("arrays that are not aligned") {
   for (std::size_t i = 1; i < 998; ++i) REQUIRE(y[i] == 2 * x[i] + x[i + 1]);
 }
 
+TEST_CASE("rows that are no whole number of packs apart") {
+  const Broadcast shape{2, {5, 8}, {9, 1}, {0, 1}};
+  const std::vector<float> x = draw<float>(5 * 9, 1), y = draw<float>(8, 2);
+  const DeviceArray<float> a(x), b(y), out(5 * 8);
+  zip(Cuda{}, Add{}, shape, a.data(), b.data(), out.data());
+  const std::vector<float> z = out.host();
+  for (std::size_t i = 0; i < z.size(); ++i) REQUIRE(z[i] == x[i / 8 * 9 + i % 8] + y[i % 8]);
+}
+
 TEST_CASE("functions of two arrays, with broadcasting") {
   for_each_type([](auto type, const char*) {
     using T = decltype(type);
