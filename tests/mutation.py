@@ -6,6 +6,7 @@ tree is built once, and each mutant costs one run of the tests.
 """
 import argparse
 import collections
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -248,17 +249,22 @@ def prove(arguments, mutants, kinds, rewritten, header, programs, explained, wan
         alive = tree.build(mutants, lambda path, numbers: rewritten(path, numbers, mutants), programs, arguments.jobs)
         tests = Tests(tree, programs, folder)
         results, survivors = [], []
-        for number, m in alive.items():
+
+        def judge(item):
+            number, m = item
             reached = tests.reached(number)
-            if reached is None:
-                continue
             caught = tests.verdict(number) if reached else None
-            results.append((m, caught is not None))
-            if caught:
-                print(f"{m}: caught by {caught}", flush=True)
-            else:
-                survivors.append((m, "survived" if reached else "reached by no test"))
-                print(f"{m}: {survivors[-1][1].upper()}", flush=True)
+            if reached is not None:
+                print(f"{m}: {'caught by ' + caught if caught else 'SURVIVED' if reached else 'REACHED BY NO TEST'}", flush=True)
+            return m, reached, caught
+
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            for m, reached, caught in pool.map(judge, alive.items()):
+                if reached is None:
+                    continue
+                results.append((m, caught is not None))
+                if not caught:
+                    survivors.append((m, "survived" if reached else "reached by no test"))
 
     unexplained, unused = 0, {key for key in explained if key[0] in {m.path for m in mutants}}
     print("\nNot caught:" if survivors else "\nAll caught.")
@@ -280,6 +286,6 @@ def parse(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="regular expression on the path of the file")
     parser.add_argument("--list", action="store_true", help="show the mutants and stop")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilers at a time")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     parser.add_argument("--folder", help="where the tree is built, and kept for the next time")
     return parser.parse_args()
