@@ -1,13 +1,15 @@
 #pragma once
-// How exactly matrix products and convolutions in f32 are computed on a GPU.
+// How exactly matrix products and convolutions of f32 numbers are computed on a GPU.
 
 #include <atomic>
 
 namespace glimpse::cuda {
 
+/// Sums are in f32 always; what differs is how the factors are rounded for the tensor cores.
 enum class MatmulPrecision {
-  f32,  ///< products of f32 numbers, summed in f32
-  tf32  ///< factors rounded to 10 bits of mantissa for the tensor cores, summed in f32
+  f32,   ///< not at all
+  tf32,  ///< to 10 bits of mantissa
+  bf16   ///< to 7 bits of mantissa; convolutions, for which cuDNN offers no such thing, as with tf32
 };
 
 namespace detail {

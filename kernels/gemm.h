@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "glimpse/kernels/device.h"
+#include "glimpse/kernels/half.h"
 
 namespace glimpse::kernels {
 
@@ -21,10 +22,11 @@ struct Operand {
 template <class T>
 void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
           std::int64_t ldc);
-/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda_precision.h says. T is float or double.
+/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda_precision.h says. T is float, double, or bf16, whose
+/// sums are taken in f32 and rounded once. Throws Error with the sizes where cuBLAS is missing or fails.
 template <class T>
-void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
-          std::int64_t ldc);
+void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
+          Accumulator<T> beta, T* c, std::int64_t ldc);
 
 /// The same by this project's own kernel, whatever else is built in.
 template <class T>

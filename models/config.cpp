@@ -97,6 +97,8 @@ void each_value(C& c, Visit&& v) {
 
   v("training.threads", c.training.threads, between(0, 1024), "0: one a core");
   v("training.device", c.training.device, one_of({"cpu", "cuda"}), "");
+  v("training.matmul", c.training.matmul, one_of({"f32", "tf32", "bf16"}),
+    "how factors of products are rounded on a GPU");
 
   v("validation.beam", c.validation.beam, between(1, 100), "beams of the captions written after each epoch");
   v("validation.max_words", c.validation.max_words, between(1, 1000), "longest caption");

@@ -82,6 +82,7 @@ struct TrainingConfig {
   int log_every = 20;
   int threads = 0;
   std::string device = "cpu";
+  std::string matmul = "f32";
 };
 
 struct ValidationConfig {

@@ -143,7 +143,10 @@ TEST_CASE("train_flickr refuses bad weights and options") {
   }
   SECTION("bad value") { p.require_refused(p.train({"--epochs", "0"}), {"--epochs 0", "1 .."}); }
   SECTION("unknown option") { p.require_refused(p.train({"--epoch", "3"}), {"--epoch"}, 2); }
-  SECTION("no CUDA here") { p.require_refused(p.train({"--device", "tpu"}), {"tpu", "cpu"}); }
+  SECTION("unknown device") { p.require_refused(p.train({"--device", "tpu"}), {"tpu", "cpu"}); }
+  SECTION("rounded products on the CPU") {
+    p.require_refused(p.train({"--matmul", "tf32"}), {"--matmul tf32", "--device cuda"});
+  }
   SECTION("a feature file that is something else is not overwritten") {
     const std::string before = slurp(p.weights);
     p.require_refused(p.train({"--features", p.weights}), {"weights.safetensors"});

@@ -22,12 +22,14 @@ ProgramResult run_emulated(std::vector<std::string> arguments) {
 }
 
 /// Trains for three steps, and one epoch, into `run`.
-void train_on(const std::string& device, const std::string& run) {
+void train_on(const std::string& device, const std::string& run, const std::string& matmul = "f32") {
   run_emulated({"train_flickr",
                 "--run",
                 run,
                 "--device",
                 device,
+                "--matmul",
+                matmul,
                 "--epochs",
                 "1",
                 "--batch",
@@ -87,4 +89,15 @@ TEST_CASE("training, evaluation and resuming on the device give the CPU's result
   const ProgramResult resumed = run_emulated({"train_flickr", "--run", cuda, "--resume", "--epochs", "2"});
   CHECK(resumed.out.find("resuming") != std::string::npos);
   CHECK(logged(slurp(cuda + "/log.jsonl"), "train_loss").size() == 2);
+}
+
+TEST_CASE("training with rounded factors goes nearly as with exact ones") {
+  const ScratchFolder scratch;
+  train_on("cuda", scratch / "f32");
+  train_on("cuda", scratch / "tf32", "tf32");
+  const auto exact = logged(slurp(scratch / "f32/log.jsonl"), "loss"),
+             rounded = logged(slurp(scratch / "tf32/log.jsonl"), "loss");
+  check_near(exact, rounded, 1e-2);
+  CHECK(exact != rounded);
+  CHECK(slurp(scratch / "tf32/config.json").find("\"matmul\": \"tf32\"") != std::string::npos);
 }

@@ -149,7 +149,7 @@ int run(int argc, char** argv) {
   app.add_flag("--json", a.json, "print a JSON array");
   add_decoding_options(app, a.decoding);
   parse_arguments(app, argc, argv);
-  use_decoding_options(a.decoding);
+  const Device device = use_decoding_options(a.decoding);
   check(a.decoding.beam.n_best <= a.decoding.beam.beam, "--n-best {} needs --beam {} or more", a.decoding.beam.n_best,
         a.decoding.beam.n_best);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
@@ -158,7 +158,7 @@ int run(int argc, char** argv) {
   check(a.attention.empty() || captioner.config.decoder.attention != "none", "--attention: {} has no attention",
         a.model);
   const std::vector<std::string> files = image_files(a.inputs);
-  move_to(captioner, named_device(a.decoding.device));
+  move_to(captioner, device);
   const FrozenEncoder encoder(captioner.encoder);
   const NoGrad no_grad;
   BeamOptions beam = a.decoding.beam;

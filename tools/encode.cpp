@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   EncoderOptions encoder{.name = ""};
-  std::string weights, out, device = "cpu";
+  std::string weights, out, device = "cpu", matmul = "f32";
   std::vector<std::string> inputs;
   bool f32 = false, skip_bad = false;
   int batch = 32, threads = 0;
@@ -91,7 +91,7 @@ Tensor pixels(const Photographs& photographs, std::int64_t begin, std::int64_t e
 }
 
 void encode(const Arguments& a) {
-  const Device device = named_device(a.device);
+  const Device device = use_device(a.device, a.matmul);
   use_threads(a.threads);
   Encoder encoder = make_encoder(a.encoder);
   const std::vector<std::string> left_over = load_encoder_weights(encoder, a.weights);
@@ -148,6 +148,7 @@ void run(int argc, char** argv) {
   app.add_flag("--skip-bad", a.skip_bad, "leave out, and list, images that cannot be read");
   app.add_option("--threads", a.threads, "0: all cores")->check(CLI::Range(0, 4096))->capture_default_str();
   app.add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--matmul", a.matmul, matmul_help)->capture_default_str();
   parse_arguments(app, argc, argv);
   encode(a);
 }

@@ -235,7 +235,7 @@ void run(int argc, char** argv) {
   add_options(app, a);
   parse_arguments(app, argc, argv);
   check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
-  use_decoding_options(a.decoding);
+  const Device device = use_decoding_options(a.decoding);
   for (const std::string& path : {a.out, a.json})
     if (!path.empty()) check_can_write(path);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
@@ -245,7 +245,7 @@ void run(int argc, char** argv) {
     return;
   }
   Captioner captioner = load_captioner(a.model);
-  move_to(captioner, named_device(a.decoding.device));
+  move_to(captioner, device);
   Examples examples(data_config(a, captioner.config));
   Result result = evaluate(a, examples, captioner);
   report(a, result);

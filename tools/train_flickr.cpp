@@ -66,6 +66,7 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");
   add_value(app, a, "--threads", "training.threads", "0: one a core");
   add_value(app, a, "--device", "training.device", "cpu or cuda");
+  add_value(app, a, "--matmul", "training.matmul", matmul_help);
   app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")))
       ->take_last();
   app.add_option_function<std::vector<std::string>>(
@@ -129,7 +130,7 @@ int run(int argc, char** argv) {
   if (a.resume && a.run.empty() && is_run(request.folder)) config = resumed(a, request.folder);
   if (a.resume && !is_run(request.folder))
     progress.print(fmt::format("{}: no run to go on with; starting from the beginning", request.folder));
-  named_device(config.training.device);
+  use_device(config.training.device, config.training.matmul);
   use_threads(config.training.threads);
   config.training.threads = kernels::threads();
   if (a.print_config) {

@@ -25,8 +25,7 @@ struct Cublas {
   decltype(&cublasCreate_v2) create = library.symbol<decltype(create)>("cublasCreate_v2");
   decltype(&cublasSetStream_v2) set_stream = library.symbol<decltype(set_stream)>("cublasSetStream_v2");
   decltype(&cublasSetMathMode) set_math_mode = library.symbol<decltype(set_math_mode)>("cublasSetMathMode");
-  decltype(&cublasSgemm_v2_64) sgemm = library.symbol<decltype(sgemm)>("cublasSgemm_v2_64");
-  decltype(&cublasDgemm_v2_64) dgemm = library.symbol<decltype(dgemm)>("cublasDgemm_v2_64");
+  decltype(&cublasGemmEx_64) gemm = library.symbol<decltype(gemm)>("cublasGemmEx_64");
   decltype(&cublasGetStatusString) status_string = library.symbol<decltype(status_string)>("cublasGetStatusString");
 };
 
@@ -45,6 +44,10 @@ cublasHandle_t handle_of(void* stream) {
   if (!handle) {
     cublasStatus_t status = cublas().create(&handle);
     if (status == CUBLAS_STATUS_SUCCESS) status = cublas().set_stream(handle, static_cast<cudaStream_t>(stream));
+    // Parts of a long sum in bf16 are added in f32 too.
+    if (status == CUBLAS_STATUS_SUCCESS)
+      status = cublas().set_math_mode(
+          handle, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
     check(status == CUBLAS_STATUS_SUCCESS, "gemm: cuBLAS does not start: {}", cublas().status_string(status));
   }
   return handle;
@@ -55,32 +58,43 @@ cublasOperation_t operation(const Operand<T>& x) {
   return x.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
 }
 
+template <class T>
+constexpr cudaDataType_t type_of = std::is_same_v<T, double> ? CUDA_R_64F
+                                   : std::is_same_v<T, bf16> ? CUDA_R_16BF
+                                                             : CUDA_R_32F;
+
+template <class T>
+cublasComputeType_t arithmetic() {
+  if constexpr (std::is_same_v<T, double>) return CUBLAS_COMPUTE_64F;
+  if constexpr (std::is_same_v<T, float>) {
+    const cuda::MatmulPrecision precision = cuda::matmul_precision();
+    if (precision == cuda::MatmulPrecision::tf32) return CUBLAS_COMPUTE_32F_FAST_TF32;
+    if (precision == cuda::MatmulPrecision::bf16) return CUBLAS_COMPUTE_32F_FAST_16BF;
+  }
+  return CUBLAS_COMPUTE_32F;
+}
+
 }  // namespace
 
 template <class T>
-void gemm(Cuda device, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta,
-          T* c, std::int64_t ldc) {
+void gemm(Cuda device, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
+          Accumulator<T> beta, T* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
-  const cublasHandle_t handle = handle_of(device.stream);
-  const bool tf32 = cuda::matmul_precision() == cuda::MatmulPrecision::tf32;
-  cublas().set_math_mode(handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
-  // With k = 0 there is nothing to read, but cuBLAS wants addresses and strides all the same.
+  // With k = 0 there is nothing to read, but cuBLAS wants strides all the same.
   const std::int64_t lda = std::max<std::int64_t>(a.stride, 1), ldb = std::max<std::int64_t>(b.stride, 1);
-  const auto multiply = [&](auto function) {
-    return function(handle, operation(b), operation(a), n, m, k, &alpha, b.data, ldb, a.data, lda, &beta, c, ldc);
-  };
-  cublasStatus_t status;
-  if constexpr (std::is_same_v<T, float>)
-    status = multiply(cublas().sgemm);
-  else
-    status = multiply(cublas().dgemm);
+  const cublasStatus_t status =
+      cublas().gemm(handle_of(device.stream), operation(b), operation(a), n, m, k, &alpha, b.data, type_of<T>, ldb,
+                    a.data, type_of<T>, lda, &beta, c, type_of<T>, ldc, arithmetic<T>(), CUBLAS_GEMM_DEFAULT);
   check(status == CUBLAS_STATUS_SUCCESS, "gemm: cuBLAS failed for m={} n={} k={}: {}", m, n, k,
         cublas().status_string(status));
 }
 
-template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, float, Operand<float>, Operand<float>, float, float*,
-                   std::int64_t);
-template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, double, Operand<double>, Operand<double>, double,
-                   double*, std::int64_t);
+#define GLIMPSE_GEMM(T)                                                                                      \
+  template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, Accumulator<T>, Operand<T>, Operand<T>, \
+                     Accumulator<T>, T*, std::int64_t);
+GLIMPSE_GEMM(float)
+GLIMPSE_GEMM(double)
+GLIMPSE_GEMM(bf16)
+#undef GLIMPSE_GEMM
 
 }  // namespace glimpse::kernels

@@ -5,6 +5,8 @@
 #include <random>
 #include <sstream>
 
+#include "glimpse/kernels/cuda_precision.h"
+
 #ifdef GLIMPSE_TEST_EMULATED
 #include "glimpse/kernels/emulator/emulator.h"
 #include "glimpse/kernels/emulator/runtime.h"
@@ -85,7 +87,8 @@ std::vector<double> to_double(const std::vector<T>& values) {
 template <class T>
 double eps() {
   if constexpr (std::is_same_v<T, double>) return 0x1p-50;  // the truth has errors of its own
-  if constexpr (std::is_same_v<T, float>) return 0x1p-24;
+  if constexpr (std::is_same_v<T, float>)
+    return cuda::matmul_precision() == cuda::MatmulPrecision::f32 ? 0x1p-24 : 0x1p-11;
   if constexpr (std::is_same_v<T, bf16>) return 0x1p-8;
   return 0x1p-11;
 }

@@ -55,7 +55,8 @@ void scatter(std::vector<T>& values, int every, double value, std::uint64_t seed
 template <class T>
 std::vector<double> to_double(const std::vector<T>& values);
 
-/// Half the distance from 1 to the next number; eight times that for double, the type of the truth.
+/// Half the distance from 1 to the next number; eight times that for double, the type of the truth; for float what
+/// TF32 makes of it, unless exact products are asked for.
 template <class T>
 double eps();
 

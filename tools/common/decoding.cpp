@@ -26,12 +26,14 @@ void add_decoding_options(CLI::App& app, DecodingOptions& options) {
   app.add_option("--batch", options.batch, "images at a time")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--threads", options.threads, "0: one a core")->check(CLI::Range(0, 1024));
   app.add_option("--device", options.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--matmul", options.matmul, matmul_help)->capture_default_str();
 }
 
-void use_decoding_options(DecodingOptions& options) {
-  named_device(options.device);
+Device use_decoding_options(DecodingOptions& options) {
+  const Device device = use_device(options.device, options.matmul);
   use_threads(options.threads);
   options.beam.max_length = options.max_words + 1;
+  return device;
 }
 
 void check_can_write(const std::string& path) {

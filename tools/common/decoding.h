@@ -20,13 +20,13 @@ struct DecodingOptions {
   int max_words = 30;
   std::int64_t batch = 32;
   int threads = 0;
-  std::string device = "cpu";
+  std::string device = "cpu", matmul = "f32";
 };
 
-/// --beam, --max-words, --length-penalty, --suppress-unk, --batch, --threads, --device.
+/// --beam, --max-words, --length-penalty, --suppress-unk, --batch, --threads, --device, --matmul.
 void add_decoding_options(CLI::App& app, DecodingOptions& options);
-/// Applies threads and device, and completes `options.beam`. Throws Error.
-void use_decoding_options(DecodingOptions& options);
+/// Applies the threads, completes `options.beam`, and returns the device. Throws Error.
+Device use_decoding_options(DecodingOptions& options);
 
 /// Throws Error unless a file can be written at `path`; makes nothing. Asked before hours of work, not after.
 void check_can_write(const std::string& path);

@@ -7,6 +7,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/check.h"
+#include "glimpse/kernels/cuda_precision.h"
 #include "glimpse/kernels/cuda_runtime.h"
 #include "glimpse/kernels/parallel.h"
 
@@ -45,13 +46,20 @@ void use_threads(int count) {
   if (count > 0) kernels::set_threads(count);
 }
 
-Device named_device(const std::string& name) {
-  if (name == "cpu") return Device::cpu;
-  check(name == "cuda", "unknown device '{}'; there are cpu, cuda", name);
+Device use_device(const std::string& device, const std::string& matmul) {
+  using cuda::MatmulPrecision;
+  check(device == "cpu" || device == "cuda", "unknown device '{}'; there are cpu, cuda", device);
+  check(matmul == "f32" || matmul == "tf32" || matmul == "bf16", "unknown --matmul '{}'; there are f32, tf32, bf16",
+        matmul);
+  check(device == "cuda" || matmul == "f32", "--matmul {} is for --device cuda; the CPU multiplies in f32", matmul);
+  if (device == "cpu") return Device::cpu;
   if constexpr (cuda_built)
     check(cuda::available(), "--device cuda: {}; use --device cpu", cuda::why_unavailable());
   else
     fail("--device cuda: this build has no CUDA backend; use --device cpu");
+  cuda::set_matmul_precision(matmul == "f32"    ? MatmulPrecision::f32
+                             : matmul == "tf32" ? MatmulPrecision::tf32
+                                                : MatmulPrecision::bf16);
   return Device::cuda;
 }
 

@@ -24,8 +24,13 @@ int run_program(const std::string& name, const std::function<void()>& body);
 /// Uses `count` threads for all loops; 0: as many as the machine has cores (or OMP_NUM_THREADS says).
 void use_threads(int count);
 
-/// "cpu" or "cuda". Throws Error for another name, and where this build or this machine has no such device.
-Device named_device(const std::string& name);
+/// The device "cpu" or "cuda", with products of f32 numbers in `matmul`, "f32", "tf32" or "bf16"
+/// (kernels/cuda_precision.h), from now on. Throws Error for other names, where this build or this machine has no such
+/// device, and where it cannot multiply so.
+Device use_device(const std::string& device, const std::string& matmul);
+
+/// What --matmul is for.
+constexpr const char* matmul_help = "factors of products on a GPU: f32, or rounded to tf32 or bf16";
 
 /// "1,234,567".
 std::string with_commas(std::int64_t number);

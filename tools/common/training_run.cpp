@@ -77,12 +77,17 @@ Preparation prepare(const RunRequest& request, Progress& progress) {
   p.captioner.emplace(make_captioner(p.config, p.vocabulary.words(), generator));
   if (p.config.decoder.output_bias == "log-frequency")
     p.captioner->decoder.set_output_bias(word_counts(p.vocabulary, train));
-  move_to(*p.captioner, named_device(p.config.training.device));
+  move_to(*p.captioner, use_device(p.config.training.device, p.config.training.matmul));
   if (!p.config.trains_encoder()) {
     p.captioner->encoder_source = hash_file(p.config.encoder.weights);
     p.feature_path = p.config.data.features.empty() ? request.folder + "/features.safetensors" : p.config.data.features;
   }
   return p;
+}
+
+/// "cpu", "cuda" or "cuda with products in tf32".
+std::string device_text(const TrainingConfig& training) {
+  return training.matmul == "f32" ? training.device : training.device + " with products in " + training.matmul;
 }
 
 std::int64_t count_elements(const std::vector<NamedTensor>& tensors) {
@@ -160,7 +165,7 @@ void print_plan(Preparation& p, const std::string& folder, Progress& progress) {
                                                                       m, std::ssize(p.examples.set().images)))))));
   line("training", fmt::format("recipe {}, {} epochs at most, batches of {} captions, {}, {} threads, seed {}",
                                p.config.recipe, p.config.training.epochs, p.config.training.batch,
-                               p.config.training.device, kernels::threads(), p.config.training.seed));
+                               device_text(p.config.training), kernels::threads(), p.config.training.seed));
   line("run", folder);
 }
 

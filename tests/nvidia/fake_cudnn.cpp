@@ -8,13 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#define REQUIRE(condition)                                                     \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      std::fprintf(stderr, "fake cuDNN: line %d: %s\n", __LINE__, #condition); \
-      std::abort();                                                            \
-    }                                                                          \
-  } while (false)
+#include "fake_library.h"
 
 struct cudnnContext {};
 struct cudnnTensorStruct {
@@ -90,7 +84,7 @@ Status size_of(int algorithm, std::size_t* bytes) {
 void check_choice(C c, int algorithm, void* memory, std::size_t bytes) {
   REQUIRE(algorithm == good && bytes == working_memory);
   REQUIRE(c->math == (tf32_wanted() && c->type == CUDNN_DATA_FLOAT ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH));
-  std::memset(memory, 0x55, bytes);
+  std::memset(real(memory), 0x55, bytes);
 }
 
 /// Calls body(offset in x, in the weights, in y) for each product.
@@ -115,6 +109,12 @@ void for_elements(X y, Body body) {
   for (int n = 0; n < y->n; ++n)
     for (int o = 0; o < y->c; ++o)
       for (int i = 0; i < y->h * y->w; ++i) body(n * y->stride_n + o * y->stride_c + i, o);
+}
+
+/// Puts the places on the host of all these arrays of the device.
+template <class... P>
+void find(P&... arrays) {
+  ((arrays = real(arrays)), ...);
 }
 
 /// Calls body(T{}) with the type of the data.
@@ -226,6 +226,7 @@ Status cudnnConvolutionForward(H, const void* alpha, const X x, const void* xs, 
                                const X y, void* ys) {
   check_shapes(x, w, c, y);
   check_choice(c, algorithm, memory, bytes);
+  find(xs, ws, ys);
   if (x->n == 67) return CUDNN_STATUS_NOT_SUPPORTED;  // some batch that is found out about only now
   with_type(x->type, [&](auto zero) {
     using T = decltype(zero);
@@ -244,12 +245,14 @@ Status cudnnConvolutionBiasActivationForward(H, const void* alpha, const X x, co
   check_choice(c, algorithm, memory, bytes);
   REQUIRE(x->type == CUDNN_DATA_FLOAT && z == y && zs == ys && d->mode == CUDNN_ACTIVATION_RELU);
   REQUIRE(bias->n == 1 && bias->c == y->c && bias->h == 1 && bias->w == 1 && at<float>(alpha, 0) == 1);
+  find(xs, ws, biases, ys);
   forward<float>(x, xs, w, ws, c, at<float>(alpha2, 0), biases, 0, y, ys);
   return CUDNN_STATUS_SUCCESS;
 }
 
 Status cudnnAddTensor(H, const void* alpha, const X a, const void* as, const void* beta, const X y, void* ys) {
   REQUIRE(a->type == y->type && a->n == 1 && a->c == y->c && a->h == 1 && a->w == 1);
+  find(as, ys);
   with_type(y->type, [&](auto zero) {
     using T = decltype(zero);
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 1);
@@ -263,6 +266,7 @@ Status cudnnConvolutionBackwardData(H, const void* alpha, const W w, const void*
                                     const void* beta, const X x, void* dxs) {
   check_shapes(x, w, c, y);
   check_choice(c, algorithm, memory, bytes);
+  find(ws, dys, dxs);
   with_type(x->type, [&](auto zero) {
     using T = decltype(zero);
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);
@@ -279,6 +283,7 @@ Status cudnnConvolutionBackwardFilter(H, const void* alpha, const X x, const voi
                                       std::size_t bytes, const void* beta, const W w, void* dws) {
   check_shapes(x, w, c, y);
   check_choice(c, algorithm, memory, bytes);
+  find(xs, dys, dws);
   with_type(x->type, [&](auto zero) {
     using T = decltype(zero);
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);

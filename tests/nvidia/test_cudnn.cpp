@@ -6,6 +6,7 @@
 #include "catch.h"
 #include "glimpse/kernels/cuda_precision.h"
 #include "glimpse/kernels/nvidia/cudnn_convolution.h"
+#include "nvidia/real_address.h"
 
 using namespace glimpse;
 
