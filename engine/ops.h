@@ -1,7 +1,7 @@
 #pragma once
 // Every differentiable operation of the engine. Each checks its arguments (Error names the op and the shapes), runs a
-// kernel on the device of its inputs, and records how to differentiate itself. Inputs are f32 or f64; all floating-point
-// inputs of one call have the same type. Row-major shapes stand in parentheses.
+// kernel on the device of its inputs, and records how to differentiate itself. Inputs are f32 or f64; all
+// floating-point inputs of one call have the same type. Row-major shapes stand in parentheses.
 
 #include <cstdint>
 #include <utility>
@@ -13,8 +13,8 @@ namespace glimpse {
 
 class Generator;
 
-// --- Element-wise (engine/ops/elementwise.cpp). Shapes broadcast as in NumPy: aligned at the last dimension, sizes equal
-// or 1.
+// --- Element-wise (engine/ops/elementwise.cpp). Shapes broadcast as in NumPy: aligned at the last dimension, sizes
+// equal or 1.
 Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);
 Tensor operator*(const Tensor& a, const Tensor& b);
@@ -86,8 +86,8 @@ struct BatchNormState {
   Tensor running_var;   ///< (C), unbiased as in PyTorch
 };
 /// Batch normalisation over (N,H,W) of x (N,C,H,W) (arXiv 1502.03167), weight and bias (C). `train`: uses the batch's
-/// statistics and moves the running ones by `momentum`; else uses the running ones, and differentiates through x, weight
-/// and bias with them held constant.
+/// statistics and moves the running ones by `momentum`; else uses the running ones, and differentiates through x,
+/// weight and bias with them held constant.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state, bool train,
                   double momentum = 0.1, double eps = 1e-5);
 
@@ -116,8 +116,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, std::int32_t ig
 // --- Sequences (engine/ops/{embedding,dropout,lstm,attention}.cpp).
 /// Rows of the table: table (V,E), words (N...) i32 -> (N...,E). Throws Error for a word outside [0,V).
 Tensor embedding(const Tensor& table, const Tensor& words);
-/// Zeroes elements with probability p and scales the others by 1/(1-p) (inverted dropout); the same generator state gives
-/// the same mask on every device. Identity for p = 0.
+/// Zeroes elements with probability p and scales the others by 1/(1-p) (inverted dropout); the same generator state
+/// gives the same mask on every device. Identity for p = 0.
 Tensor dropout(const Tensor& x, double p, Generator& generator);
 /// One LSTM step (Hochreiter & Schmidhuber 1997, with forget gate) from the gates' pre-activations:
 /// gates (B,4H) ordered i,f,g,o; c (B,H) -> {h', c'} with c' = sig(f) c + sig(i) tanh(g), h' = sig(o) tanh(c').
@@ -126,13 +126,15 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c);
 enum class Activation { tanh, relu };
 struct AttentionResult {
   Tensor context;  ///< (Q,D)
-  Tensor alpha;    ///< (Q,L), rows sum to 1
+  Tensor alpha;    ///< (Q,L), rows sum to 1, or to 0 where all is masked
 };
 /// Additive attention (Bahdanau et al., arXiv 1409.0473; Show, Attend and Tell eq. 4-6, 13) in one op:
 /// e_l = score . act(key_l + query), alpha = softmax(e), context = sum_l alpha_l feature_l.
-/// keys (B,L,A), query (Q,A) with Q = B * q: query rows i q .. i q + q - 1 look at image i; score (A), features (B,L,D).
-/// A score bias would cancel in the softmax, so there is none.
+/// keys (B,L,A), query (Q,A) with Q = B * q: query rows i q .. i q + q - 1 look at image i; score (A), features
+/// (B,L,D). A score bias would cancel in the softmax, so there is none. mask (B,L) i32, if given: no query attends to
+/// locations where it is 0; alpha is 0 there, and so is the whole row, and the context, of a query that no location is
+/// left for.
 AttentionResult additive_attention(const Tensor& keys, const Tensor& query, const Tensor& score, const Tensor& features,
-                                   Activation activation = Activation::tanh);
+                                   Activation activation = Activation::tanh, const Tensor& mask = {});
 
 }  // namespace glimpse

@@ -67,23 +67,27 @@ template <class Function, class T>
 void scores(const AttentionShape& s, const AttentionInputs<T>& in, const Group& group, std::int64_t begin,
             std::int64_t end, T* alpha) {
   const T* keys = in.keys + group.image * s.locations * s.width;
+  const std::int32_t* mask = in.mask ? in.mask + group.image * s.locations : nullptr;
   for (std::int64_t l = begin; l < end; ++l)
     for (std::int64_t j = 0; j < group.count; ++j) {
       const std::int64_t row = group.row(j);
       alpha[row * s.locations + l] =
-          score_of<Function>(s.width, keys + l * s.width, in.query + row * in.query_stride, in.score);
+          mask && mask[l] == 0
+              ? -std::numeric_limits<T>::infinity()
+              : score_of<Function>(s.width, keys + l * s.width, in.query + row * in.query_stride, in.score);
     }
 }
 
+/// 0 everywhere for scores that are all -infinity.
 template <class T>
 void softmax_in_place(std::int64_t n, T* x) {
-  T top = -std::numeric_limits<T>::infinity();
+  T top = std::numeric_limits<T>::lowest();
   for (std::int64_t i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) x[i] = kernels::exp(x[i] - top);
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
-  const T scale = static_cast<T>(1 / sum);
+  const T scale = static_cast<T>(sum == 0 ? 0 : 1 / sum);
   for (std::int64_t i = 0; i < n; ++i) x[i] *= scale;
 }
 

@@ -6,7 +6,9 @@
 // running maximum and the sum of exponentials up to date (online softmax: Milakov & Gimelshein, arXiv 1805.02867); then
 // every thread adds the tile's features, weighted, to its columns of the context, scaling what was there. All queries
 // of an image (the beams of a search) take part in the same reading, `Queries` at a time. A second kernel combines the
-// parts: their contexts by their maxima and sums, in order, and turns the scores into probabilities.
+// parts: their contexts by their maxima and sums, in order, and turns the scores into probabilities. Maxima begin at
+// the lowest finite number, so that locations that are masked (a score of -infinity) have no weight in whatever order
+// they come.
 //
 // Bytes: B L (A + D) sizeof(T), plus per part of an image 2 D sizeof(f32) (a few per cent). Operations: per query 6 B L
 // A for the scores and 2 B L D for the context, far below what memory leaves time for.
@@ -130,6 +132,7 @@ __global__ void __launch_bounds__(threads, 2)
            *const context = shared + layout.context;
   const T* const keys = in.keys + group.image * s.locations * s.width;
   const T* const features = in.features + group.image * s.locations * s.channels;
+  const std::int32_t* const mask = in.mask ? in.mask + group.image * s.locations : nullptr;
   widen_into_shared(s.width, in.score, score);
 
   for (std::int64_t first = 0; first < group.count; first += Queries) {
@@ -138,7 +141,7 @@ __global__ void __launch_bounds__(threads, 2)
       widen_into_shared(s.width, in.query + group.row(first + j) * in.query_stride, query + j * query_stride);
     for (const std::int64_t i : block_stride(count * columns.groups * context_stride)) context[i] = 0;
     __syncthreads();
-    A top = -std::numeric_limits<A>::infinity(), sum = 0;  // of query number warp_index()
+    A top = std::numeric_limits<A>::lowest(), sum = 0;  // of query number warp_index()
     for (std::int64_t tile = begin; tile < end; tile += parts.tile) {
       const int locations = static_cast<int>(min(std::int64_t{parts.tile}, end - tile)), lane = lane_index(),
                 j = warp_index();
@@ -146,7 +149,8 @@ __global__ void __launch_bounds__(threads, 2)
                                             scores);
       __syncthreads();
       if (j < count) {
-        const A own = lane < locations ? scores[j][lane] : -std::numeric_limits<A>::infinity();
+        const bool attended = lane < locations && !(mask && mask[tile + lane] == 0);
+        const A own = attended ? scores[j][lane] : -std::numeric_limits<A>::infinity();
         if (lane < locations) alpha[group.row(first + j) * s.locations + tile + lane] = own;
         const A higher = MaxOf{}(top, warp_max(own)), factor = exp(top - higher), weight = exp(own - higher);
         sum = sum * factor + warp_sum(weight);
@@ -181,11 +185,11 @@ __global__ void __launch_bounds__(threads)
                              Accumulator<T>* alpha, T* context) {
   using A = Accumulator<T>;
   const std::int64_t query = blockIdx.x, row = s.row ? s.row[query] : query;
-  A top = -std::numeric_limits<A>::infinity(), sum = 0;
+  A top = std::numeric_limits<A>::lowest(), sum = 0;
   for (std::int64_t p = 0; p < parts; ++p) top = MaxOf{}(partial.top[query * parts + p], top);
   for (std::int64_t p = 0; p < parts; ++p)
     sum += partial.sum[query * parts + p] * exp(partial.top[query * parts + p] - top);
-  const A scale = A(1) / sum;
+  const A scale = sum == A(0) ? A(0) : A(1) / sum;
   for (const std::int64_t l : block_stride(s.locations))
     alpha[row * s.locations + l] = exp(alpha[row * s.locations + l] - top) * scale;
   for (const std::int64_t c : block_stride(s.channels)) {

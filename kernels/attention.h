@@ -34,9 +34,11 @@ struct AttentionInputs {
   const T* score = nullptr;     // (A)
   const T* query = nullptr;     // (Q,A), rows query_stride apart
   std::int64_t query_stride = 0;
+  const std::int32_t* mask = nullptr;  // (B,L) 0: nobody attends to this location; null: all may be attended to
 };
 
-/// alpha (Q,L) = softmax over l of score . f(key_l + query), context (Q,D) = sum_l alpha_l feature_l.
+/// alpha (Q,L) = softmax over l of score . f(key_l + query), context (Q,D) = sum_l alpha_l feature_l. Where the mask
+/// leaves no location, alpha and context are 0. The backward passes need no mask: its locations have alpha = 0.
 template <class T>
 void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, T* alpha, T* context);
 template <class T>

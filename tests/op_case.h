@@ -11,10 +11,15 @@
 //
 //   const OpCaseRegistrar scale_rows({
 //       .name = "scale_rows",
-//       .sizes = {{0, 3}, {1, 1}, {5, 31}, {5, 32}, {5, 33}, {2, 1000}},   // 0, 1, 31, 32, 33, 1000 where a length is
-//       free .inputs = [](const Sizes& s, Draw& draw) { return Tensors{draw.normal({s[0], s[1]}), draw.normal({s[0],
-//       1})}; }, .run = [](const Sizes&, const Tensors& in) { return Tensors{in[0] * in[1]}; }, .reference = [](const
-//       Sizes& s, const Tensors& in) {     // optional: plain loops over doubles
+//       // 0, 1, 31, 32, 33, 1000 where a length is free
+//       .sizes = {{0, 3}, {1, 1}, {5, 31}, {5, 32}, {5, 33}, {2, 1000}},
+//       .inputs =
+//           [](const Sizes& s, Draw& draw) {
+//             return Tensors{draw.normal({s[0], s[1]}), draw.normal({s[0], 1})};
+//           },
+//       .run = [](const Sizes&, const Tensors& in) { return Tensors{in[0] * in[1]}; },
+//       // optional: plain loops over doubles
+//       .reference = [](const Sizes& s, const Tensors& in) {
 //         Tensor y = empty_like(in[0]);
 //         for (std::int64_t i = 0; i < y.numel(); ++i) at(y, i) = at(in[0], i) * at(in[1], i / s[1]);
 //         return Tensors{y};

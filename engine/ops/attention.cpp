@@ -33,10 +33,19 @@ void check_shapes(const Tensor& keys, const Tensor& query, const Tensor& score, 
         query.size(0), images);
 }
 
+void check_mask(const Tensor& keys, const Tensor& mask) {
+  if (!mask.defined()) return;
+  check(mask.dtype() == DType::i32 && mask.device() == keys.device(), "{}: the mask is {} on {}: i32 on {} is needed",
+        name, name_of(mask.dtype()), name_of(mask.device()), name_of(keys.device()));
+  check(mask.shape() == Shape{keys.size(0), keys.size(1)}, "{}: mask {} does not match keys {}: ({},{}) is needed",
+        name, mask.shape(), keys.shape(), keys.size(0), keys.size(1));
+}
+
 /// The arguments of one call, as the kernels take them.
 struct Call {
   Tensor keys, query, score, features;
   Activation activation;
+  Tensor mask;     // undefined: none
   OnDevice first;  // query of each image, and their number
 
   kernels::AttentionShape shape() const {
@@ -52,7 +61,13 @@ struct Call {
   template <class T>
   kernels::AttentionInputs<T> inputs() const {
     const auto function = activation == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
-    return {function, keys.data<T>(), features.data<T>(), score.data<T>(), query.data<T>(), query.size(1)};
+    return {function,
+            keys.data<T>(),
+            features.data<T>(),
+            score.data<T>(),
+            query.data<T>(),
+            query.size(1),
+            mask.defined() ? mask.data<std::int32_t>() : nullptr};
   }
 };
 
@@ -86,13 +101,19 @@ Gradients backward(const Call& call, const Tensor& alpha, bool need_features, co
 }  // namespace
 
 AttentionResult additive_attention(const Tensor& keys, const Tensor& query, const Tensor& score, const Tensor& features,
-                                   Activation activation) {
+                                   Activation activation, const Tensor& mask) {
   check_shapes(keys, query, score, features);
+  check_mask(keys, mask);
   const std::int64_t images = keys.size(0), queries = query.size(0);
   std::vector<std::int64_t> first;
   for (std::int64_t i = 0; i <= images; ++i) first.push_back(images == 0 ? 0 : i * (queries / images));
-  const Call call{keys.detach(),     query.detach(), score.detach(),
-                  features.detach(), activation,     OnDevice(std::move(first), keys.device())};
+  const Call call{keys.detach(),
+                  query.detach(),
+                  score.detach(),
+                  features.detach(),
+                  activation,
+                  mask,
+                  OnDevice(std::move(first), keys.device())};
   const Tensor alpha({queries, keys.size(1)}, keys.dtype(), keys.device());
   const Tensor context({queries, features.size(2)}, keys.dtype(), keys.device());
   on(keys, [&](auto device, auto zero) {

@@ -35,8 +35,10 @@ struct Problem {
   std::int64_t queries, query_stride;
   std::vector<T> keys, features, score, query;
   std::vector<double> wide_keys, wide_features, wide_score, wide_query;
+  std::vector<std::int32_t> mask;  // empty: none
   DeviceArray<T> keys_d, features_d, score_d, query_d;
   DeviceArray<std::int64_t> first_d, row_d;
+  DeviceArray<std::int32_t> mask_d;
 
   static std::vector<std::int64_t> firsts(const Sizes& s) {
     std::vector<std::int64_t> result = {0};
@@ -51,7 +53,16 @@ struct Problem {
     return result;
   }
 
-  explicit Problem(const Sizes& s)
+  /// The first image may be attended to nowhere, the second nowhere before location 70, the others at two places of
+  /// three.
+  static std::vector<std::int32_t> mask_of(const Sizes& s, bool masked) {
+    std::vector<std::int32_t> result;
+    for (std::int64_t i = 0; masked && i < s.images; ++i)
+      for (std::int64_t l = 0; l < s.locations; ++l) result.push_back(i == 0 ? 0 : i == 1 ? l >= 70 : l % 3);
+    return result;
+  }
+
+  explicit Problem(const Sizes& s, bool masked = false)
       : sizes(s),
         first(firsts(s)),
         row(rows(first.back())),
@@ -65,12 +76,14 @@ struct Problem {
         wide_features(to_double(features)),
         wide_score(to_double(score)),
         wide_query(to_double(query)),
+        mask(mask_of(s, masked)),
         keys_d(keys),
         features_d(features),
         score_d(score),
         query_d(query),
         first_d(first),
-        row_d(row) {}
+        row_d(row),
+        mask_d(mask) {}
 
   bool single() const { return sizes.queries == 1; }
   AttentionShape shape(bool on_device) const {
@@ -81,10 +94,22 @@ struct Problem {
     return s;
   }
   AttentionInputs<double> inputs(Cpu, ScoreFunction f) const {
-    return {f, wide_keys.data(), wide_features.data(), wide_score.data(), wide_query.data(), query_stride};
+    return {f,
+            wide_keys.data(),
+            wide_features.data(),
+            wide_score.data(),
+            wide_query.data(),
+            query_stride,
+            mask.empty() ? nullptr : mask.data()};
   }
   AttentionInputs<T> inputs(Cuda, ScoreFunction f) const {
-    return {f, keys_d.data(), features_d.data(), score_d.data(), query_d.data(), query_stride};
+    return {f,
+            keys_d.data(),
+            features_d.data(),
+            score_d.data(),
+            query_d.data(),
+            query_stride,
+            mask.empty() ? nullptr : mask_d.data()};
   }
 };
 
@@ -96,9 +121,9 @@ std::vector<T> rounded(const std::vector<double>& x) {
 }
 
 template <class T>
-void check_case(const Sizes& s, ScoreFunction f) {
+void check_case(const Sizes& s, ScoreFunction f, bool masked = false) {
   using A = Accumulator<T>;
-  const Problem<T> p(s);
+  const Problem<T> p(s, masked);
   const std::int64_t scores = p.queries * s.locations, contexts = p.queries * s.channels;
   std::vector<double> alpha(static_cast<std::size_t>(scores)), context(static_cast<std::size_t>(contexts));
   attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, f), alpha.data(), context.data());
@@ -213,6 +238,11 @@ TEST_CASE("additive attention, forward and backward") {
   for (const Sizes& s : cases)
     for (const ScoreFunction f : {ScoreFunction::tanh, ScoreFunction::relu})
       for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, f); });
+}
+
+TEST_CASE("attention to some locations only, or to none") {
+  for (const Sizes& s : std::vector<Sizes>{{1, 5, 8, 8}, {4, 33, 9, 7}, {3, 196, 24, 40, 5}, {67, 9, 4, 4}})
+    for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, ScoreFunction::tanh, true); });
 }
 
 TEST_CASE("attention, the gradients that are summed over queries") {
