@@ -44,6 +44,14 @@ struct ForwardLayout {
   }
 };
 
+/// body(j) for j < count, unrolled: count is at most Queries.
+template <int Queries, class Body>
+__device__ __forceinline__ void for_queries(int count, Body body) {
+#pragma unroll
+  for (int j = 0; j < Queries; ++j)
+    if (j < count) body(j);
+}
+
 /// Scores of the tile's locations for queries [0, count), a warp per location.
 template <int Width, int Queries, class Function, class T>
 __device__ __forceinline__ void make_scores(int width, int locations, int count, const T* keys,
@@ -58,21 +66,17 @@ __device__ __forceinline__ void make_scores(int width, int locations, int count,
       const Pack<T, Width> key = load<Width>(keys + l * width + a);
       A factor[Width];
       load_shared<Width>(score + a, factor);
-#pragma unroll
-      for (int j = 0; j < Queries; ++j) {
-        if (j >= count) break;
+      for_queries<Queries>(count, [&](int j) {
         A q[Width];
         load_shared<Width>(query + j * query_stride + a, q);
 #pragma unroll
         for (int i = 0; i < Width; ++i) sum[j] += factor[i] * Function::value(widen(key.v[i]) + q[i]);
-      }
+      });
     }
-#pragma unroll
-    for (int j = 0; j < Queries; ++j) {
-      if (j >= count) break;
+    for_queries<Queries>(count, [&](int j) {
       sum[j] = warp_sum(sum[j]);
       if (lane_index() == 0) scores[j][l] = sum[j];
-    }
+    });
   }
 }
 
@@ -86,29 +90,23 @@ __device__ __forceinline__ void add_features(int channels, int locations, int co
   if (columns.group() >= columns.groups) return;
   for (int c = columns.first(); c < columns.packs; c += threads) {
     A sum[Queries][Width] = {};
-#pragma unroll
-    for (int j = 0; j < Queries; ++j) {
-      if (j >= count) break;
+    for_queries<Queries>(count, [&](int j) {
       load_shared<Width>(context + (j * columns.groups + columns.group()) * context_stride + c * Width, sum[j]);
 #pragma unroll
       for (int i = 0; i < Width; ++i) sum[j][i] *= rescale[j];
-    }
+    });
 #pragma unroll 4
     for (int l = columns.group(); l < locations; l += columns.groups) {
       const Pack<T, Width> feature = load<Width>(features + l * channels + c * Width);
-#pragma unroll
-      for (int j = 0; j < Queries; ++j) {
-        if (j >= count) break;
+      for_queries<Queries>(count, [&](int j) {
         const A weight = weights[j][l];
 #pragma unroll
         for (int i = 0; i < Width; ++i) sum[j][i] += weight * widen(feature.v[i]);
-      }
+      });
     }
-#pragma unroll
-    for (int j = 0; j < Queries; ++j) {
-      if (j >= count) break;
+    for_queries<Queries>(count, [&](int j) {
       store_shared<Width>(context + (j * columns.groups + columns.group()) * context_stride + c * Width, sum[j]);
-    }
+    });
   }
 }
 

@@ -70,8 +70,8 @@ struct Columns {
     return groups == 1 ? static_cast<int>(threadIdx.x) : static_cast<int>(threadIdx.x) % packs;
   }
   __host__ __device__ static int groups_for(std::int64_t columns, int width) {
-    const std::int64_t packs = columns / width;
-    return packs == 0 || packs >= static_cast<std::int64_t>(threads) ? 1 : static_cast<int>(threads / packs);
+    const std::int64_t packs = columns / width, fitting = packs == 0 ? 0 : threads / packs;
+    return fitting == 0 ? 1 : static_cast<int>(fitting);
   }
 };
 

@@ -45,10 +45,10 @@ struct Geometry {
   __device__ __forceinline__ bool inside(int row, int column) const {
     return row >= 0 && row < h && column >= 0 && column < w;
   }
-  /// The row (or column) of y that meets row r of x with tap k, or -1.
+  /// The row (or column) of y that meets row r of x with tap k; negative where there is none.
   __device__ __forceinline__ int meets(int r, int k, int out) const {
     const int offset = r + padding - k * dilation;
-    return offset >= 0 && offset % stride == 0 && offset / stride < out ? offset / stride : -1;
+    return offset % stride == 0 && offset / stride < out ? offset / stride : -1;
   }
 };
 

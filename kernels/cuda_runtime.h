@@ -26,6 +26,9 @@ const std::string& why_unavailable();
 const DeviceInfo& device_info();
 inline int multiprocessors() { return device_info().multiprocessors; }
 
+/// Elements that kernels with indices of 32 bits take in one launch. A variable, so that a test needs fewer.
+inline std::int64_t most_indexed = 0x7fffffff;
+
 /// Device memory, ordered on `stream`, from CUDA's own pool, which keeps what is freed. Throws Error naming the size,
 /// what it is for, and who holds how much, when there is none even after the pool has given back what it keeps.
 void* allocate(std::size_t bytes, void* stream, const char* what);

@@ -80,7 +80,8 @@ struct SmallBroadcast {
 
 template <int Width, class T>
 __device__ __forceinline__ Pack<T, Width> load_or_repeat(const T* p, std::int64_t inner_stride) {
-  if (Width > 1 && inner_stride != 0) return load<Width>(p);
+  if constexpr (Width > 1)
+    if (inner_stride != 0) return load<Width>(p);
   Pack<T, Width> pack;
 #pragma unroll
   for (int j = 0; j < Width; ++j) pack.v[j] = *p;
@@ -178,7 +179,7 @@ template <class F, class T>
 void zip(Cuda device, F f, const Broadcast& shape, const T* a, const T* b, T* y) {
   const std::int64_t n = elements(shape);
   if (n == 0) return;
-  if (n > 0x7fffffff && shape.rank > 1) {  // indices are 32 bits wide: one slice of the outermost dimension at a time
+  if (n > cuda::most_indexed && shape.rank > 1) {  // one slice of the outermost dimension at a time
     Broadcast slice = shape;
     --slice.rank;
     std::copy_n(shape.sizes + 1, slice.rank, slice.sizes);

@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(threads)
   const unsigned row = blockIdx.x % row_tiles * tile, column = blockIdx.x / row_tiles % column_tiles * tile;
   unsigned rest = blockIdx.x / row_tiles / column_tiles;
 #pragma unroll
-  for (int d = 0; d < most_dimensions; ++d) {
+  for (int d = 0; d < most_dimensions - 2; ++d) {
     if (d == others.rank) break;
     const unsigned next = rest / others.sizes[d], index = rest - next * others.sizes[d];
     x += index * others.strides[d];
@@ -125,7 +125,7 @@ template <class Word>
 void permute_words(Cuda device, const StridedView& view, const Word* x, Word* y) {
   const std::int64_t n = elements(view);
   if (n == 0) return;
-  if (n > 0x7fffffff && view.rank > 1) {  // indices are 32 bits wide: one slice of the outermost dimension at a time
+  if (n > cuda::most_indexed && view.rank > 1) {  // one slice of the outermost dimension at a time
     StridedView slice = view;
     --slice.rank;
     std::copy_n(view.sizes + 1, slice.rank, slice.sizes);
@@ -135,7 +135,7 @@ void permute_words(Cuda device, const StridedView& view, const Word* x, Word* y)
     return;
   }
   const SmallView m = merged(view);
-  if (m.rank > 0 && m.strides[0] != 1)
+  if (m.strides[0] != 1)
     for (int d = 1; d < m.rank; ++d)
       if (m.strides[d] == 1) return transpose(device, n, m, d, x, y);
   launch(device, {"permute", {n}, grid_for(n, threads), threads}, permute_kernel<Word>, m, n, x, y);
@@ -146,8 +146,8 @@ void copy_row_words(Cuda device, std::int64_t rows, std::int64_t words, std::int
                     std::int64_t y_stride, void* y) {
   const Word* from = static_cast<const Word*>(x);
   Word* to = static_cast<Word*>(y);
-  if (words > 0x7fffffff) throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
-  const std::int64_t rows_at_a_time = std::max<std::int64_t>(1, 0x7fffffff / words);  // indices are 32 bits wide
+  if (words > cuda::most_indexed) throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
+  const std::int64_t rows_at_a_time = cuda::most_indexed / words;
   for (std::int64_t row = 0; row < rows; row += rows_at_a_time) {
     const std::int64_t n = std::min(rows_at_a_time, rows - row) * words;
     launch(device, {"copy_rows", {rows, words}, grid_for(n, threads), threads}, copy_rows_kernel<Word>, n,

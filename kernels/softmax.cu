@@ -18,6 +18,7 @@ namespace {
 
 constexpr int packs_of_lane = 8;
 constexpr int rows_of_block = 4;                             // in the kernels with a warp per row
+constexpr unsigned threads_of_row = 256;                     // in those with a block per row
 constexpr std::size_t longest_staged = most_shared_unasked;  // bytes
 
 enum class Form { softmax, log_softmax };
@@ -182,8 +183,6 @@ __global__ void softmax_backward_block_kernel(Form form, std::int64_t n, const T
   }
 }
 
-unsigned threads_for(std::int64_t packs) { return packs <= 1024 ? 256 : 512; }
-
 template <int Width, class T>
 void forward(Cuda device, Form form, const char* name, std::int64_t rows, std::int64_t n, const T* x, T* y) {
   if (n <= packs_of_lane * warp_lanes * Width) {
@@ -193,7 +192,7 @@ void forward(Cuda device, Form form, const char* name, std::int64_t rows, std::i
   }
   const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(Accumulator<T>);
   const bool staged = bytes <= longest_staged;
-  launch(device, {name, {rows, n}, grid_size(rows), threads_for(n / Width), staged ? bytes : 0},
+  launch(device, {name, {rows, n}, grid_size(rows), threads_of_row, staged ? bytes : 0},
          softmax_forward_block_kernel<Width, T>, form, staged, n, x, y);
 }
 
@@ -204,8 +203,8 @@ void backward(Cuda device, Form form, const char* name, std::int64_t rows, std::
     launch(device, {name, {rows, n}, grid_size(ceil_div(rows, rows_of_block)), rows_of_block * warp_lanes},
            softmax_backward_warp_kernel<Width, T>, form, rows, static_cast<int>(n), y, dy, dx);
   else
-    launch(device, {name, {rows, n}, grid_size(rows), threads_for(n / Width)}, softmax_backward_block_kernel<Width, T>,
-           form, n, y, dy, dx);
+    launch(device, {name, {rows, n}, grid_size(rows), threads_of_row}, softmax_backward_block_kernel<Width, T>, form, n,
+           y, dy, dx);
 }
 
 /// f64 is for gradient checks: one element at a time is enough.

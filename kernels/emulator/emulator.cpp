@@ -1,7 +1,6 @@
 #include "glimpse/kernels/emulator/emulator.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -11,7 +10,6 @@ namespace glimpse::emulator {
 namespace {
 
 std::mutex one_launch_at_a_time;
-std::atomic<std::uint64_t> launch_count = 0;
 
 void check_shape(const Grid& g) {
   const auto text = [](dim3 d) { return fmt::format("({},{},{})", d.x, d.y, d.z); };
@@ -50,12 +48,15 @@ Options& options() {
   return value;
 }
 
-std::uint64_t launches() { return launch_count; }
+std::function<void(const LaunchShape&)>& on_launch() {
+  static std::function<void(const LaunchShape&)> value;
+  return value;
+}
 
 void run(const Grid& g) {
   check_shape(g);
   const std::lock_guard guard(one_launch_at_a_time);
-  ++launch_count;
+  if (on_launch()) on_launch()({g.grid.x * g.grid.y * g.grid.z, g.block.x * g.block.y * g.block.z, g.shared});
   const Options o = options();
   const SharedMemoryOfLaunch shared(g);
   for (const std::uint64_t b : block_order(g, o.seed)) {

@@ -5,6 +5,7 @@
 // past its end, values shuffled from absent lanes, misaligned packs) is reported or poisoned.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -32,8 +33,13 @@ struct Options {
 /// Of the launches to come, in the whole process.
 Options& options();
 
-/// Launches since the start of the program.
-std::uint64_t launches();
+/// The shape of a launch: which of several kernels was taken shows in it.
+struct LaunchShape {
+  unsigned blocks, threads;  ///< in all dimensions together
+  std::size_t shared;        ///< bytes of dynamic shared memory
+};
+/// Called, if set, before each launch.
+std::function<void(const LaunchShape&)>& on_launch();
 
 /// Runs the grid to its end. Throws Error for a shape that CUDA refuses, and the first error of a block.
 void run(const Grid& grid);

@@ -240,6 +240,25 @@ TEST_CASE("additive attention, forward and backward") {
       for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, f); });
 }
 
+TEST_CASE("attention in images whose scores are far apart") {
+  // 3000 and 0: e^x of one image has no place in the other's sums.
+  const Sizes s{2, 70, 8, 8};
+  Problem<float> p(s);
+  for (std::size_t i = 0; i < p.keys.size(); ++i) p.keys[i] = i < p.keys.size() / 2 ? -100.0f : 100.0f;
+  p.wide_keys = to_double(p.keys);
+  p.score.assign(8, 4.0f);
+  p.wide_score = to_double(p.score);
+  const DeviceArray<float> keys(p.keys), score(p.score), alpha(140), context(16);
+  AttentionInputs<float> in = p.inputs(Cuda{}, ScoreFunction::relu);
+  in.keys = keys.data();
+  in.score = score.data();
+  attention_forward(Cuda{}, p.shape(true), in, alpha.data(), context.data());
+  std::vector<double> truth(140), wide_context(16);
+  attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, ScoreFunction::relu), truth.data(), wide_context.data());
+  check_close("alpha", alpha.host(), truth, 16, 16);
+  check_close("context", context.host(), wide_context, 16, 16);
+}
+
 TEST_CASE("attention to some locations only, or to none") {
   for (const Sizes& s : std::vector<Sizes>{{1, 5, 8, 8}, {4, 33, 9, 7}, {3, 196, 24, 40, 5}, {67, 9, 4, 4}})
     for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, ScoreFunction::tanh, true); });

@@ -1,6 +1,7 @@
 #include "glimpse/kernels/dropout.h"
 
 #include "cuda_test.h"
+#include "glimpse/kernels/philox.h"
 
 using namespace glimpse;
 using namespace glimpse::test;
@@ -30,6 +31,22 @@ TEST_CASE("dropout draws the mask that the CPU draws") {
           check_close("dropout", out.host(), truth, 0, 2);
         });
       }
+}
+
+TEST_CASE("dropout keeps a number that is just as large as p") {
+  // p is made such that the element's random number is the first that is kept, then the last that is dropped.
+  const std::vector<float> x = draw<float>(11, 1);
+  for (const std::size_t element : {std::size_t{2}, std::size_t{9}}) {  // in a whole block of four, and in the last one
+    const std::uint32_t number = kernels::philox(1, element / 4).v[element % 4];
+    for (const double p : {number * 0x1p-32, (number + 1.0) * 0x1p-32}) {
+      std::vector<float> y(x.size());
+      kernels::dropout(Cpu{}, 11, p, 1, 0, x.data(), y.data());
+      const DeviceArray<float> in(x), out(11);
+      kernels::dropout(Cuda{}, 11, p, 1, 0, in.data(), out.data());
+      check_same("dropout of an element on the edge", out.host(), y);
+      CHECK((y[element] == 0) == (p > number * 0x1p-32));
+    }
+  }
 }
 
 TEST_CASE("dropout of arrays that are not aligned") {

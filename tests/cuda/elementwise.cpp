@@ -126,6 +126,7 @@ TEST_CASE("functions of two arrays, with broadcasting") {
     check_binary<T>("subtract", Subtract{}, {67, 33}, {67, 33});
     check_binary<T>("multiply", Multiply{}, {67, 196}, {1, 196});  // a bias
     check_binary<T>("multiply", Multiply{}, {67, 196}, {67, 1});   // a scale per row
+    check_binary<T>("add", Add{}, {6, 8}, {1, 8});                 // in packs of every width
     check_binary<T>("divide", Divide{}, {1, 31}, {67, 31});
     check_binary<T>("subtract", Subtract{}, {1, 31}, {67, 1});
     check_binary<T>("add", Add{}, {3, 5, 4, 4}, {1, 5, 1, 1});  // a bias per channel

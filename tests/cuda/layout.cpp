@@ -60,6 +60,7 @@ TEST_CASE("dimensions in another order") {
                                    {{4, 5, 6}, {1, 0, 2}},        // rows stay whole
                                    {{4, 5, 6}, {2, 1, 0}},
                                    {{2, 3, 4, 2, 3, 2}, {5, 0, 4, 1, 3, 2}},
+                                   {{2, 3, 4, 2, 3, 2}, {4, 3, 2, 1, 0, 5}},  // six dimensions, none together
                                    {{40, 1, 35}, {2, 1, 0}}};
   for (const Case& c : cases)
     for_each_type([&](auto type, const char*) {
@@ -75,6 +76,16 @@ TEST_CASE("dimensions in another order") {
       });
       check_same("permute", got, permuted_values(view, x));
     });
+}
+
+TEST_CASE("a view of six dimensions of which none is consecutive") {
+  const StridedView view{6, {2, 3, 2, 2, 3, 2}, {2, 4, 144, 288, 12, 36 * 16}};
+  const std::vector<float> x = draw<float>(2 * 576, 1);
+  const DeviceArray<float> in(x), out(144);
+  permute(Cuda{}, view, in.data(), out.data());
+  std::vector<float> expected = permuted_values(view, std::vector<float>(x));
+  expected.resize(144);
+  check_same("permute", out.host(), expected);
 }
 
 TEST_CASE("an expanded view repeats elements") {
