@@ -44,9 +44,9 @@ std::size_t size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-/// Whether a word of an argument can only be an address of the host. Two numbers of 32 bits may look like one, and so
-/// may a number beside padding: hence only where something is mapped, not where programs lie on no system (low), and
-/// not in `real`, whose addresses nobody has.
+/// Whether a word of an argument can only be an address of the host. Two numbers of 32 bits may look like one: hence
+/// only where something is mapped, not where programs lie on no system (low), and not in `real`, whose addresses nobody
+/// has.
 bool is_host_address(const void* word) {
   const auto number = reinterpret_cast<std::uintptr_t>(word);
   if (number < 0x500000000000 || number >= 0x800000000000) return false;

@@ -57,6 +57,9 @@ void launch_emulated(std::string name, dim3 grid, dim3 block, std::size_t shared
   std::apply(
       [&](auto&... each) {
         int number = 0;
+#if __has_builtin(__builtin_clear_padding)  // what is left there may look like an address
+        (__builtin_clear_padding(&each), ...);
+#endif
         (translate_argument(&each, sizeof each, ++number, name.c_str(), options().any_memory), ...);
       },
       call.arguments);
