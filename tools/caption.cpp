@@ -10,6 +10,7 @@
 #include <set>
 
 #include "common/decoding.h"
+#include "common/encoder_input.h"
 #include "common/examples.h"
 #include "common/image_files.h"
 #include "common/program.h"
@@ -60,16 +61,6 @@ std::vector<Photograph> read_photographs(const std::vector<std::string>& files, 
     }
   std::erase_if(photographs, [](const Photograph& p) { return p.image.width == 0; });
   return photographs;
-}
-
-Tensor pixels_of(const std::vector<Photograph>& photographs, const Preprocessing& p) {
-  const Tensor pixels = empty({std::ssize(photographs), 3, p.size, p.size});
-  const std::int64_t one = std::int64_t{3} * p.size * p.size;
-  float* out = pixels.data<float>();
-  for_each_parallel(std::ssize(photographs), [&](std::int64_t i) {
-    to_planes(photographs[static_cast<std::size_t>(i)].image, p.size, p.mean, p.std, out + i * one);
-  });
-  return pixels;
 }
 
 /// Writes results as they come: text, or the elements of one JSON array.
@@ -170,8 +161,10 @@ int run(int argc, char** argv) {
     const std::vector<Photograph> photographs =
         read_photographs(files, begin, std::min(begin + batch, files.size()), failures);
     if (photographs.empty()) continue;
-    const std::vector<std::vector<Caption>> captions =
-        beam_search(captioner.decoder, encoder(pixels_of(photographs, captioner.preprocessing)), beam);
+    const Tensor pixels = encoder_input(
+        std::ssize(photographs), [&](std::int64_t i) { return photographs[static_cast<std::size_t>(i)].image; },
+        captioner.preprocessing, device);
+    const std::vector<std::vector<Caption>> captions = beam_search(captioner.decoder, encoder(pixels), beam);
     for (std::size_t i = 0; i < photographs.size(); ++i) output.add(photographs[i], captions[i]);
   }
   output.finish();

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <map>
 
-#include "common/examples.h"
+#include "common/encoder_input.h"
 #include "common/features.h"
 #include "common/image_files.h"
 #include "common/program.h"
@@ -81,15 +81,6 @@ Photographs readable(const Photographs& all, bool skip_bad) {
   return good;
 }
 
-Tensor pixels(const Photographs& photographs, std::int64_t begin, std::int64_t end, const Preprocessing& p) {
-  const Tensor images = empty({end - begin, 3, p.size, p.size});
-  for_each_parallel(end - begin, [&](std::int64_t i) {
-    to_planes(read_image(photographs.paths[static_cast<std::size_t>(begin + i)]), p.size, p.mean, p.std,
-              images.rows(i, i + 1).data<float>());
-  });
-  return images;
-}
-
 void encode(const Arguments& a) {
   const Device device = use_device(a.device, a.matmul);
   use_threads(a.threads);
@@ -119,7 +110,10 @@ void encode(const Arguments& a) {
   const FeatureKey key =
       feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    return frozen(pixels(photographs, begin, end, preprocessing)).to(Device::cpu);
+    const auto image = [&](std::int64_t i) {
+      return read_image(photographs.paths[static_cast<std::size_t>(begin + i)]);
+    };
+    return frozen(encoder_input(end - begin, image, preprocessing, device)).to(Device::cpu);
   };
   FeatureCache::build(a.out, key, photographs.names, run, options);
   progress.print(fmt::format("{}: features ({},{},{}) {} of {} images, {}; {:.1f} images/s", a.out, count,

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "encoder_input.h"
 #include "glimpse/kernels/check.h"
 #include "glimpse/kernels/parallel.h"
 
@@ -77,16 +78,10 @@ Image Examples::image(const CaptionedImage& image) const {
   return scenes_ ? scenes_->scene(image.filename).image : read_image(path(image));
 }
 
-Tensor Examples::pixels(const ImageList& images, const Preprocessing& preprocessing) const {
-  const auto count = static_cast<std::int64_t>(images.size());
-  const std::int64_t one = std::int64_t{3} * preprocessing.size * preprocessing.size;
-  const Tensor result = empty({count, 3, preprocessing.size, preprocessing.size});
-  float* out = result.data<float>();
-  for_each_parallel(count, [&](std::int64_t i) {
-    to_planes(image(*images[static_cast<std::size_t>(i)]), preprocessing.size, preprocessing.mean, preprocessing.std,
-              out + i * one);
-  });
-  return result;
+Tensor Examples::pixels(const ImageList& images, const Preprocessing& preprocessing, Device device) const {
+  return encoder_input(
+      std::ssize(images), [&](std::int64_t i) { return image(*images[static_cast<std::size_t>(i)]); }, preprocessing,
+      device);
 }
 
 std::vector<std::string> Examples::paths(const std::vector<std::string>& filenames) const {

@@ -39,8 +39,8 @@ class Examples {
   void drop(const std::vector<std::string>& filenames);
 
   Image image(const CaptionedImage& image) const;
-  /// What an encoder takes: (N,3,S,S). Images are decoded on all threads of the caller.
-  Tensor pixels(const ImageList& images, const Preprocessing& preprocessing) const;
+  /// What an encoder takes (encoder_input.h): (N,3,S,S).
+  Tensor pixels(const ImageList& images, const Preprocessing& preprocessing, Device device) const;
   /// Where a photograph lies.
   std::string path(const CaptionedImage& image) const { return image_path(folder_, image); }
   /// The same for names; one that is not in the set is looked for in the folder itself.

@@ -74,7 +74,7 @@ FeatureCache open_features(const Captioner& captioner, const Examples& examples,
   };
   const auto encode = [&](std::int64_t begin, std::int64_t end) {
     const ImageList batch(images.begin() + begin, images.begin() + end);
-    return encoder(examples.pixels(batch, captioner.preprocessing)).to(Device::cpu);
+    return encoder(examples.pixels(batch, captioner.preprocessing, captioner.device())).to(Device::cpu);
   };
   const std::vector<std::string> filenames = filenames_of(images);
   FeatureCache cache =
@@ -98,9 +98,8 @@ FeatureFunction cached_features(const FeatureCache& cache, Device device) {
 
 FeatureFunction encoded_features(const Captioner& captioner, const Examples& examples) {
   const auto encoder = std::make_shared<FrozenEncoder>(captioner.encoder);
-  return [encoder, &examples, preprocessing = captioner.preprocessing](const ImageList& images) {
-    return (*encoder)(examples.pixels(images, preprocessing));
-  };
+  return [encoder, &examples, preprocessing = captioner.preprocessing, device = captioner.device()](
+             const ImageList& images) { return (*encoder)(examples.pixels(images, preprocessing, device)); };
 }
 
 }  // namespace glimpse::tools

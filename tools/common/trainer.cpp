@@ -140,7 +140,7 @@ bool Trainer::step(const TrainingBatch& batch) {
   Tensor features;
   if (encoder_optimizer_) {
     encoder_optimizer_->set_learning_rate(config().encoder.learning_rate * factor);
-    features = gather_rows(parts_.captioner.encoder.forward(batch.pixels.to(device)), batch.pixel_index.to(device));
+    features = gather_rows(parts_.captioner.encoder.forward(batch.pixels), batch.pixel_index.to(device));
   } else {
     check(batch.features.defined(), "training: a frozen encoder without a feature cache");
     features = batch.features.to(device);
@@ -286,7 +286,8 @@ Ending Trainer::run() {
   log_ = std::make_unique<RunLog>(parts_.folder.log(), state_.log_bytes);
   const bool between_epochs = state_.position == batches_per_epoch_;
   TrainingBatches batches(
-      {parts_.examples, parts_.vocabulary, parts_.cache, parts_.captioner.preprocessing}, config(),
+      {parts_.examples, parts_.vocabulary, parts_.cache, parts_.captioner.preprocessing, parts_.captioner.device()},
+      config(),
       between_epochs ? BatchSampler::State{state_.epoch + 1, 0} : BatchSampler::State{state_.epoch, state_.position});
   try {
     while (!state_.finished) {

@@ -54,7 +54,7 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     if (is_new) unique.push_back(images_[image]);
     index.push_back(entry->second);
   }
-  result.pixels = source_.examples.pixels(unique, source_.preprocessing);
+  result.pixels = source_.examples.pixels(unique, source_.preprocessing, source_.device);
   result.pixel_index = from(index);
   return result;
 }

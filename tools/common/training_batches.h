@@ -30,6 +30,7 @@ class TrainingBatches {
     const Vocabulary& vocabulary;
     const FeatureCache* cache = nullptr;  ///< none: batches hold pixels
     Preprocessing preprocessing;
+    Device device = Device::cpu;  ///< of the pixels
   };
 
   /// Batches of split "train" as `config` says, from `start` on, without end. All references must outlive this.
