@@ -42,7 +42,7 @@ if(GLIMPSE_TOOLS)
   add_library(emulated_tools_common STATIC ${common_sources})
   target_link_libraries(emulated_tools_common PUBLIC CLI11::CLI11 glimpse_emulated glimpse_flags fmt::fmt
     nlohmann_json::nlohmann_json)
-  foreach(tool train_flickr evaluate)
+  foreach(tool train_flickr evaluate caption encode)
     add_executable(emulated_${tool} ${PROJECT_SOURCE_DIR}/tools/${tool}.cpp)
     target_link_libraries(emulated_${tool} PRIVATE emulated_tools_common)
     set_target_properties(emulated_${tool} PROPERTIES CXX_EXTENSIONS OFF OUTPUT_NAME ${tool}

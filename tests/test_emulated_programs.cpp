@@ -5,6 +5,10 @@
 #include <sstream>
 
 #include "catch.h"
+#include "encoder_numbers.h"
+#include "glimpse/data/scenes.h"
+#include "glimpse/engine/safetensors.h"
+#include "glimpse/models/encoder.h"
 #include "program.h"
 
 using namespace glimpse;
@@ -84,6 +88,25 @@ TEST_CASE("training, evaluation and resuming on the device give the CPU's result
     run_emulated({"evaluate", "--model", cpu + "/best.safetensors", "--split", "val", "--beam", "3", "--device", device,
                   "--threads", "1", "--out", scratch / device + ".json"});
   CHECK(slurp(scratch / "cuda.json") == slurp(scratch / "cpu.json"));
+
+  // Its captions for files, and features of those.
+  export_scenes(SceneDataset(1, {2, 2, 2}), scratch / "scenes");
+  const std::string images = scratch / "scenes/images", weights = scratch / "weights.safetensors";
+  Encoder encoder = make_encoder({.name = "squeezenet1_1"});
+  write_safetensors(weights, named_tensors(encoder));
+  std::vector<std::string> said;
+  std::vector<Tensor> features;
+  for (const std::string device : {"cpu", "cuda"}) {
+    said.push_back(run_emulated({"caption", "--model", cpu + "/best.safetensors", "--device", device, images}).out);
+    const std::string out = scratch / device + ".safetensors";
+    run_emulated({"encode", "--encoder", "squeezenet1_1", "--stage", "features.4", "--size", "40", "--f32", "--weights",
+                  weights, "--out", out, "--device", device, images});
+    features.push_back(read_safetensors(out).tensors[0].tensor);
+  }
+  CHECK(said[0].find("val_000001.png") != std::string::npos);
+  CHECK(said[1] == said[0]);
+  CHECK(features[0].size(0) == 6);
+  CHECK(test::relative_error(features[1], features[0]) < 1e-5);
 
   // A run goes on where it stopped: its state came from the device and goes back there.
   const ProgramResult resumed = run_emulated({"train_flickr", "--run", cuda, "--resume", "--epochs", "2"});
