@@ -63,7 +63,7 @@ class CpuPool {
         trim(0);
         block = from_system(rounded);
       }
-      check(block, "out of memory: {} bytes on cpu; {} bytes are in use by tensors", bytes, stats_.in_use);
+      if (!block) out_of_memory(bytes);
     }
     ++stats_.allocations;
     stats_.in_use += rounded;
@@ -123,6 +123,11 @@ class CpuPool {
     std::uint64_t freed;  // the clock then
   };
 
+  [[noreturn]] void out_of_memory(std::size_t bytes) const {
+    throw OutOfMemory(
+        fmt::format("out of memory: {} bytes on cpu; {} bytes are in use by tensors", bytes, stats_.in_use));
+  }
+
   void* take(std::size_t bytes) {
     const auto found = blocks_.find(bytes);
     if (found == blocks_.end() || found->second.empty()) return nullptr;
@@ -150,7 +155,7 @@ class CpuPool {
 
   void* allocate_guarded(std::size_t bytes) {
     char* whole = static_cast<char*>(from_system(bytes + 2 * sentinel));
-    check(whole, "out of memory: {} bytes on cpu; {} bytes are in use by tensors", bytes, stats_.in_use);
+    if (!whole) out_of_memory(bytes);
     std::memset(whole, pattern, bytes + 2 * sentinel);
     guarded_.emplace(whole + sentinel, bytes);
     return whole + sentinel;

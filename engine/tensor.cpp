@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
@@ -28,12 +29,22 @@ void copy_memory(const void* from, Device source, void* to, Device target, std::
   });
 }
 
+/// "matmul" of "glimpse::Tensor glimpse::matmul(const glimpse::Tensor&, ...)".
+std::string plain_name(std::string_view function) {
+  function = function.substr(0, function.find('('));
+  const std::size_t before = function.find_last_of(": ");
+  return std::string(before == std::string_view::npos ? function : function.substr(before + 1));
+}
+
 }  // namespace
 
-Tensor::Tensor(const Shape& shape, DType dtype, Device device)
+Tensor::Tensor(const Shape& shape, DType dtype, Device device, const char* asks) try
     : storage_(std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device)),
       shape_(shape),
-      dtype_(dtype) {}
+      dtype_(dtype) {
+} catch (const OutOfMemory& e) {
+  throw OutOfMemory(fmt::format("{}: {} {}: {}", plain_name(asks), shape, name_of(dtype), e.what()));
+}
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype)
     : storage_(std::move(storage)), offset_(offset), shape_(shape), dtype_(dtype) {
@@ -166,15 +177,21 @@ void Tensor::fill(double value) const {
   });
 }
 
-Tensor empty(const Shape& shape, DType dtype, Device device) { return Tensor(shape, dtype, device); }
-Tensor empty_like(const Tensor& x) { return Tensor(x.shape(), x.dtype(), x.device()); }
+Tensor empty(const Shape& shape, DType dtype, Device device, const char* asks) {
+  return Tensor(shape, dtype, device, asks);
+}
+Tensor empty_like(const Tensor& x, const char* asks) { return Tensor(x.shape(), x.dtype(), x.device(), asks); }
 Tensor full(const Shape& shape, double value, DType dtype, Device device) {
   Tensor x(shape, dtype, device);
   x.fill(value);
   return x;
 }
-Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0.0, dtype, device); }
-Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
+Tensor zeros(const Shape& shape, DType dtype, Device device, const char* asks) {
+  Tensor x(shape, dtype, device, asks);
+  x.fill(0);
+  return x;
+}
+Tensor zeros_like(const Tensor& x, const char* asks) { return zeros(x.shape(), x.dtype(), x.device(), asks); }
 
 template <class T>
 Tensor from(const std::vector<T>& values, const Shape& shape) {

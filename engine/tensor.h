@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <vector>
 
@@ -19,8 +20,10 @@ struct Variable;  // the autograd side of a tensor; private to engine/autograd.c
 class Tensor {
  public:
   Tensor() = default;
-  /// Uninitialised memory. Prefer empty(), zeros(), full(), from().
-  Tensor(const Shape& shape, DType dtype, Device device);
+  /// Uninitialised memory. Prefer empty(), zeros(), full(), from(). Throws OutOfMemory naming what asks, which is the
+  /// calling function or what it says, shape and type.
+  Tensor(const Shape& shape, DType dtype, Device device,
+         const char* asks = std::source_location::current().function_name());
   /// `shape` elements of `dtype`, `offset` bytes into an existing storage. Throws Error if they do not fit.
   Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype);
 
@@ -95,10 +98,12 @@ class Tensor {
 };
 
 /// Uninitialised.
-Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
-Tensor empty_like(const Tensor& x);
-Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
-Tensor zeros_like(const Tensor& x);
+Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu,
+             const char* asks = std::source_location::current().function_name());
+Tensor empty_like(const Tensor& x, const char* asks = std::source_location::current().function_name());
+Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu,
+             const char* asks = std::source_location::current().function_name());
+Tensor zeros_like(const Tensor& x, const char* asks = std::source_location::current().function_name());
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
 /// A CPU tensor with a copy of `values`. Throws Error when their number is not that of `shape`.
 template <class T>

@@ -136,9 +136,9 @@ void* allocate(std::size_t bytes, void* stream, const char* what) {
     cudaGetLastError();
     std::size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    throw Error("CUDA out of memory: " + std::to_string(bytes) + " bytes for " + what + "; tensors hold " +
-                megabytes(bytes_in_use) + ", " + megabytes(free) + " of " + megabytes(total) + " are free on " +
-                device_info().name);
+    throw OutOfMemory("CUDA out of memory: " + std::to_string(bytes) + " bytes for " + what + "; tensors hold " +
+                      megabytes(bytes_in_use) + ", " + megabytes(free) + " of " + megabytes(total) + " are free on " +
+                      device_info().name);
   }
   check(error, "allocating memory");
   count_allocation(at_least_one(bytes));

@@ -12,4 +12,10 @@ class Error : public std::runtime_error {
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 };
 
+/// Thrown where the memory of a device does not suffice.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace glimpse

@@ -237,8 +237,9 @@ def table(results, kinds):
 
 def prove(arguments, mutants, kinds, rewritten, header, programs, explained, wanted=0, flags="-O1", options=()):
     """Builds the programs with all mutants, runs their test cases against each, prints what caught it and a table.
-    `explained` has reasons for (file, code, change), or (file, code) for all changes. Returns the exit code: 1 when a
-    mutant survives that is not explained, or fewer than `wanted` per cent are caught."""
+    `explained` has reasons for (file, code, change), or (file, code) where there is one change: a reason, or a tuple of as
+    many as there are such places. Returns the
+    exit code: 1 when a mutant survives that is not explained, or fewer than `wanted` per cent are caught."""
     if arguments.list:
         for m in mutants:
             print(f"{m.kind:13}{m}")
@@ -266,15 +267,15 @@ def prove(arguments, mutants, kinds, rewritten, header, programs, explained, wan
                 if not caught:
                     survivors.append((m, "survived" if reached else "reached by no test"))
 
-    unexplained, unused = 0, {key for key in explained if key[0] in {m.path for m in mutants}}
+    unexplained = 0
+    reasons = {key: [why] if isinstance(why, str) else list(why) for key, why in explained.items()
+               if key[0] in {m.path for m in mutants}}
     print("\nNot caught:" if survivors else "\nAll caught.")
     for m, what in survivors:
-        keys = [key for key in ((m.path, m.text, m.change), (m.path, m.text)) if key in explained]
-        why = explained[keys[0]] if keys else None
-        unused -= set(keys)
-        unexplained += why is None
-        print(f"  {m}: {what}: {why or 'NOT EXPLAINED'}")
-    for key in sorted(unused):
+        left = reasons.get((m.path, m.text, m.change)) or reasons.get((m.path, m.text))
+        unexplained += not left
+        print(f"  {m}: {what}: {left.pop(0) if left else 'NOT EXPLAINED'}")
+    for key in sorted(key for key, left in reasons.items() if left):
         print(f"  explained, but not there or caught: {key}")
     print()
     share = table(results, kinds)

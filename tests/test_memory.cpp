@@ -129,3 +129,11 @@ TEST_CASE("under the guard, new memory reads as NaN") {
     CHECK(x != x);
   }
 }
+
+TEST_CASE("where there is no memory, the error names who asked and for what") {
+  const Tensor column = zeros({1 << 22, 1}), row = zeros({1, 1 << 22});
+  CHECK_THROWS_AS(column + row, OutOfMemory);
+  CHECK_THROWS_WITH(column + row, Contains("add: (4194304,4194304) f32: out of memory: 70368744177664 bytes"));
+  CHECK_THROWS_WITH(matmul(column, row), Contains("matmul: (4194304,4194304) f32: out of memory"));
+  CHECK_THROWS_WITH(linear(column, column), Contains("linear: (4194304,4194304) f32: out of memory"));
+}

@@ -11,7 +11,7 @@ namespace glimpse {
 namespace {
 
 Tensor masked(const Tensor& x, double p, Generator::State random) {
-  Tensor y = empty_like(x);
+  Tensor y = empty_like(x, "dropout");
   on(x, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::dropout(device, x.numel(), p, random.seed, random.position, x.data<T>(), y.data<T>());

@@ -13,15 +13,15 @@ namespace {
 template <class F>
 Tensor unary(const char* name, F f, const Tensor& x) {
   require_floating(name, "x", x);
-  Tensor y = empty_like(x);
+  Tensor y = empty_like(x, name);
   on(x, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::map(device, f, x.numel(), x.data<T>(), y.data<T>());
   });
   constexpr kernels::Saves saves = F::saves;
   Tensor saved = saves == kernels::Saves::result ? y : saves == kernels::Saves::input ? x.detach() : Tensor();
-  return differentiable(name, y, {x}, [f, saved](const Tensor& dy) {
-    Tensor dx = empty_like(dy);
+  return differentiable(name, y, {x}, [name, f, saved](const Tensor& dy) {
+    Tensor dx = empty_like(dy, name);
     on(dy, [&](auto device, auto zero) {
       using T = decltype(zero);
       const Tensor& argument = saves == kernels::Saves::nothing ? dy : saved;
@@ -34,7 +34,7 @@ Tensor unary(const char* name, F f, const Tensor& x) {
 template <class F>
 Tensor combine(const char* name, F f, const Tensor& a, const Tensor& b) {
   require_same_kind(name, a, b);
-  Tensor y(broadcast_shape(name, a.shape(), b.shape()), a.dtype(), a.device());
+  Tensor y(broadcast_shape(name, a.shape(), b.shape()), a.dtype(), a.device(), name);
   const kernels::Broadcast shape = line_up(y.shape(), a.shape(), b.shape());
   on(a, [&](auto device, auto zero) {
     using T = decltype(zero);

@@ -14,7 +14,7 @@ Tensor pick_rows(const char* name, const Tensor& x, const Tensor& index) {
   const std::int64_t rows = x.size(0), width = x.shape().without(0).numel(), n = index.numel();
   Shape shape = index.shape();
   for (int d = 1; d < x.rank(); ++d) shape.push_back(x.size(d));
-  Tensor y(shape, x.dtype(), x.device());
+  Tensor y(shape, x.dtype(), x.device(), name);
   on(x, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::gather_rows(device, n, width, x.data<T>(), index.data<std::int32_t>(), y.data<T>());

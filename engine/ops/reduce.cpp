@@ -20,7 +20,7 @@ Tensor scaled_sum(const char* name, const Tensor& x, int from, int to, double sc
     if (!summed) shape.push_back(x.size(d));
     kept.push_back(summed ? 1 : x.size(d));
   }
-  Tensor y(shape, x.dtype(), x.device());
+  Tensor y(shape, x.dtype(), x.device(), name);
   on(x, [&](auto device, auto zero) {
     using T = decltype(zero);
     kernels::reduce_sum(device, outer, n, inner, scale, x.data<T>(), y.data<T>());

@@ -72,5 +72,7 @@ TEST_CASE("memory of the device is counted") {
   CHECK(memory_stats(Device::cuda).peak >= before + 4000);
   release_cached_memory(Device::cuda);
   CHECK(memory_stats(Device::cuda).cached == 0);
-  CHECK_THROWS_WITH(empty({std::int64_t{1} << 50}, DType::f32, Device::cuda), Catch::Contains("out of memory"));
+  const Tensor column = zeros({1 << 22, 1}, DType::f32, Device::cuda), row = column.reshape({1, 1 << 22});
+  CHECK_THROWS_WITH(matmul(column, row), Contains("matmul: (4194304,4194304) f32: CUDA out of memory"));
+  CHECK_THROWS_WITH(column + row, Contains("add: (4194304,4194304) f32: CUDA out of memory"));
 }
