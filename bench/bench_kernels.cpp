@@ -86,7 +86,7 @@ std::optional<Row> measure(const KernelCase& kernel_case, const Place& place, DT
 void print_heading(const Place& place, const Roofline& roofline, const Rotation& rotation) {
   std::printf("%s: copy %.0f GB/s, f32 products %.3g TFLOP/s", device_name(place).c_str(), roofline.copy * 1e-9,
               roofline.f32 * 1e-12);
-  if (roofline.tf32 > 0) std::printf(", TF32 %.3g TFLOP/s", roofline.tf32 * 1e-12);
+  if (place.cuda) std::printf(", TF32 %.3g TFLOP/s, bf16 %.3g TFLOP/s", roofline.tf32 * 1e-12, roofline.bf16 * 1e-12);
   std::printf("; a launch %.2f us", roofline.launch_us);
   if (roofline.replayed_launch_us > 0) std::printf(", in a graph %.2f us", roofline.replayed_launch_us);
   std::printf("; buffers of %.0f MB in turn\n\n", rotation.bytes * 1e-6);
@@ -170,6 +170,7 @@ bool run(const Options& options) {
                                     {"copy_gb_per_s", roofline.copy * 1e-9},
                                     {"f32_tflop_per_s", roofline.f32 * 1e-12},
                                     {"tf32_tflop_per_s", roofline.tf32 * 1e-12},
+                                    {"bf16_tflop_per_s", roofline.bf16 * 1e-12},
                                     {"launch_us", roofline.launch_us},
                                     {"launch_us_in_graph", roofline.replayed_launch_us},
                                     {"rotated_mb", rotation.bytes * 1e-6},

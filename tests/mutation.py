@@ -238,8 +238,8 @@ def table(results, kinds):
 def prove(arguments, mutants, kinds, rewritten, header, programs, explained, wanted=0, flags="-O1", options=()):
     """Builds the programs with all mutants, runs their test cases against each, prints what caught it and a table.
     `explained` has reasons for (file, code, change), or (file, code) where there is one change: a reason, or a tuple of as
-    many as there are such places. Returns the
-    exit code: 1 when a mutant survives that is not explained, or fewer than `wanted` per cent are caught."""
+    many as there are such places. Returns the exit code: 1 when a mutant survives that is not explained, or fewer than
+    `wanted` per cent are caught."""
     if arguments.list:
         for m in mutants:
             print(f"{m.kind:13}{m}")

@@ -238,7 +238,7 @@ part_captioner() {
     record 'captioner beside PyTorch' "left out: $python has no torch that sees the GPU"
     return 0
   fi
-  for dtype in f32 tf32; do
+  for dtype in f32 tf32 bf16; do
     step "captioner beside PyTorch, $dtype" captioner_log.txt "$python" bench/side_by_side.py --bin "$build/bin" \
       --python "$python" --device cuda --dtype "$dtype" --rounds 2 --inner-rounds 5 --out "$out/captioner_$dtype.md" || true
   done

@@ -24,8 +24,8 @@ void wait_for(Device device) {
 
 void CommonFlags::add_to(CLI::App& app) {
   app.add_option("--device", device, "Where to compute")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--dtype", dtype, "Element type; tf32: f32 with products of rounded factors, on GPUs")
-      ->check(CLI::IsMember({"f32", "tf32"}))
+  app.add_option("--dtype", dtype, "Element type; tf32 and bf16: f32 with products of factors rounded so, on GPUs")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16"}))
       ->capture_default_str();
   app.add_option("--seed", seed, "Seed of all random numbers")->capture_default_str();
   app.add_option("--threads", threads, "Threads, 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
@@ -51,7 +51,9 @@ void CommonFlags::apply() const {
       fail("--device cuda: this program was built without CUDA");
   }
   check(dtype == "f32" || where() == Device::cuda, "--dtype {}: the CPU computes in f32", dtype);
-  cuda::set_matmul_precision(dtype == "tf32" ? cuda::MatmulPrecision::tf32 : cuda::MatmulPrecision::f32);
+  cuda::set_matmul_precision(dtype == "tf32"   ? cuda::MatmulPrecision::tf32
+                             : dtype == "bf16" ? cuda::MatmulPrecision::bf16
+                                               : cuda::MatmulPrecision::f32);
 }
 
 std::string CommonFlags::device_name() const {

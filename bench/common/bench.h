@@ -31,7 +31,7 @@ struct CommonFlags {
 
   void add_to(CLI::App& app);
   /// Sets the number of threads and the precision of products. Throws Error for a device that is not there, and for
-  /// tf32 on the CPU.
+  /// rounded products on the CPU.
   void apply() const;
   Device where() const { return device == "cuda" ? Device::cuda : Device::cpu; }
   /// "cpu x2", or the name of the GPU.

@@ -19,15 +19,16 @@ template <class Device, class T>
 Subject product(Device device, T, const Product& s, MatmulPrecision precision, const Rotation& rotation) {
   const Cost cost = {static_cast<double>(s.m * s.k + s.n * s.k + s.m * s.n) * sizeof(T),
                      2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k),
-                     precision == MatmulPrecision::tf32 ? Unit::tf32 : Unit::f32};
+                     std::is_same_v<T, bf16>              ? Unit::bf16
+                     : precision == MatmulPrecision::tf32 ? Unit::tf32
+                                                          : Unit::f32};
   const Lab lab(device, cost, rotation);
   const auto host_x = draw<T>(s.m * s.k, 1), host_w = draw<T>(s.n * s.k, 2);
   const auto x = lab.input(host_x), w = lab.input(host_w), y = lab.template output<T>(s.m * s.n);
   return {cost, lab.sets(),
           [=](int set) {
             cuda::set_matmul_precision(precision);
-            kernels::gemm(device, s.m, s.n, s.k, T(1), kernels::Operand<T>{x[set], s.k, false},
-                          kernels::Operand<T>{w[set], s.k, true}, T(0), y[set], s.n);
+            kernels::gemm<T>(device, s.m, s.n, s.k, 1, {x[set], s.k, false}, {w[set], s.k, true}, 0, y[set], s.n);
             cuda::set_matmul_precision(MatmulPrecision::f32);
           },
           [=] {
@@ -48,7 +49,7 @@ void add_gemm(Suite& suite) {
                    : std::vector<Product>{{64, 2048, 3072}, {12544, 512, 2048}, {755, 2541, 512}, {755, 9490, 512}};
   for (const Product& s : shapes) {
     const Sizes sizes = {{"m", s.m}, {"n", s.n}, {"k", s.k}};
-    suite.add<float>("gemm", sizes, [=](auto device, auto type, const Rotation& rotation) {
+    suite.add<float, bf16>("gemm", sizes, [=](auto device, auto type, const Rotation& rotation) {
       return product(device, type, s, MatmulPrecision::f32, rotation);
     });
     suite.add_for_cuda<float>("gemm_tf32", sizes, [=](auto device, auto type, const Rotation& rotation) {

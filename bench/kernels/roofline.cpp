@@ -17,15 +17,14 @@ double copy_speed(Device device, const Place& place, const Sampling& sampling, s
   return 2.0 * static_cast<double>(bytes) / us * 1e6;
 }
 
-template <class Device>
+template <class T, class Device>
 double product_speed(Device device, const Place& place, const Sampling& sampling, std::int64_t n,
                      cuda::MatmulPrecision precision) {
-  const auto values = draw<float>(n * n, 1);
-  const Buffers<Device, float> a(device, values, 1), b(device, values, 1), c(device, n * n, 1);
+  const auto values = draw<T>(n * n, 1);
+  const Buffers<Device, T> a(device, values, 1), b(device, values, 1), c(device, n * n, 1);
   cuda::set_matmul_precision(precision);
   const double us = time_calls(place, sampling, [&](int) {
-                      kernels::gemm(device, n, n, n, 1.0f, kernels::Operand<float>{a[0], n, false},
-                                    kernels::Operand<float>{b[0], n, true}, 0.0f, c[0], n);
+                      kernels::gemm<T>(device, n, n, n, 1.0f, {a[0], n, false}, {b[0], n, true}, 0.0f, c[0], n);
                     }).median;
   cuda::set_matmul_precision(cuda::MatmulPrecision::f32);
   const auto side = static_cast<double>(n);
@@ -44,15 +43,18 @@ Roofline measure(Device device, const Place& place, Sampling sampling, bool tiny
   sampling.samples = std::min(sampling.samples, 10);  // each takes long, and they differ little
   roofline.copy = copy_speed(device, place, sampling, std::int64_t{tiny ? 1 : 512} << 20);
   const std::int64_t side = tiny ? 64 : (place.cuda ? 8192 : 2048);
-  roofline.f32 = product_speed(device, place, sampling, side, MatmulPrecision::f32);
-  if (place.cuda) roofline.tf32 = product_speed(device, place, sampling, side, MatmulPrecision::tf32);
+  roofline.f32 = product_speed<float>(device, place, sampling, side, MatmulPrecision::f32);
+  if constexpr (std::is_same_v<Device, Cuda>) {
+    roofline.tf32 = product_speed<float>(device, place, sampling, side, MatmulPrecision::tf32);
+    roofline.bf16 = product_speed<bf16>(device, place, sampling, side, MatmulPrecision::f32);
+  }
   return roofline;
 }
 
 }  // namespace
 
 double Roofline::least_us(const Cost& cost) const {
-  const double arithmetic = cost.unit == Unit::tf32 ? tf32 : f32;
+  const double arithmetic = cost.unit == Unit::tf32 ? tf32 : cost.unit == Unit::bf16 ? bf16 : f32;
   return 1e6 * std::max(cost.bytes / copy, cost.operations / arithmetic);
 }
 

@@ -7,7 +7,8 @@ namespace glimpse::bench {
 
 struct Roofline {
   double copy = 0;                ///< bytes a second, read and written, of a copy far larger than the caches
-  double f32 = 0, tf32 = 0;       ///< operations a second of a large matrix product; tf32 on GPUs
+  double f32 = 0;                 ///< operations a second of a large matrix product
+  double tf32 = 0, bf16 = 0;      ///< the same with factors rounded to TF32, and of bf16 numbers, on GPUs
   double launch_us = 0;           ///< a kernel that does next to nothing, one after another
   double replayed_launch_us = 0;  ///< the same in a CUDA graph; 0 without one
 

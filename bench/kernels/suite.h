@@ -27,7 +27,7 @@ using kernels::Cuda;
 using Sizes = std::vector<std::pair<std::string, std::int64_t>>;
 
 /// What the work is compared with.
-enum class Unit { f32, tf32 };  // of the matrix product whose speed is this device's peak
+enum class Unit { f32, tf32, bf16 };  // of the matrix product whose speed is this device's peak
 
 /// What one call has to move and to compute at least. Each array counts once in, once out; what a kernel reads again
 /// from a cache or keeps in between is its own affair.
