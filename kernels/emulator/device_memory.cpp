@@ -15,7 +15,7 @@
 namespace glimpse::emulator {
 namespace {
 
-constexpr std::size_t range_bytes = std::size_t{64} << 30;  // of addresses; memory is only taken where it is written
+constexpr std::size_t range_bytes = std::size_t{16} << 30;  // of addresses; memory is only taken where it is written
 constexpr std::size_t page = 4096;
 
 char* reserve(int protection) {
