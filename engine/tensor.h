@@ -61,7 +61,7 @@ class Tensor {
   Tensor to(Device device) const;
   /// The value of a tensor of one element. Throws Error for more.
   double item() const;
-  /// All values of a CPU tensor, converted.
+  /// All values, converted, on the host.
   template <class T>
   std::vector<T> to_vector() const;
 

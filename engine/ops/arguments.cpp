@@ -29,8 +29,9 @@ void require_indices(const char* op, const char* role, const Tensor& index, std:
   check(index.dtype() == DType::i32, "{}: {} {} is {}; i32 is needed", op, role, index.shape(), name_of(index.dtype()));
   on(index.device(), [&](auto device) {
     const std::int64_t bad = kernels::find_outside(device, index.numel(), index.data<std::int32_t>(), limit, allowed);
-    check(bad < 0, "{}: {} {} at position {} is outside [0,{})", op, role,
-          bad < 0 ? 0 : index.data<std::int32_t>()[bad], bad, limit);
+    if (bad < 0) return;
+    const Tensor wrong = index.detach().reshape({-1}).rows(bad, bad + 1);
+    fail("{}: {} {} at position {} is outside [0,{})", op, role, wrong.to_vector<std::int32_t>()[0], bad, limit);
   });
 }
 

@@ -61,6 +61,13 @@ TEST_CASE("tensors between the CPU and the device") {
   CHECK_THROWS_WITH(x + z, Catch::Contains("cpu") && Catch::Contains("cuda"));
 }
 
+TEST_CASE("a wrong index on the device is named as on the CPU") {
+  const Tensor table = zeros({5, 3}), words = from(std::vector<std::int32_t>{4, 0, 7, 1}, {2, 2});
+  const std::string message = "embedding: word 7 at position 2 is outside [0,5)";
+  CHECK_THROWS_WITH(embedding(table, words), message);
+  CHECK_THROWS_WITH(embedding(table.to(Device::cuda), words.to(Device::cuda)), message);
+}
+
 TEST_CASE("memory of the device is counted") {
   const std::size_t before = memory_stats(Device::cuda).in_use;
   reset_peak_memory(Device::cuda);
