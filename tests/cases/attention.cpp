@@ -50,21 +50,25 @@ double attention_flops(const Sizes& s) { return static_cast<double>(s[0] * s[1] 
 
 const std::vector<Sizes> bench_sizes = {{64, 1, 196, 512, 512}, {64, 1, 49, 512, 1664}, {32, 5, 196, 512, 512}};
 
+Tensors draw_inputs(const Sizes& s, Draw& draw) {
+  return Tensors{draw.normal({s[0], s[2], s[3]}), draw.normal({s[0] * s[1], s[3]}), draw.normal({s[3]}, 0, 0.3),
+                 draw.normal({s[0], s[2], s[4]})};
+}
+
+Tensors tanh_reference(const Sizes& s, const Tensors& in) {
+  return attention_reference(s, in, [](double x) { return std::tanh(x); });
+}
+
 const OpCaseRegistrar tanh_scores({
     .name = "additive_attention_tanh",
     .sizes = sizes,
-    .inputs =
-        [](const Sizes& s, Draw& draw) {
-          return Tensors{draw.normal({s[0], s[2], s[3]}), draw.normal({s[0] * s[1], s[3]}), draw.normal({s[3]}, 0, 0.3),
-                         draw.normal({s[0], s[2], s[4]})};
-        },
+    .inputs = draw_inputs,
     .run =
         [](const Sizes&, const Tensors& in) {
           const AttentionResult y = additive_attention(in[0], in[1], in[2], in[3], Activation::tanh);
           return Tensors{y.context, y.alpha};
         },
-    .reference = [](const Sizes& s,
-                    const Tensors& in) { return attention_reference(s, in, [](double x) { return std::tanh(x); }); },
+    .reference = tanh_reference,
     .absolute = 256,
     .relative = 64,
     .bytes = attention_bytes,
@@ -80,16 +84,16 @@ const OpCaseRegistrar masked_scores({
         [](const Sizes& s, Draw& draw) {
           const Tensor mask = draw.words({s[0], s[2]}, 4);
           for (std::int64_t l = 0; s[0] > 2 && l < s[2]; ++l) mask.data<std::int32_t>()[s[2] + l] = 0;
-          return Tensors{draw.normal({s[0], s[2], s[3]}), draw.normal({s[0] * s[1], s[3]}), draw.normal({s[3]}, 0, 0.3),
-                         draw.normal({s[0], s[2], s[4]}), mask};
+          Tensors in = draw_inputs(s, draw);
+          in.push_back(mask);
+          return in;
         },
     .run =
         [](const Sizes&, const Tensors& in) {
           const AttentionResult y = additive_attention(in[0], in[1], in[2], in[3], Activation::tanh, in[4]);
           return Tensors{y.context, y.alpha};
         },
-    .reference = [](const Sizes& s,
-                    const Tensors& in) { return attention_reference(s, in, [](double x) { return std::tanh(x); }); },
+    .reference = tanh_reference,
     .absolute = 256,
     .relative = 64,
     .bytes = attention_bytes,
