@@ -5,7 +5,7 @@
 
 #include "common/bench.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/models/beam.h"
+#include "glimpse/models/search/beam.h"
 
 namespace glimpse::bench {
 namespace {

@@ -2,7 +2,7 @@
 // and the fields of the yardstick's bench-encoder.
 #include "common/bench.h"
 #include "glimpse/engine/autograd.h"
-#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
 
 namespace glimpse::bench {
 namespace {

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "kernels/roofline.h"
 
 namespace glimpse::bench {

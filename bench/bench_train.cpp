@@ -6,7 +6,7 @@
 
 #include "common/bench.h"
 #include "glimpse/engine/optimizer.h"
-#include "glimpse/models/decoder.h"
+#include "glimpse/models/decoder/decoder.h"
 
 namespace glimpse::bench {
 namespace {

@@ -7,7 +7,7 @@ foreach(path IN LISTS recipes)
   file(READ ${path} text)
   string(APPEND entries "      {\"${name}\", R\"RECIPE(${text})RECIPE\"},\n")
 endforeach()
-file(WRITE ${OUTPUT} "#include \"glimpse/models/recipes.h\"
+file(WRITE ${OUTPUT} "#include \"glimpse/models/captioner/recipes.h\"
 
 namespace glimpse {
 

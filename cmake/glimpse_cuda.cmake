@@ -1,4 +1,4 @@
-# The CUDA backend: finds the toolkit, also where nvcc is not on PATH, and puts kernels/*.cu
+# The CUDA backend: finds the toolkit, also where nvcc is not on PATH, and puts the .cu files of kernels/
 # and kernels/nvidia/ into the library. With GLIMPSE_CUDA=AUTO nothing that is missing or broken here may stop a build for the CPU.
 
 # glimpse_find_cuda(): enables the CUDA language where that is wanted and possible. Sets GLIMPSE_CUDA_FOUND, and
@@ -87,7 +87,7 @@ function(glimpse_add_cuda)
   find_package(CUDAToolkit REQUIRED)
   cmake_path(GET CUDAToolkit_BIN_DIR PARENT_PATH root)
   set(glimpse_cuda_root ${root} PARENT_SCOPE)  # for find_package(glimpse)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   add_library(glimpse_cuda OBJECT ${sources})
   target_include_directories(glimpse_cuda PRIVATE ${glimpse_include})
   target_compile_options(glimpse_cuda PRIVATE ${glimpse_nvcc_options}

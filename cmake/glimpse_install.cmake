@@ -10,9 +10,9 @@ if(GLIMPSE_TOOLS)
   endif()
 endif()
 
-# Which headers are public is read from the headers themselves when they are installed.
 install(CODE "set(GLIMPSE_SOURCE_DIR [[${PROJECT_SOURCE_DIR}]])
 set(GLIMPSE_FOLDERS [[${glimpse_folders}]])
+set(GLIMPSE_PRIVATE_PLACES [[${glimpse_private_places}]])
 set(GLIMPSE_HEADER_DIR [[${CMAKE_INSTALL_INCLUDEDIR}/glimpse]])" COMPONENT development)
 install(SCRIPT cmake/install_headers.cmake COMPONENT development)
 

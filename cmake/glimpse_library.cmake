@@ -28,8 +28,11 @@ foreach(folder IN LISTS glimpse_folders)
     list(APPEND glimpse_shared_sources ${sources})
   endif()
 endforeach()
-# The emulator is a part of the tests; what wraps NVIDIA's libraries is a part of the CUDA backend.
-list(FILTER glimpse_shared_sources EXCLUDE REGEX "/kernels/(emulator|nvidia)/")
+# What wraps NVIDIA's libraries is a part of the CUDA backend.
+list(FILTER glimpse_shared_sources EXCLUDE REGEX "/kernels/nvidia/")
+
+# Headers that are not installed, known by where they lie: a path that begins with one of these, or has /internal/ in it.
+set(glimpse_private_places kernels/base/check.h kernels/inference/ kernels/nvidia/ kernels/onednn/ engine/ops/)
 # recipes/*.json become text inside the library, so that programs find them from any directory.
 if(GLIMPSE_MODELS)
   file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)

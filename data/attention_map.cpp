@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "glimpse/data/text.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "glimpse/engine/random.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

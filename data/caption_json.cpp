@@ -3,8 +3,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "glimpse/data/caption_parts.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/caption_parts.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::caption_files {
 namespace {

@@ -5,9 +5,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "glimpse/data/caption_parts.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/caption_parts.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::caption_files {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "glimpse/data/caption_parts.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/caption_parts.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace caption_files {

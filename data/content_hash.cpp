@@ -5,9 +5,9 @@
 #include <fstream>
 
 #include "glimpse/data/feature_cache.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 

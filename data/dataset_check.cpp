@@ -3,8 +3,8 @@
 
 #include "glimpse/data/captions.h"
 #include "glimpse/data/image.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse {
 namespace {

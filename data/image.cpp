@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "glimpse/data/image_header.h"
-#include "glimpse/data/stb_load.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/image_header.h"
+#include "glimpse/data/internal/stb_load.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

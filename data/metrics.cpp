@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "glimpse/data/ngram.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -1,6 +1,6 @@
 #include "glimpse/data/prefetch.h"
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse {
 

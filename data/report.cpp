@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "glimpse/data/data_uri.h"
-#include "glimpse/data/report_parts.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/report_parts.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace report_parts {

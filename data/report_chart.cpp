@@ -2,8 +2,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "glimpse/data/report_parts.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/report_parts.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::report_parts {
 namespace {

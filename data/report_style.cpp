@@ -1,4 +1,4 @@
-#include "glimpse/data/report_parts.h"
+#include "glimpse/data/internal/report_parts.h"
 
 namespace glimpse::report_parts {
 

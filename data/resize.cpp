@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "glimpse/data/image.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/image_normalize.h"
-#include "glimpse/kernels/parallel.h"
 
 namespace glimpse {
 namespace {

@@ -3,8 +3,8 @@
 #include <array>
 #include <optional>
 
-#include "glimpse/data/scene_parts.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/data/internal/scene_parts.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "glimpse/data/scene_parts.h"
+#include "glimpse/data/internal/scene_parts.h"
 
 namespace glimpse::scenes {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numbers>
 
-#include "glimpse/data/scene_parts.h"
+#include "glimpse/data/internal/scene_parts.h"
 
 namespace glimpse::scenes {
 namespace {

@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "glimpse/data/scene_parts.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/data/internal/scene_parts.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/philox.h"
 
 namespace glimpse {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <queue>
 
+#include "glimpse/engine/internal/variable.h"
 #include "glimpse/engine/ops.h"
-#include "glimpse/engine/variable.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

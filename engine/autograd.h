@@ -32,8 +32,8 @@ std::vector<Tensor> differentiable(const char* name, std::vector<Tensor> y, cons
 
 /// The common case of one result: `backward` takes its gradient, and returns one gradient or a list of them.
 template <class F>
-  requires std::invocable<F, const Tensor&>
-Tensor differentiable(const char* name, Tensor y, std::initializer_list<Tensor> inputs, F backward) {
+requires std::invocable<F, const Tensor&> Tensor differentiable(const char* name, Tensor y,
+                                                                std::initializer_list<Tensor> inputs, F backward) {
   if (!needs_gradient(inputs)) return y;
   return differentiable(name, std::vector<Tensor>{std::move(y)}, inputs,
                         [backward = std::move(backward)](const Gradients& dy) -> Gradients {

@@ -1,7 +1,7 @@
 #include "glimpse/engine/dispatch.h"
 
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::detail {
 

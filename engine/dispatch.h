@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "glimpse/engine/tensor.h"
-#include "glimpse/kernels/device.h"
+#include "glimpse/kernels/base/device.h"
 
 namespace glimpse {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "glimpse/kernels/half.h"
+#include "glimpse/kernels/base/half.h"
 
 namespace glimpse {
 
@@ -14,20 +14,28 @@ enum class DType : std::uint8_t { f32, f64, i32, bf16, f16 };
 /// Bytes of one element.
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::f64: return 8;
+    case DType::f64:
+      return 8;
     case DType::bf16:
-    case DType::f16: return 2;
-    default: return 4;
+    case DType::f16:
+      return 2;
+    default:
+      return 4;
   }
 }
 
 constexpr const char* name_of(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::i32: return "i32";
-    case DType::bf16: return "bf16";
-    default: return "f16";
+    case DType::f32:
+      return "f32";
+    case DType::f64:
+      return "f64";
+    case DType::i32:
+      return "i32";
+    case DType::bf16:
+      return "bf16";
+    default:
+      return "f16";
   }
 }
 

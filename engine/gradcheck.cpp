@@ -6,7 +6,7 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/random.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -33,8 +33,8 @@ struct Embedding {
   void visit(Visitor& v) { v("weight", weight); }
 };
 
-/// 2-d convolution; weight (out,in/groups,kernel,kernel) from N(0, 2/(out kernel^2)) (He et al., arXiv 1502.01852, fan-out),
-/// bias (out) zero.
+/// 2-d convolution; weight (out,in/groups,kernel,kernel) from N(0, 2/(out kernel^2)) (He et al., arXiv 1502.01852,
+/// fan-out), bias (out) zero.
 struct Conv2d {
   Tensor weight, bias;
   Conv2dOptions options;

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 

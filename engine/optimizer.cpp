@@ -7,7 +7,7 @@
 #include <set>
 
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -1,7 +1,7 @@
 #include "glimpse/engine/random.h"
 
 #include "glimpse/engine/ops/arguments.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/random.h"
 
 namespace glimpse {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 

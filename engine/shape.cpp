@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

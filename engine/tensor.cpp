@@ -6,9 +6,9 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/convert.h"
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse {
 namespace {

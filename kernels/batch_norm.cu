@@ -12,7 +12,7 @@
 
 #include "glimpse/kernels/batch_norm.h"
 
-#include "glimpse/kernels/planes.cuh"
+#include "glimpse/kernels/internal/planes.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -13,11 +13,16 @@ constexpr std::int64_t grain = 1 << 15;
 
 template <class To, class From>
 To convert_one(From x) {
-  if constexpr (std::is_same_v<From, To>) return x;
-  else if constexpr (std::is_arithmetic_v<From> && std::is_arithmetic_v<To>) return static_cast<To>(x);
-  else if constexpr (std::is_arithmetic_v<From>) return To(static_cast<float>(x));
-  else if constexpr (std::is_arithmetic_v<To>) return static_cast<To>(static_cast<float>(x));
-  else return To(static_cast<float>(x));
+  if constexpr (std::is_same_v<From, To>)
+    return x;
+  else if constexpr (std::is_arithmetic_v<From> && std::is_arithmetic_v<To>)
+    return static_cast<To>(x);
+  else if constexpr (std::is_arithmetic_v<From>)
+    return To(static_cast<float>(x));
+  else if constexpr (std::is_arithmetic_v<To>)
+    return static_cast<To>(static_cast<float>(x));
+  else
+    return To(static_cast<float>(x));
 }
 
 }  // namespace
@@ -36,16 +41,17 @@ void convert(Cpu, std::int64_t n, const From* x, To* y) {
 
 void copy_bytes(Cpu, std::int64_t n, const void* x, void* y) {
   parallel_for(n, 4 * grain, [&](std::int64_t begin, std::int64_t end) {
-    std::memcpy(static_cast<char*>(y) + begin, static_cast<const char*>(x) + begin, static_cast<std::size_t>(end - begin));
+    std::memcpy(static_cast<char*>(y) + begin, static_cast<const char*>(x) + begin,
+                static_cast<std::size_t>(end - begin));
   });
 }
 
-#define GLIMPSE_CONVERT_FROM(From)                                            \
-  template void fill(Cpu, std::int64_t, From, From*);                         \
-  template void convert(Cpu, std::int64_t, const From*, float*);              \
-  template void convert(Cpu, std::int64_t, const From*, double*);             \
-  template void convert(Cpu, std::int64_t, const From*, std::int32_t*);       \
-  template void convert(Cpu, std::int64_t, const From*, bf16*);               \
+#define GLIMPSE_CONVERT_FROM(From)                                      \
+  template void fill(Cpu, std::int64_t, From, From*);                   \
+  template void convert(Cpu, std::int64_t, const From*, float*);        \
+  template void convert(Cpu, std::int64_t, const From*, double*);       \
+  template void convert(Cpu, std::int64_t, const From*, std::int32_t*); \
+  template void convert(Cpu, std::int64_t, const From*, bf16*);         \
   template void convert(Cpu, std::int64_t, const From*, f16*);
 GLIMPSE_CONVERT_FROM(float)
 GLIMPSE_CONVERT_FROM(double)

@@ -7,7 +7,7 @@
 
 #include "glimpse/kernels/convert.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

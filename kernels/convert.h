@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
-#include "glimpse/kernels/half.h"
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/half.h"
 
 namespace glimpse::kernels {
 

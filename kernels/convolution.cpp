@@ -4,9 +4,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/gemm.h"
-#include "glimpse/kernels/onednn.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/onednn/onednn.h"
 
 namespace glimpse::kernels {
 namespace {

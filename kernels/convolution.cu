@@ -15,9 +15,9 @@
 #include "glimpse/kernels/convolution.h"
 
 #include "glimpse/kernels/gemm.h"
-#include "glimpse/kernels/inference.h"
+#include "glimpse/kernels/inference/inference.h"
+#include "glimpse/kernels/internal/planes.cuh"
 #include "glimpse/kernels/nvidia/cudnn_convolution.h"
-#include "glimpse/kernels/planes.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include <compare>
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
+#include "glimpse/kernels/base/device.h"
 
 namespace glimpse::kernels {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/kernels/softmax_row.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/internal/softmax_row.h"
 
 namespace glimpse::kernels {
 namespace {

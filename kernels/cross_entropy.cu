@@ -11,7 +11,7 @@
 
 #include "glimpse/kernels/cross_entropy.h"
 
-#include "glimpse/kernels/log_sum.cuh"
+#include "glimpse/kernels/internal/log_sum.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/philox.h"
 
 namespace glimpse::kernels {
 

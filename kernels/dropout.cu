@@ -6,8 +6,8 @@
 
 #include "glimpse/kernels/dropout.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/philox.h"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

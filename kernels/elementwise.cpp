@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

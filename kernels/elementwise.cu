@@ -11,7 +11,7 @@
 
 #include "glimpse/kernels/elementwise.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

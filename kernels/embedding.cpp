@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "glimpse/kernels/embedding.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

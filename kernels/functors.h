@@ -2,8 +2,8 @@
 // Element-wise functions and their derivatives, written once for every device. A new one: a struct here and its name in
 // the list at the end; then an op of one line in engine/ops/elementwise.cpp.
 
-#include "glimpse/kernels/host_device.h"
-#include "glimpse/kernels/math.h"
+#include "glimpse/kernels/base/host_device.h"
+#include "glimpse/kernels/base/math.h"
 
 namespace glimpse::kernels {
 

@@ -5,8 +5,8 @@
 // an element, so memory is the limit, and at the batches of a recurrence the time of a launch: hence one launch for the
 // gate's activation, the product and the sum.
 
-#include "glimpse/kernels/attention.h"
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

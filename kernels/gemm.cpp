@@ -4,8 +4,8 @@
 #include <memory>
 #include <type_traits>
 
-#include "glimpse/kernels/onednn.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/onednn/onednn.h"
 
 // The kernel of this project follows the usual scheme (Goto & van de Geijn, "Anatomy of high-performance matrix
 // multiplication", TOMS 2008): blocks of A and B are packed into panels of `rows` rows and `columns` columns, and a

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
-#include "glimpse/kernels/half.h"
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/half.h"
 
 namespace glimpse::kernels {
 
@@ -22,7 +22,7 @@ struct Operand {
 template <class T>
 void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
           std::int64_t ldc);
-/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda_precision.h says. T is float, double, or bf16, whose
+/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda/precision.h says. T is float, double, or bf16, whose
 /// sums are taken in f32 and rounded once. Throws Error with the sizes where cuBLAS is missing or fails.
 template <class T>
 void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,

@@ -1,6 +1,6 @@
 #include "glimpse/kernels/image_normalize.h"
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 

@@ -8,7 +8,7 @@
 
 #include "glimpse/kernels/image_normalize.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

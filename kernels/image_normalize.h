@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
-#include "glimpse/kernels/host_device.h"
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/host_device.h"
 
 namespace glimpse::kernels {
 

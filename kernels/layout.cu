@@ -10,7 +10,7 @@
 
 #include "glimpse/kernels/layout.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -1,7 +1,7 @@
 #include "glimpse/kernels/lstm.h"
 
-#include "glimpse/kernels/math.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/math.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/optimizer_update.h"
-#include "glimpse/kernels/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

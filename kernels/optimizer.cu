@@ -12,7 +12,7 @@
 
 #include <type_traits>
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 #include "glimpse/kernels/optimizer_update.h"
 
 namespace glimpse::kernels {

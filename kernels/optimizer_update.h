@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "glimpse/kernels/host_device.h"
+#include "glimpse/kernels/base/host_device.h"
 #include "glimpse/kernels/optimizer.h"
 
 namespace glimpse::kernels {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "glimpse/kernels/onednn.h"
-#include "glimpse/kernels/onednn_packed_gemm.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/onednn/onednn.h"
+#include "glimpse/kernels/onednn/packed_gemm.h"
 
 namespace glimpse::kernels {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "glimpse/kernels/pooling.h"
 
-#include "glimpse/kernels/planes.cuh"
+#include "glimpse/kernels/internal/planes.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::kernels {
 namespace {

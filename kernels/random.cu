@@ -6,7 +6,7 @@
 
 #include "glimpse/kernels/random.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
 namespace {

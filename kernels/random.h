@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/philox.h"
 
 namespace glimpse::kernels {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/kernels/softmax_row.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/internal/softmax_row.h"
 
 namespace glimpse::kernels {
 namespace {

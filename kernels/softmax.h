@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "glimpse/kernels/device.h"
+#include "glimpse/kernels/base/device.h"
 
 namespace glimpse::kernels {
 

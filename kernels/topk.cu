@@ -13,7 +13,7 @@
 
 #include <climits>
 
-#include "glimpse/kernels/log_sum.cuh"
+#include "glimpse/kernels/internal/log_sum.cuh"
 
 namespace glimpse::kernels {
 namespace {

@@ -12,7 +12,9 @@ trap 'rm -rf "$work"' EXIT
 
 compile() {
   local file=$1 name
-  name=$(basename "$file" .cu)
+  name=${file#"$source"/kernels/}
+  name=${name%.cu}
+  name=${name//\//.}
   "$nvcc" "${options[@]}" -Werror=all-warnings -O3 -DNDEBUG -I"$include" -Xptxas=-v \
     -gencode arch=compute_75,code=sm_75 -gencode arch=compute_80,code=sm_80 \
     -gencode arch=compute_90,code='[sm_90,compute_90]' -c "$file" -o "$work/$name.o" &>"$work/$name.log" ||
@@ -21,7 +23,7 @@ compile() {
 }
 
 # As many compilers at a time as there are processors.
-for file in "$source"/kernels/*.cu; do
+for file in "$source"/kernels/*.cu "$source"/kernels/*/*.cu; do
   while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
   compile "$file" &
 done
@@ -32,18 +34,18 @@ kernels=0
 for log in "$work"/*.log; do
   name=$(basename "$log" .log)
   if [[ -e $work/$name.failed ]]; then
-    echo "kernels/$name.cu does not compile:"
+    echo "kernels/${name//.//}.cu does not compile:"
     grep -v '^ptxas info' "$log" | head -n 20
     bad=1
     continue
   fi
   if grep -q 'warning' "$log"; then
-    echo "kernels/$name.cu:"
+    echo "kernels/${name//.//}.cu:"
     grep 'warning' "$log"
     bad=1
   fi
   # "Compiling entry function 'NAME' for 'ARCH'", and after it "N bytes stack frame, N bytes spill stores, ..."
-  awk -v file="kernels/$name.cu" '
+  awk -v file="kernels/${name//.//}.cu" '
     /Compiling entry function/ { kernel = $0; sub(/.*entry function /, "", kernel) }
     /bytes stack frame/ { if ($1 != 0 || $5 != 0 || $9 != 0) print file ": " kernel ": " $0 }' "$log" >"$work/spills"
   if [[ -s $work/spills ]]; then

@@ -1,7 +1,7 @@
-# The whole library once more, as if there were a GPU: its kernels/*.cu compiled by g++ for the emulator
-# (kernels/emulator/), which also stands in for NVIDIA's libraries. Programs link this one or glimpse, never both.
-file(GLOB emulated_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
-file(GLOB emulator_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/emulator/*.cpp)
+# The whole library once more, as if there were a GPU: the .cu files of its kernels/ compiled by g++ for the
+# emulator (tests/emulator/), which also stands in for NVIDIA's libraries. Programs link this one or glimpse, never both.
+file(GLOB_RECURSE emulated_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+file(GLOB emulator_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/emulator/*.cpp)
 set_source_files_properties(${emulated_kernels} PROPERTIES LANGUAGE CXX)
 
 add_library(glimpse_emulated STATIC EXCLUDE_FROM_ALL ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "catch.h"
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::test {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "glimpse/models/encoder.h"
+#include "glimpse/models/encoder/encoder.h"
 
 namespace glimpse::test {
 

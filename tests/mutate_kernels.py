@@ -2,7 +2,7 @@
 """Proves that the emulated tests notice a CUDA kernel that lacks a barrier, reads or writes one element too few or too
 many, or forgets a part of a sum.
 
-In every kernels/*.cu and kernels/*.cuh, one at a time:
+In every .cu and .cuh file of kernels/, one at a time:
   barrier       each __syncthreads and __syncwarp is left out;
   bound         each bound of an index, in loops (grid strides too) and guards, is one more and one less;
   accumulation  each accumulation is left out, and where it is a sum, forgets what was there.
@@ -30,16 +30,16 @@ FLAGS = "-O1 -fsanitize=address,bounds -fno-sanitize-recover=all -fno-aggressive
 # Mutants that no test catches, and why: each computes the same.
 WORDS = "the sizes compared are multiples of four bytes"
 EXPLAINED = {
-    ("kernels/attention.cu", "j < Queries", "+ 1"): "count is at most Queries, and the condition inside knows it",
-    ("kernels/attention.cu", "j < count", "+ 1"):
+    ("kernels/attention/forward.cu", "j < Queries", "+ 1"): "count is at most Queries, and the condition inside knows it",
+    ("kernels/attention/forward.cu", "j < count", "+ 1"):
         "one query more is computed, from and into places that no query has, while there are such",
-    ("kernels/attention.cu", "first < group.count", "+ 1"): "one more round, of no query",
-    ("kernels/attention.cu", "tile < end", "+ 1"): "one more tile, of no location",
-    ("kernels/attention.cu", "static_cast<std::size_t>(several.total) * sizeof(Accumulator<T>) <= shared_limit", "+ 1"):
+    ("kernels/attention/forward.cu", "first < group.count", "+ 1"): "one more round, of no query",
+    ("kernels/attention/forward.cu", "tile < end", "+ 1"): "one more tile, of no location",
+    ("kernels/attention/forward.cu", "static_cast<std::size_t>(several.total) * sizeof(Accumulator<T>) <= shared_limit", "+ 1"):
         WORDS,
-    ("kernels/attention_backward.cu", "tile < end", "+ 1"): "one more tile, of no location",
-    ("kernels/attention_gradients.cu", "first < group.count", "+ 1"): ("one more round, of no query",) * 2,
-    ("kernels/attention_gradients.cu", "l < rows_of_tile", "+ 1"):
+    ("kernels/attention/backward.cu", "tile < end", "+ 1"): "one more tile, of no location",
+    ("kernels/attention/gradients.cu", "first < group.count", "+ 1"): ("one more round, of no query",) * 2,
+    ("kernels/attention/gradients.cu", "l < rows_of_tile", "+ 1"):
         "where results are stored: locations are at most rows_of_tile, and the condition inside knows it",
     ("kernels/dropout.cu", "ceil_div(n, of_block)", "+ 1"): "one more block of numbers, of no element",
     ("kernels/dropout.cu", "at + of_block <= n", "- 1"): "the last whole block goes element by element",
@@ -51,8 +51,8 @@ EXPLAINED = {
     ("kernels/layout.cu", "d < most_dimensions", "+ 1"): "the loop ends at the rank, which is at most that",
     ("kernels/layout.cu", "d < most_dimensions - 2", "+ 1"): "the loop ends at the rank, which is at most that",
     ("kernels/layout.cu", "last >= 0", "+ 1"): "fewer dimensions are merged, which takes more divisions",
-    ("kernels/planes.cuh", "i <= 0xffffffff", "+ 1"): "the same result in 32 and in 64 bits",
-    ("kernels/planes.cuh", "i <= 0xffffffff", "- 1"): "the same result in 32 and in 64 bits",
+    ("kernels/internal/planes.cuh", "i <= 0xffffffff", "+ 1"): "the same result in 32 and in 64 bits",
+    ("kernels/internal/planes.cuh", "i <= 0xffffffff", "- 1"): "the same result in 32 and in 64 bits",
     ("kernels/softmax.cu", "p < packs_of_lane", "+ 1"):
         "where a row is stored: it is no longer, and the condition inside knows it",
     ("kernels/softmax.cu", "bytes <= longest_staged", "+ 1"): WORDS,
@@ -85,7 +85,7 @@ def mutants_of(path):
 
 def main():
     arguments = parse(__doc__)
-    paths = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("kernels/*.cu*") if DEVICE.search(p.read_text()))
+    paths = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("kernels/**/*.cu*") if DEVICE.search(p.read_text()))
     mutants = [m for path in paths if re.search(arguments.only, path) for m in mutants_of(path)]
     return prove(arguments, mutants, ["barrier", "bound", "accumulation"], rewritten, HEADER, PROGRAMS, EXPLAINED, WANTED,
                  FLAGS, ["-DGLIMPSE_ONEDNN=OFF"])

@@ -115,8 +115,8 @@ Tensors make_inputs(const OpCase& op, const Sizes& sizes, DType dtype, Device de
 Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs);
 /// Whether input number i is differentiated.
 bool differentiated(const OpCase& op, const Tensors& inputs, std::size_t i);
-/// Empty where |found - truth| <= eps (absolute + relative |truth|) for every element, NaN being equal to NaN; else which
-/// element is furthest beyond. `truth` is f64; both may be undefined.
+/// Empty where |found - truth| <= eps (absolute + relative |truth|) for every element, NaN being equal to NaN; else
+/// which element is furthest beyond. `truth` is f64; both may be undefined.
 std::string difference(const Tensor& truth, const Tensor& found, double eps, double absolute, double relative);
 /// "softmax (5,33)".
 std::string title(const OpCase& op, const Sizes& sizes);

@@ -8,7 +8,7 @@
 #include "catch.h"
 #include "glimpse/data/attention_map.h"
 #include "glimpse/data/text.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -7,7 +7,7 @@
 #include "glimpse/engine/gradcheck.h"
 #include "glimpse/engine/memory.h"
 #include "glimpse/engine/ops.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -5,8 +5,8 @@
 
 #include "catch.h"
 #include "glimpse/data/scenes.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/models/encoder.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/models/encoder/encoder.h"
 #include "program.h"
 #include "scratch_folder.h"
 #include "small_run.h"

@@ -10,8 +10,8 @@
 #include "catch.h"
 #include "glimpse/data/batches.h"
 #include "glimpse/data/prefetch.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
 
 using namespace glimpse;
 

@@ -6,8 +6,8 @@
 
 #include "catch.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/models/beam.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/models/search/beam.h"
 
 using namespace glimpse;
 

@@ -1,11 +1,11 @@
 // The one-file model: everything comes back, and files that are something else are refused.
 
 #include "catch.h"
+#include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/models/captioner.h"
-#include "glimpse/models/checkpoint.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/models/captioner/captioner.h"
+#include "glimpse/models/training/checkpoint.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

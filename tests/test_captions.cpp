@@ -4,8 +4,8 @@
 #include "catch.h"
 #include "glimpse/data/captions.h"
 #include "glimpse/data/image.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

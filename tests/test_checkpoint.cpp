@@ -1,10 +1,10 @@
 // Checkpoints keep every bit of where a run stands.
 
 #include "catch.h"
+#include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/models/checkpoint.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/models/training/checkpoint.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -1,9 +1,9 @@
 // The configuration: JSON and back, single values, recipes, and what is said about mistakes.
 
 #include "catch.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/models/config.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/models/captioner/config.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -6,8 +6,8 @@
 #include "catch.h"
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/models/decoder.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/models/decoder/decoder.h"
 
 using namespace glimpse;
 

@@ -7,8 +7,8 @@
 #include "catch.h"
 #include "encoder_numbers.h"
 #include "glimpse/data/scenes.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/models/encoder.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/models/encoder/encoder.h"
 #include "program.h"
 
 using namespace glimpse;

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "emulator_test.h"
-#include "glimpse/kernels/emulator/forbidden.h"
+#include "glimpse/tests/emulator/forbidden.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;

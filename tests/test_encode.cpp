@@ -5,9 +5,9 @@
 #include "encoder_numbers.h"
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/data/image.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/models/frozen_encoder.h"
-#include "glimpse/models/preprocessing.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/encoder/preprocessing.h"
 #include "program.h"
 #include "scratch_folder.h"
 

@@ -4,11 +4,11 @@
 #include "catch.h"
 #include "encoder_numbers.h"
 #include "glimpse/engine/autograd.h"
+#include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/optimizer.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
 #include "scratch_folder.h"
 
 namespace glimpse::test {

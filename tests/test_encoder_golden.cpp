@@ -10,9 +10,9 @@
 #include "encoder_numbers.h"
 #include "glimpse/data/image.h"
 #include "glimpse/engine/autograd.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/models/frozen_encoder.h"
-#include "glimpse/models/preprocessing.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/encoder/preprocessing.h"
 
 namespace glimpse::test {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "catch.h"
 #include "glimpse/data/feature_cache.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

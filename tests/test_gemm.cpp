@@ -4,8 +4,8 @@
 
 #include "catch.h"
 #include "glimpse/engine/random.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/gemm.h"
-#include "glimpse/kernels/parallel.h"
 
 using namespace glimpse;
 using kernels::Cpu;

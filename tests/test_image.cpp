@@ -5,9 +5,9 @@
 
 #include "catch.h"
 #include "glimpse/data/image.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -3,7 +3,7 @@
 
 #include "catch.h"
 #include "glimpse/data/image.h"
-#include "glimpse/engine/safetensors.h"
+#include "glimpse/engine/io/safetensors.h"
 
 namespace glimpse {
 namespace {

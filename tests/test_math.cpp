@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "catch.h"
-#include "glimpse/kernels/half.h"
-#include "glimpse/kernels/math.h"
+#include "glimpse/kernels/base/half.h"
+#include "glimpse/kernels/base/math.h"
 
 using namespace glimpse;
 

@@ -3,7 +3,7 @@
 #include "catch.h"
 #include "glimpse/engine/memory.h"
 #include "glimpse/engine/ops.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -10,7 +10,7 @@
 
 #include "catch.h"
 #include "glimpse/data/metrics.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -1,7 +1,7 @@
 #include "catch.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/engine/npy.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/npy.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -3,11 +3,11 @@
 #include <limits>
 
 #include "catch.h"
+#include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/optimizer.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -6,9 +6,9 @@
 #include "catch.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/random.h"
-#include "glimpse/kernels/error.h"
-#include "glimpse/kernels/parallel.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/philox.h"
 
 using namespace glimpse;
 

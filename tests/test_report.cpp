@@ -5,10 +5,10 @@
 
 #include "catch.h"
 #include "glimpse/data/data_uri.h"
+#include "glimpse/data/internal/report_parts.h"
 #include "glimpse/data/report.h"
-#include "glimpse/data/report_parts.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

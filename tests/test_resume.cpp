@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "catch.h"
-#include "glimpse/engine/safetensors.h"
+#include "glimpse/engine/io/safetensors.h"
 #include "program.h"
 #include "scratch_folder.h"
 #include "small_run.h"

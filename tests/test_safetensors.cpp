@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "catch.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

@@ -6,7 +6,7 @@
 
 #include "catch.h"
 #include "glimpse/data/scenes.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

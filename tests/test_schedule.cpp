@@ -2,7 +2,7 @@
 
 #include "catch.h"
 #include "glimpse/engine/schedule.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -5,7 +5,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/ops.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

@@ -1,10 +1,10 @@
 #include <cstring>
 
 #include "catch.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/engine/safetensors.h"
-#include "glimpse/engine/torch_file.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/engine/io/torch_file.h"
+#include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;

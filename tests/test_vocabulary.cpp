@@ -1,6 +1,6 @@
 #include "catch.h"
 #include "glimpse/data/vocabulary.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 

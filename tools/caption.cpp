@@ -16,9 +16,9 @@
 #include "common/program.h"
 #include "glimpse/data/image.h"
 #include "glimpse/engine/autograd.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/models/captioner.h"
-#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/captioner/captioner.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
 
 namespace {
 

@@ -15,9 +15,9 @@
 #include "common/progress.h"
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/data/image.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/models/frozen_encoder.h"
-#include "glimpse/models/preprocessing.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/encoder/preprocessing.h"
 
 namespace {
 

@@ -12,8 +12,8 @@
 #include "common/evaluation.h"
 #include "common/features.h"
 #include "common/program.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace {
 

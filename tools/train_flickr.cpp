@@ -9,8 +9,8 @@
 #include "common/program.h"
 #include "common/run_folder.h"
 #include "common/training_run.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Additive attention with tanh scores. Bytes and operations are those stated in kernels/attention*.cu, of T queries an
 // image where there are several.
 
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 
 #include "suite.h"
 

@@ -2,7 +2,7 @@
 
 #include "glimpse/kernels/gemm.h"
 
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/cuda/precision.h"
 #include "suite.h"
 
 namespace glimpse::bench {

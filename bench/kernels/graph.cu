@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 namespace glimpse::bench {
 namespace {

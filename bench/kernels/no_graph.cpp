@@ -1,5 +1,5 @@
 // In place of graph.cu where there is no nvcc.
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 #include "graph.h"
 
 namespace glimpse::bench {

@@ -1,6 +1,6 @@
 // The point-wise parts of a decoder step: LSTM cell and gate of the context.
 
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/lstm.h"
 #include "suite.h"
 

@@ -2,9 +2,9 @@
 
 #include <unistd.h>
 
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/gemm.h"
-#include "glimpse/kernels/parallel.h"
 
 namespace glimpse::bench {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <new>
 
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/random.h"
 
 namespace glimpse::bench {

@@ -15,7 +15,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/convert.h"
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/cuda/runtime.h"
 #include "timing.h"
 
 namespace glimpse::bench {

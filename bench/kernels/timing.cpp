@@ -4,8 +4,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "glimpse/kernels/cuda_runtime.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/cuda/runtime.h"
 #include "graph.h"
 
 namespace glimpse::bench {

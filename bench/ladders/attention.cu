@@ -1,9 +1,9 @@
 // Additive attention of one query an image, from three plain kernels to the shipped one.
 // Bytes: B L (A + D) 4 at least: keys and features, each once. Operations: 6 B L A + 2 B L D.
 
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 #include "ladder.h"
 
 namespace glimpse::bench {

@@ -3,7 +3,7 @@
 
 #include "glimpse/kernels/lstm.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 #include "ladder.h"
 
 namespace glimpse::bench {

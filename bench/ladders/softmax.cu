@@ -4,7 +4,7 @@
 
 #include "glimpse/kernels/softmax.h"
 
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 #include "ladder.h"
 
 namespace glimpse::bench {

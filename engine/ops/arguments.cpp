@@ -1,7 +1,7 @@
 #include "glimpse/engine/ops/arguments.h"
 
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/embedding.h"
 
 namespace glimpse {

@@ -1,11 +1,11 @@
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/engine/on_device.h"
+#include "glimpse/engine/internal/on_device.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/reduce.h"
 
 namespace glimpse {

@@ -6,7 +6,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/reduce.h"
 
 namespace glimpse {

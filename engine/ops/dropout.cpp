@@ -5,7 +5,7 @@
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
 #include "glimpse/engine/random.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

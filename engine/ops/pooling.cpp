@@ -4,7 +4,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

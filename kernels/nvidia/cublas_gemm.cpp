@@ -8,8 +8,8 @@
 #include <mutex>
 #include <type_traits>
 
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/nvidia/dynamic_library.h"
 

@@ -3,7 +3,7 @@
 #if GLIMPSE_HAVE_CUDNN
 #include <memory>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::cudnn {
 namespace {

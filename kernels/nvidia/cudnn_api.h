@@ -1,6 +1,6 @@
 #pragma once
 // cuDNN's functions and objects as Glimpse uses them. Where the toolkit has no headers of cuDNN 9, this header defines
-// nothing but GLIMPSE_HAVE_CUDNN as 0. Internal: not installed.
+// nothing but GLIMPSE_HAVE_CUDNN as 0.
 
 #if __has_include(<cudnn.h>)
 #include <cudnn.h>

@@ -14,9 +14,9 @@
 #include <optional>
 #include <type_traits>
 
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/cuda_precision.h"
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::kernels {
 namespace {

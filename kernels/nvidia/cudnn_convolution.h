@@ -1,19 +1,19 @@
 #pragma once
-// What Glimpse asks of cuDNN, without its headers. cuDNN is loaded when it is first asked for. Internal: not installed.
+// What Glimpse asks of cuDNN, without its headers. cuDNN is loaded when it is first asked for.
 
 #include <compare>
 #include <cstdint>
 #include <string>
 
+#include "glimpse/kernels/base/device.h"
 #include "glimpse/kernels/convolution.h"
-#include "glimpse/kernels/device.h"
 
 namespace glimpse::kernels {
 
 /// "cuDNN 9.19.0", or why convolutions run without it.
 std::string cudnn_description();
 
-// As the functions of convolution.h, T being float or double, in f32 as exactly as kernels/cuda_precision.h says, and
+// As the functions of convolution.h, T being float or double, in f32 as exactly as kernels/cuda/precision.h says, and
 // with the same bits each time. They return false, and have done nothing, where cuDNN is not installed, does not start,
 // or has no deterministic algorithm for the shape within its working memory of at most 1 GiB. They throw Error naming
 // the shape where it fails.

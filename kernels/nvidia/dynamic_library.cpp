@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {

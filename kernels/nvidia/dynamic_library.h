@@ -1,6 +1,6 @@
 #pragma once
 // A shared library that is looked for when it is first needed, so that a program starts, and runs on the CPU, where it
-// is missing. Internal: not installed.
+// is missing.
 
 #include <initializer_list>
 #include <string>

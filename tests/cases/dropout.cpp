@@ -1,4 +1,4 @@
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/philox.h"
 #include "op_case.h"
 
 namespace glimpse::test {

@@ -1,4 +1,4 @@
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 
 #include "cuda_test.h"
 

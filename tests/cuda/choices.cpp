@@ -3,16 +3,16 @@
 #ifdef GLIMPSE_TEST_EMULATED
 
 #include "cuda_test.h"
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/base/error.h"
 #include "glimpse/kernels/elementwise.h"
-#include "glimpse/kernels/emulator/emulator.h"
-#include "glimpse/kernels/error.h"
 #include "glimpse/kernels/functors.h"
 #include "glimpse/kernels/layout.h"
 #include "glimpse/kernels/pooling.h"
 #include "glimpse/kernels/reduce.h"
 #include "glimpse/kernels/softmax.h"
 #include "glimpse/kernels/topk.h"
+#include "glimpse/tests/emulator/emulator.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;

@@ -5,11 +5,11 @@
 #include <random>
 #include <sstream>
 
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/cuda/precision.h"
 
 #ifdef GLIMPSE_TEST_EMULATED
-#include "glimpse/kernels/emulator/emulator.h"
-#include "glimpse/kernels/emulator/runtime.h"
+#include "glimpse/tests/emulator/emulator.h"
+#include "glimpse/tests/emulator/runtime.h"
 #endif
 
 namespace glimpse::test {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "catch.h"
-#include "glimpse/kernels/cuda_runtime.h"
-#include "glimpse/kernels/device.h"
-#include "glimpse/kernels/half.h"
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/half.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::test {
 

@@ -1,12 +1,12 @@
 // The whole decoder on the device: losses, gradients, an optimiser's steps and beam search against the CPU's.
 
-#include "glimpse/models/decoder.h"
+#include "glimpse/models/decoder/decoder.h"
 
 #include "cuda_test.h"
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/optimizer.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/models/beam.h"
+#include "glimpse/models/search/beam.h"
 #include "op_case.h"
 
 using namespace glimpse;

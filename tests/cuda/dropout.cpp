@@ -1,7 +1,7 @@
 #include "glimpse/kernels/dropout.h"
 
 #include "cuda_test.h"
-#include "glimpse/kernels/philox.h"
+#include "glimpse/kernels/base/philox.h"
 
 using namespace glimpse;
 using namespace glimpse::test;

@@ -1,5 +1,5 @@
 // The inference plan on the device against the network on the CPU.
-#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
 
 #include "cuda_test.h"
 #include "encoder_numbers.h"

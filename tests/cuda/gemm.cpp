@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "cuda_test.h"
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/cuda/precision.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;

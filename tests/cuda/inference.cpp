@@ -1,4 +1,4 @@
-#include "glimpse/kernels/inference.h"
+#include "glimpse/kernels/inference/inference.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include "glimpse/kernels/layout.h"
 
 #include "cuda_test.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;

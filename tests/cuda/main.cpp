@@ -4,7 +4,7 @@
 
 #include <iostream>
 
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 int main(int argc, char** argv) {
   Catch::Session session;

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "cuda_test.h"
-#include "glimpse/kernels/error.h"
+#include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;

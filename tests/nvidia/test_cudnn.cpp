@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "catch.h"
-#include "glimpse/kernels/cuda_precision.h"
+#include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/nvidia/cudnn_convolution.h"
 #include "nvidia/real_address.h"
 

@@ -9,10 +9,10 @@
 #include <cstring>
 #include <vector>
 
-#include "glimpse/kernels/attention.h"
+#include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/batch_norm.h"
 #include "glimpse/kernels/cross_entropy.h"
-#include "glimpse/kernels/device_helpers.cuh"
+#include "glimpse/kernels/cuda/helpers.cuh"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/image_normalize.h"
 #include "glimpse/kernels/layout.h"

@@ -6,8 +6,8 @@
 
 #include "glimpse/data/attention_map.h"
 #include "glimpse/data/vocabulary.h"
-#include "glimpse/models/beam.h"
-#include "glimpse/models/encoder.h"
+#include "glimpse/models/encoder/encoder.h"
+#include "glimpse/models/search/beam.h"
 
 namespace glimpse::tools {
 

@@ -5,7 +5,7 @@
 
 #include "examples.h"
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/cuda_runtime.h"
+#include "glimpse/kernels/cuda/runtime.h"
 #include "glimpse/kernels/image_normalize.h"
 
 namespace glimpse::tools {

@@ -6,7 +6,7 @@
 
 #include "glimpse/data/image.h"
 #include "glimpse/engine/tensor.h"
-#include "glimpse/models/preprocessing.h"
+#include "glimpse/models/encoder/preprocessing.h"
 
 namespace glimpse::tools {
 

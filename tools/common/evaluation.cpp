@@ -4,7 +4,7 @@
 
 #include "glimpse/data/batches.h"
 #include "glimpse/engine/autograd.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::tools {
 namespace {

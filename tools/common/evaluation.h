@@ -11,8 +11,8 @@
 #include "features.h"
 #include "glimpse/data/metrics.h"
 #include "glimpse/data/vocabulary.h"
-#include "glimpse/models/beam.h"
-#include "glimpse/models/decoder.h"
+#include "glimpse/models/decoder/decoder.h"
+#include "glimpse/models/search/beam.h"
 
 namespace glimpse::tools {
 

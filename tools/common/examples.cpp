@@ -7,8 +7,8 @@
 #include <unordered_set>
 
 #include "encoder_input.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse::tools {
 namespace {

@@ -11,8 +11,8 @@
 #include "glimpse/data/image.h"
 #include "glimpse/data/scenes.h"
 #include "glimpse/engine/tensor.h"
-#include "glimpse/models/config.h"
-#include "glimpse/models/preprocessing.h"
+#include "glimpse/models/captioner/config.h"
+#include "glimpse/models/encoder/preprocessing.h"
 
 namespace glimpse::tools {
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "glimpse/kernels/check.h"
-#include "glimpse/models/frozen_encoder.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
 #include "interrupt.h"
 #include "program.h"
 

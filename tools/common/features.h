@@ -6,7 +6,7 @@
 
 #include "examples.h"
 #include "glimpse/data/feature_cache.h"
-#include "glimpse/models/captioner.h"
+#include "glimpse/models/captioner/captioner.h"
 #include "progress.h"
 
 namespace glimpse::tools {

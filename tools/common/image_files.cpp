@@ -6,7 +6,7 @@
 #include <iostream>
 #include <set>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::tools {
 namespace fs = std::filesystem;

@@ -6,10 +6,10 @@
 #include <new>
 
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/cuda_precision.h"
-#include "glimpse/kernels/cuda_runtime.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::tools {
 

@@ -25,7 +25,7 @@ int run_program(const std::string& name, const std::function<void()>& body);
 void use_threads(int count);
 
 /// The device "cpu" or "cuda", with products of f32 numbers in `matmul`, "f32", "tf32" or "bf16"
-/// (kernels/cuda_precision.h), from now on. Throws Error for other names, where this build or this machine has no such
+/// (kernels/cuda/precision.h), from now on. Throws Error for other names, where this build or this machine has no such
 /// device, and where it cannot multiply so.
 Device use_device(const std::string& device, const std::string& matmul);
 

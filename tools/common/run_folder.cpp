@@ -10,7 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "program.h"
 
 namespace glimpse::tools {

@@ -6,9 +6,9 @@
 #include "decoding.h"
 #include "evaluation.h"
 #include "glimpse/data/report.h"
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/models/captioner.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/captioner/captioner.h"
 #include "program.h"
 
 namespace glimpse::tools {

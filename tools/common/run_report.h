@@ -3,7 +3,7 @@
 
 #include "examples.h"
 #include "glimpse/data/feature_cache.h"
-#include "glimpse/models/checkpoint.h"
+#include "glimpse/models/training/checkpoint.h"
 #include "progress.h"
 #include "run_folder.h"
 

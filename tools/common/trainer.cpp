@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "glimpse/engine/schedule.h"
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 #include "interrupt.h"
 #include "program.h"
 

@@ -9,8 +9,8 @@
 
 #include "evaluation.h"
 #include "glimpse/engine/optimizer.h"
-#include "glimpse/models/captioner.h"
-#include "glimpse/models/checkpoint.h"
+#include "glimpse/models/captioner/captioner.h"
+#include "glimpse/models/training/checkpoint.h"
 #include "progress.h"
 #include "run_folder.h"
 #include "training_batches.h"

@@ -2,7 +2,7 @@
 
 #include <unordered_map>
 
-#include "glimpse/kernels/check.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse::tools {
 

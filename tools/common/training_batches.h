@@ -10,7 +10,7 @@
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/data/prefetch.h"
 #include "glimpse/data/vocabulary.h"
-#include "glimpse/models/token_batch.h"
+#include "glimpse/models/decoder/token_batch.h"
 
 namespace glimpse::tools {
 

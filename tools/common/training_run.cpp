@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 
-#include "glimpse/engine/file.h"
-#include "glimpse/kernels/check.h"
-#include "glimpse/kernels/parallel.h"
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "interrupt.h"
 #include "program.h"
 #include "run_report.h"

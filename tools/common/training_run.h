@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "glimpse/models/config.h"
+#include "glimpse/models/captioner/config.h"
 #include "progress.h"
 
 namespace glimpse::tools {

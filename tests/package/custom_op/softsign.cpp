@@ -1,8 +1,8 @@
 // An operation of one's own, outside Glimpse: y = x / (1 + |x|), with its gradient, proven against finite differences.
+#include <glimpse/engine/engine.h>
+#include <glimpse/kernels/base/parallel.h>
 #include <cmath>
 #include <cstdio>
-#include <glimpse/engine/engine.h>
-#include <glimpse/kernels/parallel.h>
 
 using namespace glimpse;
 

@@ -1,7 +1,7 @@
 // Trains a network of two layers to tell two spirals apart.
+#include <glimpse/engine/engine.h>
 #include <cmath>
 #include <cstdio>
-#include <glimpse/engine/engine.h>
 #include <vector>
 
 using namespace glimpse;

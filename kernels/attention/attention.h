@@ -1,0 +1,95 @@
+#pragma once
+// Additive attention (Bahdanau et al., arXiv 1409.0473; Show, Attend and Tell, arXiv 1502.03044, eq. 4-6 and 13). All
+// queries of an image share one read of its keys and features; the activations are computed again in the backward
+// passes, so nothing of size (Q,L,A) is ever stored. f32 and f64; on CUDA also bf16, with probabilities and gradients
+// of scores in f32.
+
+#include <cstdint>
+
+#include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/half.h"
+
+namespace glimpse::kernels {
+
+enum class ScoreFunction { tanh, relu };
+
+/// Which queries look at which image. A group is an image with its queries. The arrays lie on the device of the call.
+struct AttentionShape {
+  std::int64_t groups = 0;
+  std::int64_t locations = 0;           // L
+  std::int64_t width = 0;               // A, of keys and queries
+  std::int64_t channels = 0;            // D, of features
+  const std::int64_t* image = nullptr;  // (groups) the image of a group; null: group g reads image g
+  const std::int64_t* first = nullptr;  // (groups+1) group g has queries first[g] .. first[g+1]-1; null: query g alone
+  const std::int64_t* row = nullptr;    // (queries) where a query stands in the tensors (Q,.); null: query j in row j
+  std::int64_t queries = 0;             // first[groups], which CUDA needs to know on the host; not used without `first`
+};
+
+/// What is attended, and how.
+template <class T>
+struct AttentionInputs {
+  ScoreFunction function = ScoreFunction::tanh;
+  const T* keys = nullptr;      // (B,L,A)
+  const T* features = nullptr;  // (B,L,D)
+  const T* score = nullptr;     // (A)
+  const T* query = nullptr;     // (Q,A), rows query_stride apart
+  std::int64_t query_stride = 0;
+  const std::int32_t* mask = nullptr;  // (B,L) 0: nobody attends to this location; null: all may be attended to
+};
+
+/// alpha (Q,L) = softmax over l of score . f(key_l + query), context (Q,D) = sum_l alpha_l feature_l. Where the mask
+/// leaves no location, alpha and context are 0. The backward passes need no mask: its locations have alpha = 0.
+template <class T>
+void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, T* alpha, T* context);
+template <class T>
+void attention_forward(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
+                       T* context);
+
+/// From dcontext (Q,D) and dalpha (Q,L), which may be null: the gradients of the scores before the softmax, descore
+/// (Q,L), and of the queries, dquery (Q,A) with rows dquery_stride apart.
+template <class T>
+void attention_backward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, const T* alpha,
+                        const T* dcontext, const T* dalpha, T* descore, T* dquery, std::int64_t dquery_stride);
+template <class T>
+void attention_backward(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                        const Accumulator<T>* alpha, const T* dcontext, const Accumulator<T>* dalpha,
+                        Accumulator<T>* descore, T* dquery, std::int64_t dquery_stride);
+
+/// Gradients of the keys, dkeys (B,L,A), and of the score vector, dscore (A), summed over all queries of each image at
+/// once. Needs shape.image null and one group an image. `partial` is workspace (B,A), which CUDA does not use.
+template <class T>
+void attention_backward_keys(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, const T* descore,
+                             T* dkeys, T* dscore, T* partial);
+template <class T>
+void attention_backward_keys(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                             const Accumulator<T>* descore, T* dkeys, Accumulator<T>* dscore, T* partial);
+
+/// Gradient of the features, dfeatures (B,L,D) = sum over the image's queries of alpha_l dcontext. Needs what
+/// attention_backward_keys needs.
+template <class T>
+void attention_backward_features(Cpu, const AttentionShape& shape, const T* alpha, const T* dcontext, T* dfeatures);
+template <class T>
+void attention_backward_features(Cuda, const AttentionShape& shape, const Accumulator<T>* alpha, const T* dcontext,
+                                 T* dfeatures);
+
+/// The gate of the context (paper, 4.2.1): gate = sig(gate) in place, gated (Q,D) = gate * context. gate (Q,width),
+/// rows gate_stride apart, width = 1 or D.
+template <class T>
+void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
+                  std::int64_t gate_stride, const T* context, T* gated);
+template <class T>
+void gate_forward(Cuda, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
+                  std::int64_t gate_stride, const T* context, T* gated);
+
+/// dcontext (Q,D) = gate * dgated, may be dgated; dgate (Q,width) with rows dgate_stride apart is the gradient of the
+/// gate's pre-activation.
+template <class T>
+void gate_backward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
+                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
+                   std::int64_t dgate_stride);
+template <class T>
+void gate_backward(Cuda, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
+                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
+                   std::int64_t dgate_stride);
+
+}  // namespace glimpse::kernels

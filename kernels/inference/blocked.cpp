@@ -1,0 +1,113 @@
+#include "glimpse/kernels/inference/blocked.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse::kernels {
+namespace {
+
+/// Calls f with the block size as a constant, so that its loops over lanes become vector instructions.
+template <class F>
+void with_block(std::int64_t block, F&& f) {
+  if (block == 16) return f(std::integral_constant<int, 16>{});
+  check(block == 8, "blocks of {} channels: 8 or 16 are needed", block);
+  f(std::integral_constant<int, 8>{});
+}
+
+/// Calls body(lanes of y, first x of the window, its height, its width) for all windows of all blocks.
+template <int B, class Body>
+void for_windows(const PoolShape& s, const float* x, float* y, Body&& body) {
+  const std::int64_t out_h = s.out_h(), out_w = s.out_w();
+  for (std::int64_t p = 0; p < s.planes; ++p, x += s.h * s.w * B)
+    for (std::int64_t i = 0; i < out_h; ++i)
+      for (std::int64_t j = 0; j < out_w; ++j, y += B) {
+        const std::int64_t top = std::max<std::int64_t>(i * s.stride - s.padding, 0);
+        const std::int64_t left = std::max<std::int64_t>(j * s.stride - s.padding, 0);
+        const std::int64_t bottom = std::min(i * s.stride - s.padding + s.kernel, s.h);
+        const std::int64_t right = std::min(j * s.stride - s.padding + s.kernel, s.w);
+        body(i, j, y, x + (top * s.w + left) * B, bottom - top, right - left);
+      }
+}
+
+}  // namespace
+
+void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* scale,
+                    const float* shift, Bounds bounds, float* y) {
+  with_block(block, [&](auto lanes) {
+    constexpr int B = lanes;
+    for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += area * B) {
+      float factor[B], offset[B];  // registers: y could overlap scale and shift, for all that the compiler knows
+      std::copy_n(scale + b * B, B, factor);
+      std::copy_n(shift + b * B, B, offset);
+      for (std::int64_t i = 0; i < area; ++i)
+#pragma omp simd
+        for (int l = 0; l < B; ++l)
+          y[i * B + l] = std::min(std::max(x[i * B + l] * factor[l] + offset[l], bounds.low), bounds.high);
+    }
+  });
+}
+
+void blocked_add(std::int64_t n, const float* a, const float* b, Bounds bounds, float* y) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) y[i] = std::min(std::max(a[i] + b[i], bounds.low), bounds.high);
+}
+
+void blocked_max_pool(std::int64_t block, const PoolShape& s, const float* x, float* y) {
+  with_block(block, [&](auto lanes) {
+    constexpr int B = lanes;
+    for_windows<B>(s, x, y,
+                   [&](std::int64_t, std::int64_t, float* to, const float* from, std::int64_t h, std::int64_t w) {
+                     float best[B];
+                     std::fill_n(best, B, -std::numeric_limits<float>::infinity());
+                     for (std::int64_t r = 0; r < h; ++r)
+                       for (std::int64_t c = 0; c < w; ++c)
+#pragma omp simd
+                         for (int l = 0; l < B; ++l) best[l] = std::max(best[l], from[(r * s.w + c) * B + l]);
+                     std::copy_n(best, B, to);
+                   });
+  });
+}
+
+void blocked_avg_pool(std::int64_t block, const PoolShape& s, const float* x, float* y) {
+  const auto counted = [&](std::int64_t i, std::int64_t size) {
+    const std::int64_t start = i * s.stride - s.padding;
+    return std::min(start + s.kernel, size + s.padding) - start;
+  };
+  with_block(block, [&](auto lanes) {
+    constexpr int B = lanes;
+    for_windows<B>(s, x, y,
+                   [&](std::int64_t i, std::int64_t j, float* to, const float* from, std::int64_t h, std::int64_t w) {
+                     float sum[B] = {};
+                     for (std::int64_t r = 0; r < h; ++r)
+                       for (std::int64_t c = 0; c < w; ++c)
+#pragma omp simd
+                         for (int l = 0; l < B; ++l) sum[l] += from[(r * s.w + c) * B + l];
+                     const float share = 1.0f / static_cast<float>(counted(i, s.h) * counted(j, s.w));
+#pragma omp simd
+                     for (int l = 0; l < B; ++l) to[l] = sum[l] * share;
+                   });
+  });
+}
+
+void blocked_global_average(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, float* y) {
+  with_block(block, [&](auto lanes) {
+    constexpr int B = lanes;
+    for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += B) {
+      double sum[B] = {};
+      for (std::int64_t i = 0; i < area; ++i)
+#pragma omp simd
+        for (int l = 0; l < B; ++l) sum[l] += static_cast<double>(x[i * B + l]);
+      for (int l = 0; l < B; ++l) y[l] = static_cast<float>(sum[l] / static_cast<double>(area));
+    }
+  });
+}
+
+void blocked_to_rows(std::int64_t block, std::int64_t channels, std::int64_t area, const float* x, float* y) {
+  for (std::int64_t i = 0; i < area; ++i)
+    for (std::int64_t c = 0; c < channels; c += block)
+      std::copy_n(x + (c / block * area + i) * block, std::min(block, channels - c), y + i * channels + c);
+}
+
+}  // namespace glimpse::kernels

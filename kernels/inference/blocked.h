@@ -1,0 +1,30 @@
+#pragma once
+// One image whose channels lie in blocks, as oneDNN's quickest convolutions want them: (blocks,area,block), channel c
+// at block c / block, lane c % block, the last block filled up with zeros. Serial: inference takes one image per
+// thread.
+
+#include <cstdint>
+
+#include "glimpse/kernels/pooling.h"
+
+namespace glimpse::kernels {
+
+/// What bounds the results of a step: [0, cap], or everything.
+struct Bounds {
+  float low, high;
+};
+
+/// y = x scale + shift within bounds; scale, shift (blocks block).
+void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* scale,
+                    const float* shift, Bounds bounds, float* y);
+/// y = a + b within bounds; n elements.
+void blocked_add(std::int64_t n, const float* a, const float* b, Bounds bounds, float* y);
+/// As max_pool_forward and avg_pool_forward; shape.planes is the number of blocks.
+void blocked_max_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);
+void blocked_avg_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);
+/// y (blocks,1,block) = means over the area.
+void blocked_global_average(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, float* y);
+/// y (area,channels) row-major.
+void blocked_to_rows(std::int64_t block, std::int64_t channels, std::int64_t area, const float* x, float* y);
+
+}  // namespace glimpse::kernels

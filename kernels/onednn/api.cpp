@@ -1,0 +1,104 @@
+#ifdef GLIMPSE_HAVE_ONEDNN
+#include "glimpse/kernels/onednn/api.h"
+
+#include <cstdlib>
+#include <limits>
+
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse::kernels::onednn {
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream mine(engine());
+  return mine;
+}
+
+void append_relu(dnnl::post_ops& ops, float cap) {
+  const bool capped = cap < std::numeric_limits<float>::infinity();
+  const auto algorithm = capped ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;
+#if DNNL_VERSION_MAJOR >= 3
+  ops.append_eltwise(algorithm, 0.0f, capped ? cap : 0.0f);
+#else
+  ops.append_eltwise(1.0f, algorithm, 0.0f, capped ? cap : 0.0f);
+#endif
+}
+
+namespace {
+dnnl::memory::dims weight_sizes(const ConvolutionShape& s) {
+  if (s.groups == 1) return {s.o, s.c, s.kh, s.kw};
+  return {s.groups, s.o / s.groups, s.c / s.groups, s.kh, s.kw};
+}
+}  // namespace
+
+Convolution::Convolution(const ConvolutionShape& s, const dnnl::memory::desc& x_layout,
+                         const dnnl::memory::desc& y_layout, bool with_bias)
+    : x(x_layout),
+      weight(f32(weight_sizes(s), Tag::any)),
+      bias(with_bias ? f32({s.o}, Tag::a) : dnnl::memory::desc()),
+      y(y_layout),
+      strides{s.stride, s.stride},
+      dilations{s.dilation - 1, s.dilation - 1},
+      padding{s.padding, s.padding} {}
+
+dnnl::memory::desc Convolution::plain_weight(const ConvolutionShape& s) {
+  return f32(weight_sizes(s), s.groups == 1 ? Tag::oihw : Tag::goihw);
+}
+
+constexpr auto direct = dnnl::algorithm::convolution_direct;
+
+dnnl::convolution_forward::primitive_desc Convolution::forward(dnnl::prop_kind kind,
+                                                               const dnnl::primitive_attr& attributes) const {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kind, direct, x, weight, bias, y, strides, dilations, padding, padding, attributes};
+#else
+  return {dnnl::convolution_forward::desc(kind, direct, x, weight, bias, y, strides, dilations, padding, padding),
+          attributes, engine()};
+#endif
+}
+
+dnnl::convolution_backward_data::primitive_desc Convolution::backward_input(
+    const dnnl::primitive_attr& attributes) const {
+  const auto hint = forward(dnnl::prop_kind::forward_training, attributes);
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), direct, x, weight, y, strides, dilations, padding, padding, hint, attributes};
+#else
+  return {dnnl::convolution_backward_data::desc(direct, x, weight, y, strides, dilations, padding, padding), attributes,
+          engine(), hint};
+#endif
+}
+
+dnnl::convolution_backward_weights::primitive_desc Convolution::backward_weight(
+    const dnnl::primitive_attr& attributes) const {
+  const auto hint = forward(dnnl::prop_kind::forward_training, attributes);
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), direct, x, weight, y, strides, dilations, padding, padding, hint, attributes};
+#else
+  return {dnnl::convolution_backward_weights::desc(direct, x, weight, y, strides, dilations, padding, padding),
+          attributes, engine(), hint};
+#endif
+}
+
+char* scratch(std::size_t bytes) {
+  struct Free {
+    void operator()(char* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<char, Free> memory;
+  thread_local std::size_t size = 0;
+  if (bytes > size) {
+    memory.reset();
+    size = 0;
+    const std::size_t rounded = (bytes + 63) / 64 * 64;
+    memory.reset(static_cast<char*>(std::aligned_alloc(64, rounded)));
+    check(memory != nullptr, "convolution: no memory for {} bytes of working space", rounded);
+    size = rounded;
+  }
+  return memory.get();
+}
+
+}  // namespace glimpse::kernels::onednn
+#endif

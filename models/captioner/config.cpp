@@ -1,0 +1,236 @@
+#include "glimpse/models/captioner/config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What a value may be: one of `choices` where there are any, else in [low, high] for numbers.
+struct Rule {
+  double low = 0;
+  double high = 0;
+  std::vector<std::string> choices;
+};
+Rule any() { return {}; }
+Rule one_of(std::vector<std::string> choices) { return {0, 0, std::move(choices)}; }
+Rule between(double low, double high) { return {low, high, {}}; }
+
+/// The one list of all values: everything else in this file follows from it.
+template <class C, class Visit>
+void each_value(C& c, Visit&& v) {
+  v("recipe", c.recipe, any(), "name of the recipe that these values come from");
+
+  v("data.images", c.data.images, any(), "folder of photographs; empty: the built-in scenes");
+  v("data.captions", c.data.captions, any(), "captions: Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  v("data.splits", c.data.splits, any(), "folder with the lists of a split, for caption files that name none");
+  v("data.features", c.data.features, any(), "feature cache of a frozen encoder; empty: in the run's folder");
+  v("data.min_count", c.data.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
+  v("data.max_words", c.data.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
+  v("data.skip_bad", c.data.skip_bad, any(), "leave out images that cannot be read instead of stopping");
+
+  v("scenes.seed", c.scenes.seed, between(0, 9e15), "of the drawings: another seed, other scenes");
+  v("scenes.train", c.scenes.train, between(1, 1e6), "rendered training images");
+  v("scenes.val", c.scenes.val, between(1, 1e5), "rendered validation images");
+  v("scenes.test", c.scenes.test, between(1, 1e5), "rendered test images");
+
+  v("encoder.name", c.encoder.name, any(), "scratch, or a CNN such as densenet169, resnet50, mobilenet_v2");
+  v("encoder.weights", c.encoder.weights, any(), "safetensors file with torchvision's names");
+  v("encoder.stage", c.encoder.stage, any(), "stage whose output is the grid; empty: the last");
+  v("encoder.image_size", c.encoder.image_size, between(16, 1024), "photographs are squashed to so many pixels a side");
+  v("encoder.grid", c.encoder.grid, between(0, 112), "cells a side; more than the native ones by dilation; 0: native");
+  v("encoder.stride_in_1x1", c.encoder.stride_in_1x1, any(), "ResNet v1: stride in the 1x1 convolution");
+  v("encoder.fine_tune", c.encoder.fine_tune, any(), "train the encoder from this stage on; empty: frozen");
+  v("encoder.train_batch_norm", c.encoder.train_batch_norm, any(), "batch statistics in the trained stages");
+  v("encoder.learning_rate", c.encoder.learning_rate, between(0, 10), "of the trained stages");
+
+  v("decoder.attention", c.decoder.attention, one_of({"soft", "none"}), "none: the mean of the grid");
+  v("decoder.embedding", c.decoder.embedding, between(1, 8192), "width of a word vector");
+  v("decoder.attention_size", c.decoder.attention_size, between(1, 8192), "width of keys and queries");
+  v("decoder.hidden", c.decoder.hidden, between(1, 8192), "width of the LSTM");
+  v("decoder.score", c.decoder.score, one_of({"tanh", "relu"}), "activation in the attention scores");
+  v("decoder.gate", c.decoder.gate, one_of({"scalar", "vector"}), "gate on the context");
+  v("decoder.output", c.decoder.output, one_of({"deep", "linear"}), "deep: the paper's output layer");
+  v("decoder.initial_state", c.decoder.initial_state, one_of({"tanh", "linear"}), "from the mean of the grid");
+  v("decoder.weights", c.decoder.weights, one_of({"tutorial", "paper"}), "how the weights are drawn");
+  v("decoder.output_bias", c.decoder.output_bias, one_of({"log-frequency", "zero"}), "initial bias of the words");
+  v("decoder.dropout", c.decoder.dropout, between(0, 0.95), "before the output layer");
+
+  v("loss.doubly_stochastic", c.loss.doubly_stochastic, between(0, 1e4), "weight of (1 - sum over time of alpha)^2");
+  v("loss.reduction", c.loss.reduction, one_of({"paper", "tutorial"}),
+    "paper: sums over words and over the grid, per caption; tutorial: means over words and over the grid");
+  v("loss.label_smoothing", c.loss.label_smoothing, between(0, 0.9), "share of the target spread over all words");
+
+  v("training.seed", c.training.seed, between(0, 9e15), "of weights, dropout and order");
+  v("training.epochs", c.training.epochs, between(1, 1e6), "passes over the training captions, at most");
+  v("training.batch", c.training.batch, between(1, 4096), "captions a step");
+  v("training.grouping", c.training.grouping, one_of({"length", "image"}),
+    "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
+    "is "
+    "trained runs once for them");
+  v("training.optimizer", c.training.optimizer, one_of({"adam", "adamw", "rmsprop", "sgd"}), "");
+  v("training.learning_rate", c.training.learning_rate, between(0, 10), "of the decoder");
+  v("training.momentum", c.training.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");
+  v("training.weight_decay", c.training.weight_decay, between(0, 10), "");
+  v("training.clip_value", c.training.clip_value, between(0, 1e6), "largest element of a gradient; 0: off");
+  v("training.clip_norm", c.training.clip_norm, between(0, 1e6), "largest norm of all gradients; 0: off");
+  v("training.schedule", c.training.schedule, one_of({"constant", "step", "plateau", "cosine"}),
+    "step: times decay every decay_every epochs; plateau: after so many without a better score; cosine: to decay at "
+    "the last epoch");
+  v("training.decay", c.training.decay, between(0, 1), "see schedule");
+  v("training.decay_every", c.training.decay_every, between(1, 1e6), "see schedule; in epochs");
+  v("training.warmup_steps", c.training.warmup_steps, between(0, 1e7), "steps of linear rise of the learning rate");
+  v("training.patience", c.training.patience, between(0, 1e6),
+    "stop after so many epochs without a better score; 0: never");
+  v("training.keep_best", c.training.keep_best, one_of({"bleu4", "cider"}),
+    "score of the validation captions to go by");
+  v("training.checkpoint_every", c.training.checkpoint_every, between(1, 1e9), "steps between checkpoints");
+  v("training.log_every", c.training.log_every, between(1, 1e9), "steps between lines of log.jsonl");
+
+  v("training.threads", c.training.threads, between(0, 1024), "0: one a core");
+  v("training.device", c.training.device, one_of({"cpu", "cuda"}), "");
+  v("training.matmul", c.training.matmul, one_of({"f32", "tf32", "bf16"}),
+    "how factors of products are rounded on a GPU");
+
+  v("validation.beam", c.validation.beam, between(1, 100), "beams of the captions written after each epoch");
+  v("validation.max_words", c.validation.max_words, between(1, 1000), "longest caption");
+  v("validation.batch", c.validation.batch, between(1, 4096), "images decoded together");
+}
+
+std::string valid(const Rule& rule, const bool&) { return rule.choices.empty() ? "true, false" : ""; }
+std::string valid(const Rule& rule, const std::string&) {
+  return rule.choices.empty() ? "text" : fmt::format("{}", fmt::join(rule.choices, ", "));
+}
+template <class T>
+std::string valid(const Rule& rule, const T&) {
+  return fmt::format("{}{} .. {}", std::is_integral_v<T> ? "whole number, " : "", rule.low, rule.high);
+}
+
+[[noreturn]] void bad_value(const std::string& where, const std::string& key, const Json& value,
+                            const std::string& expected) {
+  fail("{}: {} is {}, expected {}", where, key, value.dump(-1, ' ', false, Json::error_handler_t::replace), expected);
+}
+
+void assign(bool& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
+  if (!value.is_boolean()) bad_value(where, key, value, valid(rule, target));
+  target = value.get<bool>();
+}
+
+void assign(std::string& target, const Json& value, const Rule& rule, const std::string& key,
+            const std::string& where) {
+  if (!value.is_string()) bad_value(where, key, value, valid(rule, target));
+  const std::string text = value.get<std::string>();
+  if (!rule.choices.empty() && std::find(rule.choices.begin(), rule.choices.end(), text) == rule.choices.end())
+    bad_value(where, key, value, valid(rule, target));
+  target = text;
+}
+
+template <class T>
+void assign(T& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
+  const double number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+  const bool whole = !std::is_integral_v<T> || number == std::floor(number);
+  if (!(number >= rule.low && number <= rule.high && whole)) bad_value(where, key, value, valid(rule, target));
+  target = static_cast<T>(number);
+}
+
+[[noreturn]] void unknown_key(const std::string& key, const std::string& where) {
+  std::vector<std::string> keys;
+  for (const ConfigKey& k : config_keys()) keys.push_back(k.key);
+  fail("{}: there is no value named '{}'; there are {}", where, key, fmt::join(keys, ", "));
+}
+
+void set(Config& config, const std::string& key, const Json& value, const std::string& where) {
+  bool found = false;
+  each_value(config, [&](const char* name, auto& target, const Rule& rule, const char*) {
+    if (key != name) return;
+    found = true;
+    assign(target, value, rule, key, where);
+  });
+  if (!found) unknown_key(key, where);
+}
+
+/// "decoder" and "hidden" of "decoder.hidden"; the group is empty for a value outside groups.
+std::pair<std::string, std::string> split_key(const std::string& key) {
+  const std::size_t dot = key.find('.');
+  if (dot == std::string::npos) return {"", key};
+  return {key.substr(0, dot), key.substr(dot + 1)};
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  const Config config;
+  each_value(config, [&](const char* name, const auto& value, const Rule& rule, const char* about) {
+    keys.push_back({name, about, valid(rule, value)});
+  });
+  return keys;
+}
+
+std::string config_to_json(const Config& config) {
+  Json json;
+  each_value(config, [&](const char* name, const auto& value, const Rule&, const char*) {
+    const auto [group, key] = split_key(name);
+    (group.empty() ? json : json[group])[key] = value;
+  });
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Config config_from_json(const std::string& text, const std::string& where, const Config& defaults) {
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const Json::exception& e) {
+    fail("{}: not valid JSON: {}", where, e.what());
+  }
+  check(json.is_object(), "{}: expected a JSON object of groups such as \"decoder\"", where);
+  Config config = defaults;
+  for (const auto& [group, values] : json.items()) {
+    if (group == "about") continue;
+    if (!values.is_object()) {
+      set(config, group, values, where);
+      continue;
+    }
+    for (const auto& [key, value] : values.items()) set(config, group + "." + key, value, where);
+  }
+  return config;
+}
+
+void set_config_value(Config& config, const std::string& key, const std::string& value, const std::string& where) {
+  bool is_text = false;
+  each_value(config, [&](const char* name, auto& target, const Rule&, const char*) {
+    if (key == name) is_text = std::is_same_v<std::remove_reference_t<decltype(target)>, std::string>;
+  });
+  const Json parsed = is_text ? Json(value) : Json::parse(value, nullptr, false);
+  set(config, key, parsed.is_discarded() ? Json(value) : parsed, where);
+}
+
+std::vector<std::string> config_differences(const Config& a, const Config& b) {
+  std::vector<std::string> values, differences;
+  each_value(b,
+             [&](const char*, const auto& value, const Rule&, const char*) { values.push_back(Json(value).dump()); });
+  std::size_t index = 0;
+  each_value(a, [&](const char* name, const auto& value, const Rule&, const char*) {
+    const std::string mine = Json(value).dump();
+    if (const std::string& other = values[index++]; mine != other)
+      differences.push_back(fmt::format("{}: {}, not {}", name, mine, other));
+  });
+  return differences;
+}
+
+Config read_recipe(const std::string& recipe) {
+  if (!recipe.ends_with(".json")) return config_from_json(recipe_text(recipe), "recipe " + recipe);
+  Config config = config_from_json(read_text_file(recipe), recipe);
+  config.recipe = recipe;
+  return config;
+}
+
+}  // namespace glimpse

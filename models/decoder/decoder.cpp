@@ -1,0 +1,172 @@
+#include "glimpse/models/decoder/decoder.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/decoder/internal/initialisation.h"
+#include "glimpse/models/decoder/internal/parts.h"
+
+namespace glimpse {
+
+void check_config(const DecoderConfig& config) {
+  const auto size = [](const char* what, std::int64_t value) {
+    check(value >= 1, "decoder: {} is {}, at least 1 is needed", what, value);
+  };
+  size("vocabulary", config.vocabulary);
+  size("channels", config.channels);
+  size("embedding", config.embedding);
+  size("attention", config.attention);
+  size("hidden", config.hidden);
+  check(config.dropout >= 0 && config.dropout < 1, "decoder: dropout {} is outside [0,1)", config.dropout);
+}
+
+Decoder::Decoder(const DecoderConfig& decoder_config, Generator& generator) : config(decoder_config) {
+  check_config(config);
+  const std::int64_t v = config.vocabulary, d = config.channels, e = config.embedding, h = config.hidden;
+  const bool attends = config.kind == AttentionKind::soft;
+  embedding = Embedding(v, e, generator);
+  if (attends) {
+    key = Linear(d, config.attention, true, generator);
+    query = Linear(h, config.attention, false, generator);
+    score = empty({config.attention});
+    const double bound = 1 / std::sqrt(static_cast<double>(config.attention));
+    fill_uniform(score, -bound, bound, generator);
+    score.set_requires_grad();
+    gate = Linear(h, config.vector_gate ? d : 1, true, generator);
+    const std::int64_t in = config.tanh_init ? h : d;
+    if (config.tanh_init) initial = Linear(d, h, true, generator);
+    initial_h = Linear(in, h, true, generator);
+    initial_c = Linear(in, h, true, generator);
+  } else {
+    image = Linear(d, e, true, generator);
+  }
+  cell = LstmCell(attends ? e + d : e, h, generator);
+  if (config.deep_output) {
+    deep_h = Linear(h, e, true, generator);
+    if (attends) deep_context = Linear(d, e, false, generator);
+  }
+  output = Linear(config.deep_output ? e : h, v, true, generator);
+  draw_weights(*this, generator);
+}
+
+void Decoder::set_output_bias(const std::vector<std::int64_t>& counts) {
+  check(static_cast<std::int64_t>(counts.size()) == config.vocabulary, "decoder: {} word counts for a vocabulary of {}",
+        counts.size(), config.vocabulary);
+  double total = 0;
+  for (const std::int64_t count : counts) {
+    check(count >= 0, "decoder: a word count is {}", count);
+    total += static_cast<double>(count + 1);
+  }
+  std::vector<double> bias;
+  for (const std::int64_t count : counts) bias.push_back(std::log(static_cast<double>(count + 1) / total));
+  output.bias.copy_from(from(bias).to(output.bias.dtype()).to(output.bias.device()));
+}
+
+void Decoder::visit(Visitor& v) {
+  v("embedding", embedding);
+  v("key", key);
+  v("query", query);
+  v("score", score);
+  v("gate", gate);
+  v("cell", cell);
+  v("image", image);
+  v("initial", initial);
+  v("initial_h", initial_h);
+  v("initial_c", initial_c);
+  v("deep_h", deep_h);
+  v("deep_context", deep_context);
+  v("output", output);
+}
+
+DecoderMemory Decoder::remember(const Tensor& features) const {
+  check_features("decoder", *this, features);
+  return {features, config.kind == AttentionKind::soft ? key(features) : Tensor()};
+}
+
+DecoderState Decoder::start(const Tensor& features) const {
+  check_features("decoder", *this, features);
+  return start_state(*this, features, {});
+}
+
+DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const {
+  check_features("decoder step", *this, memory.features);
+  const Tensor embedded = embedding(words);
+  check(words.rank() == 1 && state.h.defined() && state.h.size(0) == words.size(0),
+        "decoder step: {} words for states {}", words.numel(), state.h.defined() ? state.h.shape().str() : "()");
+  const StepParts parts = recurrent_step(*this, memory, embedded, state);
+  const Tensor logits = output(output_input(*this, parts.state.h, embedded, parts.context, {}));
+  return {parts.state, logits, parts.alpha, parts.gate};
+}
+
+void check_features(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch) {
+  const Tensor& weight = decoder.embedding.weight;
+  check(weight.defined(), "{}: the decoder has no weights", what);
+  check(features.defined() && features.rank() == 3 && features.size(2) == decoder.config.channels &&
+            features.size(1) > 0 && (batch < 0 || features.size(0) == batch),
+        "{}: features {} do not fit, ({},L,{}) is needed", what,
+        features.defined() ? features.shape().str() : "undefined", batch < 0 ? "B" : std::to_string(batch),
+        decoder.config.channels);
+  check(features.dtype() == weight.dtype() && features.device() == weight.device(),
+        "{}: features are {} on {}, the decoder is {} on {}", what, name_of(features.dtype()),
+        name_of(features.device()), name_of(weight.dtype()), name_of(weight.device()));
+}
+
+DropoutMasks DropoutMasks::tokens(std::int64_t begin, std::int64_t end) const {
+  return {{}, h.defined() ? h.rows(begin, end) : Tensor(), deep.defined() ? deep.rows(begin, end) : Tensor()};
+}
+
+DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generator& generator, bool train) {
+  const DecoderConfig& config = decoder.config;
+  if (!train || config.dropout == 0) return {};
+  const auto draw = [&](std::int64_t rows, std::int64_t width) {
+    const Tensor& like = decoder.embedding.weight;
+    return dropout(full({rows, width}, 1, like.dtype(), like.device()), config.dropout, generator);
+  };
+  DropoutMasks masks;
+  if (config.tanh_init && config.kind == AttentionKind::soft) masks.initial = draw(batch.rows(), config.hidden);
+  masks.h = draw(batch.tokens(), config.hidden);
+  if (config.deep_output) masks.deep = draw(batch.tokens(), config.embedding);
+  return masks;
+}
+
+Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * mask : x; }
+
+DecoderState start_state(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks) {
+  const Tensor average = mean(features, 1);
+  if (decoder.config.kind == AttentionKind::none) {
+    const Tensor nothing = zeros({features.size(0), decoder.config.hidden}, features.dtype(), features.device());
+    const auto [h, c] = decoder.cell(decoder.image(average), nothing, nothing);
+    return {h, c};
+  }
+  if (!decoder.config.tanh_init) return {decoder.initial_h(average), decoder.initial_c(average)};
+  const Tensor hidden = masked(relu(decoder.initial(average)), masks.initial);
+  return {tanh(decoder.initial_h(hidden)), tanh(decoder.initial_c(hidden))};
+}
+
+Tensor output_input(const Decoder& decoder, const Tensor& h, const Tensor& embedded, const Tensor& context,
+                    const DropoutMasks& masks) {
+  const Tensor kept = masked(h, masks.h);
+  if (!decoder.config.deep_output) return kept;
+  const Tensor words = decoder.deep_h(kept) + embedded;
+  return masked(tanh(context.defined() ? words + decoder.deep_context(context) : words), masks.deep);
+}
+
+StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+                         const DecoderState& state) {
+  StepParts parts;
+  Tensor input = embedded;
+  if (decoder.config.kind == AttentionKind::soft) {
+    const AttentionResult seen = additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features,
+                                                    decoder.config.score_activation);
+    parts.alpha = seen.alpha;
+    parts.gate = sigmoid(decoder.gate(state.h));
+    parts.context = parts.gate * seen.context;
+    input = concat({embedded, parts.context}, 1);
+  }
+  const auto [h, c] = decoder.cell(input, state.h, state.c);
+  parts.state = {h, c};
+  return parts;
+}
+
+}  // namespace glimpse

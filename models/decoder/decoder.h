@@ -1,0 +1,97 @@
+#pragma once
+// The decoder of Show, Attend and Tell (arXiv 1502.03044, section 3.1.2): an LSTM that writes a caption word by word
+// and looks at parts of the image before each. step() is the model, composed of plain ops; loss() trains it over whole
+// captions at once and equals loss_stepwise() in value and gradient.
+
+#include <cstdint>
+#include <vector>
+
+#include "glimpse/engine/layers.h"
+#include "glimpse/engine/module.h"
+#include "glimpse/engine/random.h"
+#include "glimpse/engine/tensor.h"
+#include "glimpse/models/decoder/config.h"
+#include "glimpse/models/decoder/token_batch.h"
+
+namespace glimpse {
+
+/// Over what the two parts of the loss are averaged. With B captions, N words in all (<end> counts), L locations:
+enum class Reduction {
+  paper,    ///< both a caption: 1/B sum NLL + w 1/B sum_b sum_l (1 - sum_t alpha)^2 (paper eq. 14)
+  tutorial  ///< NLL a word, penalty a caption and location: 1/N sum NLL + w 1/(B L) sum_b sum_l (1 - sum_t alpha)^2
+};
+
+struct LossOptions {
+  double doubly_stochastic = 1;  ///< w: weight of the attention penalty; 0 without attention
+  Reduction reduction = Reduction::tutorial;
+  double label_smoothing = 0;  ///< s: the target is (1-s) one-hot + s/V
+  bool train = true;           ///< dropout on
+  bool count_top5 = false;     ///< fill top5_hits
+};
+
+struct DecoderLoss {
+  Tensor total;                  ///< what is minimised, a scalar
+  double cross_entropy = 0;      ///< mean -log p of a word (label smoothing included), the same under both reductions
+  double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations, unweighted
+  std::int64_t tokens = 0;       ///< N
+  std::int64_t top5_hits = 0;    ///< words that are among the five likeliest given the true words before them
+};
+
+/// What all words of a caption share.
+struct DecoderMemory {
+  Tensor features;  ///< (B,L,D)
+  Tensor keys;      ///< (B,L,A), undefined without attention
+};
+
+struct DecoderState {
+  Tensor h, c;  ///< (Q,H)
+};
+
+struct DecoderStep {
+  DecoderState state;
+  Tensor logits;  ///< (Q,V)
+  Tensor alpha;   ///< (Q,L), undefined without attention
+  Tensor gate;    ///< (Q,1) or (Q,D): beta, undefined without attention
+};
+
+/// Weights of the decoder under the names that stand in model files.
+struct Decoder {
+  DecoderConfig config;
+  Embedding embedding;                   ///< E, (V,E)
+  Linear key, query;                     ///< (A,D) with bias, (A,H) without (a second bias would add nothing)
+  Tensor score;                          ///< (A)
+  Linear gate;                           ///< (1,H) or (D,H)
+  LstmCell cell;                         ///< inputs [word, gated context]; without attention the word alone
+  Linear image;                          ///< (E,D), without attention: the input before <start>
+  Linear initial, initial_h, initial_c;  ///< hidden layer (tanh_init only), then h0 and c0
+  Linear deep_h, deep_context;           ///< L_h (E,H) with bias, L_z (E,D) without; deep output only
+  Linear output;                         ///< to the V logits, from E (deep output) or H
+
+  Decoder() = default;
+  /// Draws the weights as config.init says. Throws Error for sizes below 1.
+  explicit Decoder(const DecoderConfig& config, Generator& generator = default_generator());
+
+  /// Starts the output bias at log relative frequency, so that training begins with a unigram model: counts (V) of each
+  /// word among the training targets, each raised by one. Throws Error for another number of counts.
+  void set_output_bias(const std::vector<std::int64_t>& counts);
+
+  /// Projects the keys, once for all words. features (B,L,D).
+  DecoderMemory remember(const Tensor& features) const;
+  /// State before <start> is read (paper, 3.1.2). features (B,L,D).
+  DecoderState start(const Tensor& features) const;
+  /// Reads one word in each of Q = B q rows: rows i q .. i q + q - 1 look at image i. words (Q) i32. No dropout.
+  DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const;
+
+  /// Teacher-forced loss of a batch, word by word with step()'s ops. features (B,L,D): row r belongs to row r of the
+  /// batch, that is to caption batch.order[r]. Dropout is drawn from `generator`, the same for both losses. Throws
+  /// Error for features that do not fit.
+  DecoderLoss loss_stepwise(const Tensor& features, const TokenBatch& batch, Generator& generator,
+                            const LossOptions& options = {}) const;
+  /// Equal to loss_stepwise in value and gradient: the recurrence is one op, all else runs over all words at once.
+  DecoderLoss loss(const Tensor& features, const TokenBatch& batch, Generator& generator,
+                   const LossOptions& options = {}) const;
+
+  void visit(Visitor& v);
+};
+
+}  // namespace glimpse

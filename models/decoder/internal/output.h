@@ -1,0 +1,22 @@
+#pragma once
+// The output layer and its loss over all words of a batch as one op.
+
+#include "glimpse/engine/layers.h"
+
+namespace glimpse {
+
+struct OutputLoss {
+  Tensor mean;                 ///< mean cross-entropy of the targets, a differentiable scalar
+  std::int64_t top5_hits = 0;  ///< targets among the five largest logits, if counted
+};
+
+/// cross_entropy(layer(x), targets, label smoothing), x (N,K), targets (N) i32 in [0,V). The logits (N,V) are written
+/// once; the backward pass turns them into their gradient where they lie.
+OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targets, double label_smoothing,
+                       bool count_top5);
+
+/// How many targets (N) i32 are among the five largest of their row of logits (N,V); of equal logits the lower id
+/// counts first.
+std::int64_t count_top5(const Tensor& logits, const Tensor& targets);
+
+}  // namespace glimpse

@@ -1,0 +1,46 @@
+#pragma once
+// What the step-by-step decoder, the sequence loss and beam search share.
+
+#include "glimpse/models/decoder/decoder.h"
+
+namespace glimpse {
+
+/// The dropout masks of one batch, each element 0 or 1/(1-p); undefined: no dropout. Those of words stand in the packed
+/// order of the batch, so that a word's mask does not depend on when it is computed.
+struct DropoutMasks {
+  Tensor initial;  ///< (B,H), of the hidden layer of the initial state
+  Tensor h;        ///< (N,H), of the state before the output
+  Tensor deep;     ///< (N,E), of the deep output's hidden layer
+
+  /// The masks of tokens [begin, end).
+  DropoutMasks tokens(std::int64_t begin, std::int64_t end) const;
+};
+
+/// Draws the masks that `decoder` needs for `batch`, always in the same order; none without training or dropout.
+DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generator& generator, bool train);
+
+/// x * mask, or x where there is none.
+Tensor masked(const Tensor& x, const Tensor& mask);
+
+/// Decoder::start with dropout.
+DecoderState start_state(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks);
+
+/// What the output layer multiplies, (R,H) or (R,E): h (R,H), the embedded words just read (R,E) and, with attention,
+/// the gated context (R,D), of any R tokens.
+Tensor output_input(const Decoder& decoder, const Tensor& h, const Tensor& embedded, const Tensor& context,
+                    const DropoutMasks& masks);
+
+/// One step of rows R = B q from the embedded words (R,E).
+struct StepParts {
+  DecoderState state;
+  Tensor context;  ///< (R,D), gated
+  Tensor alpha, gate;
+};
+StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+                         const DecoderState& state);
+
+/// Throws Error unless features are (B,L,D) with D = config.channels, B = batch (-1: any), L > 0, of the decoder's
+/// type.
+void check_features(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch = -1);
+
+}  // namespace glimpse

@@ -1,0 +1,351 @@
+#include "glimpse/models/decoder/internal/sequence.h"
+
+#include <memory>
+#include <optional>
+
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/on_device.h"
+#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/convert.h"
+#include "glimpse/kernels/embedding.h"
+#include "glimpse/kernels/gemm.h"
+#include "glimpse/kernels/lstm.h"
+#include "glimpse/kernels/packed_gemm.h"
+
+namespace glimpse {
+namespace {
+
+/// A matrix laid out for products with few rows, in pooled memory.
+template <class Device, class T>
+struct Packed {
+  Device device;
+  std::int64_t k, n;
+  Tensor memory;
+
+  Packed(Device d, std::int64_t rows, std::int64_t columns, kernels::Operand<T> matrix)
+      : device(d),
+        k(rows),
+        n(columns),
+        memory(empty({kernels::packed_size<T>(d, rows, columns)}, dtype_of<T>, device_of(d))) {
+    kernels::pack<T>(device, k, n, matrix, memory.data<T>());
+  }
+  /// c (m,n) = a (m,k) times the matrix, or added to c.
+  void multiply(std::int64_t m, const T* a, T* c) const { product(m, a, false, c); }
+  void add_product(std::int64_t m, const T* a, T* c) const { product(m, a, true, c); }
+
+ private:
+  void product(std::int64_t m, const T* a, bool accumulate, T* c) const {
+    kernels::packed_gemm<T>(device, m, n, k, a, memory.data<T>(), accumulate, c);
+  }
+};
+
+/// Gradients of what the steps compute, filled while walking back.
+struct StepGradients {
+  Tensor dgates;      // (N,4H), before the activations
+  Tensor dprojected;  // (N,A+G)
+  Tensor descore;     // (N,L)
+  Tensor dcontext;    // (N,D), or (B,D) that each step uses anew when the features need no gradient
+  Tensor dh, dc;      // (B,H), in the end of the state before the first step
+};
+
+/// One run over a batch, and everything that its backward pass needs.
+class Recurrence {
+ public:
+  Recurrence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded, const DecoderState& start,
+             const TokenBatch& batch);
+
+  Sequence forward();
+  /// Of the inputs in the order of run_sequence.
+  Gradients backward(const Gradients& dy) const;
+
+ private:
+  std::int64_t at(std::int64_t step) const { return offset_[static_cast<std::size_t>(step)]; }
+  std::int64_t rows(std::int64_t step) const { return at(step + 1) - at(step); }
+  std::int64_t steps() const { return static_cast<std::int64_t>(offset_.size()) - 1; }
+  std::int64_t projection() const { return width_ + gate_width_; }
+  kernels::AttentionShape attention_shape(std::int64_t groups) const { return {groups, locations_, width_, channels_}; }
+
+  template <class T>
+  kernels::AttentionInputs<T> attention_inputs(std::int64_t token) const;
+  /// The first row of the state that step `step` begins with.
+  template <class T>
+  const T* before(const Tensor& first, const Tensor& states, std::int64_t step) const {
+    return step == 0 ? first.data<T>() : states.data<T>() + at(step - 1) * hidden_;
+  }
+  Tensor states_before() const;
+
+  template <class T, class Device>
+  void run_forward(Device device);
+  template <class T, class Device>
+  void walk_back(Device device, const Gradients& dy, const StepGradients& steps_d) const;
+  template <class T, class Device>
+  void attention_back(Device device, std::int64_t step, const Gradients& dy, const StepGradients& d, T* dz) const;
+  void attention_gradients(const StepGradients& d, Gradients& result) const;
+  void input_gradients(const Tensor& dgates, Gradients& result) const;
+
+  std::vector<std::int64_t> offset_;  // first token of each step
+  std::int64_t tokens_, hidden_, word_, locations_ = 0, width_ = 0, channels_ = 0, gate_width_ = 0;
+  Activation activation_;
+  bool attends_, features_need_gradient_ = false;
+  Tensor slot_;  // (N), of each word in embedded_ (U,E)
+  Tensor features_, keys_, score_, embedded_, h0_, c0_, gate_bias_;
+  Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
+  Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight
+  Tensor h_, c_, gates_;                 // (N,H), (N,H), (N,4H) activated
+  Tensor projected_;                     // (N,A+G): queries, and gates of the context after their activation
+  Tensor alpha_, context_, gated_;       // (N,L), (N,D), (N,D)
+};
+
+Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+                       const DecoderState& start, const TokenBatch& batch)
+    : offset_(batch.offset),
+      tokens_(batch.tokens()),
+      hidden_(decoder.config.hidden),
+      word_(decoder.config.embedding),
+      activation_(decoder.config.score_activation),
+      attends_(decoder.config.kind == AttentionKind::soft),
+      slot_(batch.slot),
+      embedded_(embedded.detach()),
+      h0_(start.h.detach()),
+      c0_(start.c.detach()),
+      weight_ih_(decoder.cell.weight_ih.detach()),
+      weight_hh_(decoder.cell.weight_hh.detach()),
+      bias_(decoder.cell.bias_ih.detach() + decoder.cell.bias_hh.detach()) {
+  if (!attends_) return;
+  features_ = memory.features.detach();
+  keys_ = memory.keys.detach();
+  features_need_gradient_ = memory.features.requires_grad();
+  score_ = decoder.score.detach();
+  gate_bias_ = decoder.gate.bias.detach();
+  locations_ = features_.size(1);
+  channels_ = features_.size(2);
+  width_ = keys_.size(2);
+  gate_width_ = gate_bias_.size(0);
+  projection_weight_ = concat({decoder.query.weight.detach(), decoder.gate.weight.detach()}, 0);
+}
+
+template <class T>
+kernels::AttentionInputs<T> Recurrence::attention_inputs(std::int64_t token) const {
+  kernels::AttentionInputs<T> in;
+  in.function = activation_ == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
+  in.keys = keys_.data<T>();
+  in.features = features_.data<T>();
+  in.score = score_.data<T>();
+  in.query = projected_.data<T>() + token * projection();
+  in.query_stride = projection();
+  return in;
+}
+
+Sequence Recurrence::forward() {
+  const auto per_token = [&](std::int64_t size) {
+    return Tensor({tokens_, size}, embedded_.dtype(), embedded_.device());
+  };
+  gates_ = gather_rows(linear(embedded_, slice(weight_ih_, 1, 0, word_), bias_), slot_);
+  h_ = per_token(hidden_);
+  c_ = per_token(hidden_);
+  if (attends_) {
+    projected_ = per_token(projection());
+    alpha_ = per_token(locations_);
+    context_ = per_token(channels_);
+    gated_ = per_token(channels_);
+  }
+  on(embedded_, [&](auto device, auto zero) { run_forward<decltype(zero)>(device); });
+  return {h_, gated_, alpha_};
+}
+
+template <class T, class Device>
+void Recurrence::run_forward(Device device) {
+  using Matrix = Packed<Device, T>;
+  const Matrix gates_of_h(device, hidden_, 4 * hidden_, {weight_hh_.data<T>(), hidden_, true});
+  std::optional<Matrix> projection_of_h, gates_of_context;
+  if (attends_) {
+    projection_of_h.emplace(device, hidden_, projection(),
+                            kernels::Operand<T>{projection_weight_.data<T>(), hidden_, true});
+    gates_of_context.emplace(device, channels_, 4 * hidden_,
+                             kernels::Operand<T>{weight_ih_.data<T>() + word_, word_ + channels_, true});
+  }
+  for (std::int64_t t = 0; t < steps(); ++t) {
+    const std::int64_t first = at(t), m = rows(t);
+    const T* h = before<T>(h0_, h_, t);
+    T* gates = gates_.data<T>() + first * 4 * hidden_;
+    if (attends_) {
+      T* projected = projected_.data<T>() + first * projection();
+      T* context = context_.data<T>() + first * channels_;
+      T* gated = gated_.data<T>() + first * channels_;
+      projection_of_h->multiply(m, h, projected);
+      kernels::attention_forward<T>(device, attention_shape(m), attention_inputs<T>(first),
+                                    alpha_.data<T>() + first * locations_, context);
+      kernels::gate_forward<T>(device, m, channels_, gate_width_, gate_bias_.data<T>(), projected + width_,
+                               projection(), context, gated);
+      gates_of_context->add_product(m, gated, gates);
+    }
+    gates_of_h.add_product(m, h, gates);
+    kernels::lstm_forward<T>(device, m, hidden_, gates, before<T>(c0_, c_, t), gates, c_.data<T>() + first * hidden_,
+                             h_.data<T>() + first * hidden_);
+  }
+}
+
+Gradients Recurrence::backward(const Gradients& dy) const {
+  StepGradients d;
+  d.dgates = empty_like(gates_);
+  d.dh = empty_like(h0_);
+  d.dc = empty_like(c0_);
+  if (attends_) {
+    d.dprojected = empty_like(projected_);
+    d.descore = empty_like(alpha_);
+    d.dcontext = features_need_gradient_ ? empty_like(context_)
+                                         : Tensor({rows(0), channels_}, context_.dtype(), context_.device());
+  }
+  on(embedded_, [&](auto device, auto zero) { walk_back<decltype(zero)>(device, dy, d); });
+
+  Gradients result(13);
+  result[3] = d.dh;
+  result[4] = d.dc;
+  const Tensor before_steps = states_before();
+  result[10] = matmul(d.dgates, before_steps, true, false);
+  result[11] = result[12] = sum(d.dgates, 0);
+  if (attends_) {
+    const Tensor dweight = matmul(d.dprojected, before_steps, true, false);
+    result[6] = dweight.rows(0, width_);
+    result[7] = dweight.rows(width_, projection());
+    result[8] = sum(d.dprojected, 0).rows(width_, projection());
+    attention_gradients(d, result);
+  }
+  input_gradients(d.dgates, result);
+  return result;
+}
+
+/// The state that each token's step began with, (N,H).
+Tensor Recurrence::states_before() const {
+  const Tensor result = empty_like(h_);
+  for (std::int64_t t = 0; t < steps(); ++t)
+    result.rows(at(t), at(t + 1)).copy_from(t == 0 ? h0_ : h_.rows(at(t - 1), at(t - 1) + rows(t)));
+  return result;
+}
+
+template <class T, class Device>
+void Recurrence::walk_back(Device device, const Gradients& dy, const StepGradients& d) const {
+  using Matrix = Packed<Device, T>;
+  const Matrix h_of_gates(device, 4 * hidden_, hidden_, {weight_hh_.data<T>(), hidden_});
+  std::optional<Matrix> h_of_projection, context_of_gates;
+  if (attends_) {
+    h_of_projection.emplace(device, projection(), hidden_, kernels::Operand<T>{projection_weight_.data<T>(), hidden_});
+    context_of_gates.emplace(device, 4 * hidden_, channels_,
+                             kernels::Operand<T>{weight_ih_.data<T>() + word_, word_ + channels_});
+  }
+  T *dh = d.dh.data<T>(), *dc = d.dc.data<T>();
+  for (std::int64_t t = steps() - 1; t >= 0; --t) {
+    const std::int64_t first = at(t), m = rows(t);
+    T* dgates = d.dgates.data<T>() + first * 4 * hidden_;
+    kernels::LstmGradients<T> received;
+    received.dh = dy[0].defined() ? dy[0].data<T>() + first * hidden_ : nullptr;
+    received.dh_later = dh;
+    received.dc_next = dc;
+    received.later_rows = t + 1 < steps() ? rows(t + 1) : 0;
+    kernels::lstm_backward<T>(device, m, hidden_, gates_.data<T>() + first * 4 * hidden_, before<T>(c0_, c_, t),
+                              c_.data<T>() + first * hidden_, received, dgates, dc);
+    h_of_gates.multiply(m, dgates, dh);
+    if (!attends_) continue;
+    T* dz = d.dcontext.data<T>() + (features_need_gradient_ ? first * channels_ : 0);
+    if (dy[1].defined()) {
+      kernels::copy_bytes(device, m * channels_ * static_cast<std::int64_t>(sizeof(T)),
+                          dy[1].data<T>() + first * channels_, dz);
+      context_of_gates->add_product(m, dgates, dz);
+    } else {
+      context_of_gates->multiply(m, dgates, dz);
+    }
+    attention_back<T>(device, t, dy, d, dz);
+    h_of_projection->add_product(m, d.dprojected.data<T>() + first * projection(), dh);
+  }
+}
+
+/// From the gradient of the gated context, dz (m,D), which becomes that of the context, to that of the projection of h.
+template <class T, class Device>
+void Recurrence::attention_back(Device device, std::int64_t step, const Gradients& dy, const StepGradients& d,
+                                T* dz) const {
+  const std::int64_t first = at(step), m = rows(step);
+  T* dprojected = d.dprojected.data<T>() + first * projection();
+  kernels::gate_backward<T>(device, m, channels_, gate_width_, projected_.data<T>() + first * projection() + width_,
+                            projection(), context_.data<T>() + first * channels_, dz, dz, dprojected + width_,
+                            projection());
+  kernels::attention_backward<T>(device, attention_shape(m), attention_inputs<T>(first),
+                                 alpha_.data<T>() + first * locations_, dz,
+                                 dy[2].defined() ? dy[2].data<T>() + first * locations_ : nullptr,
+                                 d.descore.data<T>() + first * locations_, dprojected, projection());
+}
+
+/// Gradients of features, keys and score, once over all words of each image.
+void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) const {
+  std::vector<std::int64_t> first{0}, row;
+  for (std::int64_t image = 0; image < rows(0); ++image) {
+    for (std::int64_t t = 0; t < steps() && image < rows(t); ++t) row.push_back(at(t) + image);
+    first.push_back(static_cast<std::int64_t>(row.size()));
+  }
+  kernels::AttentionShape shape = attention_shape(rows(0));
+  const OnDevice firsts(std::move(first), keys_.device()), tokens(std::move(row), keys_.device());
+  shape.first = firsts.data();
+  shape.row = tokens.data();
+  shape.queries = tokens_;
+  const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
+  const Tensor partial({rows(0), width_}, keys_.dtype(), keys_.device());
+  on(keys_, [&](auto device, auto zero) {
+    using T = decltype(zero);
+    kernels::attention_backward_keys<T>(device, shape, attention_inputs<T>(0), d.descore.data<T>(), dkeys.data<T>(),
+                                        dscore.data<T>(), partial.data<T>());
+    if (!features_need_gradient_) return;
+    result[0] = empty_like(features_);
+    kernels::attention_backward_features<T>(device, shape, alpha_.data<T>(), d.dcontext.data<T>(), result[0].data<T>());
+  });
+  result[1] = dkeys;
+  result[5] = dscore;
+}
+
+/// Gradients of the embedded words and of weight_ih, whose columns are those of the words and those of the context.
+void Recurrence::input_gradients(const Tensor& dgates, Gradients& result) const {
+  const std::int64_t inputs = word_ + channels_, distinct = embedded_.size(0), gates = 4 * hidden_;
+  const Tensor by_word({distinct, gates}, dgates.dtype(), dgates.device());  // dgates summed over each word's tokens
+  result[2] = empty_like(embedded_);
+  result[9] = empty_like(weight_ih_);
+  on(embedded_, [&](auto device, auto zero) {
+    using T = decltype(zero);
+    T *sums = by_word.data<T>(), *dweight = result[9].data<T>();
+    kernels::sum_rows_by_index<T>(device, distinct, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
+    kernels::gemm<T>(device, distinct, word_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs}, T(0),
+                     result[2].data<T>(), word_);
+    kernels::gemm<T>(device, gates, word_, distinct, T(1), {sums, gates, true}, {embedded_.data<T>(), word_}, T(0),
+                     dweight, inputs);
+    if (!attends_) return;
+    kernels::gemm<T>(device, gates, channels_, tokens_, T(1), {dgates.data<T>(), gates, true},
+                     {gated_.data<T>(), channels_}, T(0), dweight + word_, inputs);
+  });
+}
+
+}  // namespace
+
+Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+                      const DecoderState& start, const TokenBatch& batch) {
+  const auto recurrence = std::make_shared<Recurrence>(decoder, memory, embedded, start, batch);
+  const Sequence result = recurrence->forward();
+  const bool attends = result.alpha.defined();
+  std::vector<Tensor> outputs{result.h};
+  if (attends) outputs.insert(outputs.end(), {result.context, result.alpha});
+  const std::vector<Tensor> inputs{attends ? memory.features : Tensor(),
+                                   memory.keys,
+                                   embedded,
+                                   start.h,
+                                   start.c,
+                                   decoder.score,
+                                   decoder.query.weight,
+                                   decoder.gate.weight,
+                                   decoder.gate.bias,
+                                   decoder.cell.weight_ih,
+                                   decoder.cell.weight_hh,
+                                   decoder.cell.bias_ih,
+                                   decoder.cell.bias_hh};
+  const std::vector<Tensor> y = differentiable("decoder_sequence", outputs, inputs,
+                                               [recurrence](const Gradients& dy) { return recurrence->backward(dy); });
+  return {y[0], attends ? y[1] : Tensor(), attends ? y[2] : Tensor()};
+}
+
+}  // namespace glimpse

@@ -1,0 +1,22 @@
+#pragma once
+// The recurrence of the decoder over a whole batch of captions as one differentiable op.
+
+#include "glimpse/models/decoder/decoder.h"
+
+namespace glimpse {
+
+/// All states of a batch, in its packed order.
+struct Sequence {
+  Tensor h;        ///< (N,H)
+  Tensor context;  ///< (N,D) gated; undefined without attention
+  Tensor alpha;    ///< (N,L); undefined without attention
+};
+
+/// Runs recurrent_step over every word of `batch`, from the embedded batch.distinct (U,E) and the state before the
+/// first. Each step does one product with all that multiplies h and one with the context, of the rows that still have
+/// words; the rest is done for all words at once. Differentiable in the memory, the words, the start and the decoder's
+/// weights.
+Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+                      const DecoderState& start, const TokenBatch& batch);
+
+}  // namespace glimpse

@@ -1,0 +1,57 @@
+#include "glimpse/models/decoder/token_batch.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse {
+
+TokenBatch TokenBatch::to(Device device) const {
+  TokenBatch moved = *this;
+  for (Tensor* words : {&moved.inputs, &moved.targets, &moved.distinct, &moved.slot}) *words = words->to(device);
+  return moved;
+}
+
+TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions) {
+  check(!captions.empty(), "token batch: no captions");
+  for (std::size_t i = 0; i < captions.size(); ++i) {
+    check(captions[i].size() >= 2, "token batch: caption {} has {} words; <start> and <end> are needed", i,
+          captions[i].size());
+    for (const std::int32_t word : captions[i]) check(word >= 0, "token batch: caption {} has word {}", i, word);
+  }
+  TokenBatch batch;
+  batch.order.resize(captions.size());
+  std::iota(batch.order.begin(), batch.order.end(), 0);
+  const auto caption = [&](std::int64_t row) -> const std::vector<std::int32_t>& {
+    return captions[static_cast<std::size_t>(row)];
+  };
+  std::stable_sort(batch.order.begin(), batch.order.end(),
+                   [&](std::int64_t a, std::int64_t b) { return caption(a).size() > caption(b).size(); });
+
+  const std::size_t steps = caption(batch.order[0]).size() - 1;
+  std::vector<std::int32_t> inputs, targets;
+  batch.offset.push_back(0);
+  for (std::size_t t = 0; t < steps; ++t) {
+    std::int64_t rows = 0;
+    for (; rows < batch.rows() && caption(batch.order[static_cast<std::size_t>(rows)]).size() > t + 1; ++rows) {
+      inputs.push_back(caption(batch.order[static_cast<std::size_t>(rows)])[t]);
+      targets.push_back(caption(batch.order[static_cast<std::size_t>(rows)])[t + 1]);
+    }
+    batch.active.push_back(rows);
+    batch.offset.push_back(batch.offset.back() + rows);
+  }
+  std::vector<std::int32_t> distinct = inputs, slot;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  for (const std::int32_t word : inputs)
+    slot.push_back(
+        static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
+  batch.distinct = from(distinct);
+  batch.slot = from(slot);
+  batch.inputs = from(inputs);
+  batch.targets = from(targets);
+  return batch;
+}
+
+}  // namespace glimpse

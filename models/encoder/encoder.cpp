@@ -1,0 +1,189 @@
+#include "glimpse/models/encoder/encoder.h"
+
+#include <algorithm>
+#include <functional>
+#include <regex>
+#include <set>
+
+#include "glimpse/engine/io/torch_file.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/encoder/families/densenet.h"
+#include "glimpse/models/encoder/families/mobilenet.h"
+#include "glimpse/models/encoder/families/resnet.h"
+#include "glimpse/models/encoder/families/scratch.h"
+#include "glimpse/models/encoder/families/squeezenet.h"
+#include "glimpse/models/encoder/families/vgg.h"
+
+namespace glimpse {
+namespace {
+
+struct Family {
+  std::string name;
+  std::function<Network(NetworkBuilder, bool stride_in_1x1)> build;
+};
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> list = [] {
+    std::vector<Family> all;
+    for (const int depth : {18, 34, 50, 101, 152})
+      all.push_back({"resnet" + std::to_string(depth),
+                     [=](NetworkBuilder b, bool v1) { return resnet(std::move(b), depth, v1); }});
+    for (const int depth : {16, 19})
+      all.push_back({"vgg" + std::to_string(depth), [=](NetworkBuilder b, bool) { return vgg(std::move(b), depth); }});
+    for (const int depth : {121, 161, 169, 201})
+      all.push_back(
+          {"densenet" + std::to_string(depth), [=](NetworkBuilder b, bool) { return densenet(std::move(b), depth); }});
+    all.push_back({"mobilenet_v2", [](NetworkBuilder b, bool) { return mobilenet_v2(std::move(b)); }});
+    all.push_back({"squeezenet1_0", [](NetworkBuilder b, bool) { return squeezenet(std::move(b), false); }});
+    all.push_back({"squeezenet1_1", [](NetworkBuilder b, bool) { return squeezenet(std::move(b), true); }});
+    all.push_back({"scratch", [](NetworkBuilder b, bool) { return scratch(std::move(b)); }});
+    return all;
+  }();
+  return list;
+}
+
+const Family& family(const std::string& name) {
+  const auto found =
+      std::find_if(families().begin(), families().end(), [&](const Family& f) { return f.name == name; });
+  check(found != families().end(), "no encoder '{}'; there are {}", name, fmt::join(encoder_names(), ", "));
+  return *found;
+}
+
+/// The layers up to the tap; `beyond` gets the tensor names of the others.
+Network describe(const EncoderOptions& options, int grid, std::vector<std::string>& beyond) {
+  const bool resnet_name = options.name.starts_with("resnet");
+  check(resnet_name || !options.stride_in_1x1, "encoder {}: the stride in the 1x1 convolution is a choice of ResNets",
+        options.name);
+  Network network = family(options.name).build(NetworkBuilder(options.size, grid), options.stride_in_1x1);
+  try {
+    beyond = network.cut_after(options.stage);
+  } catch (const Error& e) {
+    fail("encoder {}: {}", options.name, e.what());
+  }
+  return network;
+}
+
+/// describe() with the grid that the options ask for.
+Network describe_grid(const EncoderOptions& options, std::vector<std::string>& beyond) {
+  Network network = describe(options, options.grid, beyond);
+  const std::int64_t side = network.layers.back().shape.height;
+  if (options.grid == 0 || options.grid == side) return network;
+  std::vector<std::string> unused;
+  const auto native = static_cast<int>(describe(options, 0, unused).layers.back().shape.height);
+  std::set<std::int64_t> possible{native};
+  for (const int grid : {2 * native, 4 * native})
+    possible.insert(describe(options, grid, unused).layers.back().shape.height);
+  fail("encoder {} to {} at {} pixels has no grid of {} cells a side; possible are {}", options.name,
+       network.stages.back(), options.size, options.grid, fmt::join(possible, ", "));
+}
+
+/// The names of today: torchvision's own DenseNet files still say "norm.1" for "norm1" inside dense layers.
+std::string current_name(const std::string& name) {
+  static const std::regex old(R"((.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*))");
+  return std::regex_replace(name, old, "$1$2");
+}
+
+/// If the file simply ends early: how to use it as it is.
+std::string early_end_hint(const Network& network, const std::set<std::string>& given) {
+  int first_missing = -1, last_given = -1;
+  for (const Layer& layer : network.layers) {
+    if (layer.name.empty()) continue;
+    if (given.contains(layer.name + ".weight"))
+      last_given = layer.stage;
+    else if (first_missing < 0)
+      first_missing = layer.stage;
+  }
+  if (first_missing <= 0 || last_given >= first_missing) return "";
+  return fmt::format(" (the file ends with stage {0}: ask for --stage {0})",
+                     network.stages[static_cast<std::size_t>(first_missing) - 1]);
+}
+
+}  // namespace
+
+Encoder::Encoder(EncoderOptions options, Network network, std::vector<std::string> beyond)
+    : options_(std::move(options)), network_(std::move(network)), beyond_(std::move(beyond)) {}
+
+std::vector<std::string> Encoder::stages() const { return network_.stages; }
+
+std::string Encoder::description() const {
+  return fmt::format("{}{} to {} at {} pixels: {}x{} cells of {} values", options_.name,
+                     options_.stride_in_1x1 ? " (stride in 1x1)" : "", network_.stages.back(), options_.size,
+                     grid_height(), grid_width(), channels());
+}
+
+Tensor Encoder::forward(const Tensor& images) const {
+  const Shape expected{images.defined() && images.rank() > 0 ? images.size(0) : 0, 3, options_.size, options_.size};
+  check(images.defined() && images.shape() == expected, "encoder {}: images are {}; (N,3,{},{}) is needed",
+        options_.name, images.defined() ? images.shape().str() : "undefined", options_.size, options_.size);
+  const Tensor y = network_.forward(images);
+  return permute(y, {0, 2, 3, 1}).reshape({y.size(0), locations(), channels()});
+}
+
+void Encoder::set_trainable(const std::string& from_stage, bool train_batch_norm) {
+  int first = 0;
+  try {
+    first = from_stage.empty() ? static_cast<int>(network_.stages.size())
+                               : (from_stage == "all" ? 0 : network_.stage_index(from_stage));
+  } catch (const Error& e) {
+    fail("encoder {}: cannot be trained from there: {}", options_.name, e.what());
+  }
+  for (Layer& layer : network_.layers) {
+    const bool train = layer.stage >= first;
+    if (auto* convolution = std::get_if<ConvolutionLayer>(&layer.kind)) {
+      convolution->module.weight.set_requires_grad(train);
+      if (convolution->with_bias) convolution->module.bias.set_requires_grad(train);
+    } else if (auto* norm = std::get_if<BatchNormLayer>(&layer.kind)) {
+      norm->module.weight.set_requires_grad(train && train_batch_norm);
+      norm->module.bias.set_requires_grad(train && train_batch_norm);
+      norm->module.train = train && train_batch_norm;
+    }
+  }
+  trainable_ = first < static_cast<int>(network_.stages.size());
+}
+
+std::vector<std::string> encoder_names() {
+  std::vector<std::string> names;
+  for (const Family& f : families()) names.push_back(f.name);
+  return names;
+}
+
+std::vector<std::string> encoder_stages(const std::string& name) {
+  constexpr int size_that_fits_all = 224;
+  return family(name).build(NetworkBuilder(size_that_fits_all, 0), false).stages;
+}
+
+Encoder make_encoder(const EncoderOptions& options, Generator& generator) {
+  std::vector<std::string> beyond;
+  Network network = describe_grid(options, beyond);
+  network.allocate(generator);
+  EncoderOptions resolved = options;
+  resolved.stage = network.stages.back();
+  return Encoder(std::move(resolved), std::move(network), std::move(beyond));
+}
+
+std::vector<std::string> load_encoder_weights(Encoder& encoder, const std::string& path) {
+  const std::vector<NamedTensor> target = named_tensors(encoder);
+  std::set<std::string> wanted, given;
+  for (const NamedTensor& t : target) wanted.insert(t.name);
+  const std::set<std::string> beyond(encoder.beyond().begin(), encoder.beyond().end());
+  std::vector<NamedTensor> source;
+  std::vector<std::string> left_over;
+  for (NamedTensor& t : read_tensors(path)) {
+    t.name = current_name(t.name);
+    given.insert(t.name);
+    const bool classifier = t.name.starts_with("classifier.") || t.name.starts_with("fc.");
+    if (t.name.ends_with(".num_batches_tracked")) continue;  // PyTorch's count of training steps: no weight
+    if (!wanted.contains(t.name) && (classifier || beyond.contains(t.name)))
+      left_over.push_back(t.name);
+    else
+      source.push_back(std::move(t));
+  }
+  try {
+    load_tensors(target, source, path);
+  } catch (const Error& e) {
+    fail("{}{}; expected was {}", e.what(), early_end_hint(encoder.network(), given), encoder.description());
+  }
+  return left_over;
+}
+
+}  // namespace glimpse

@@ -1,0 +1,73 @@
+#pragma once
+// Encoders: convolutional networks that turn an image into a grid of feature vectors, under torchvision's tensor names.
+
+#include <string>
+#include <vector>
+
+#include "glimpse/models/encoder/network.h"
+
+namespace glimpse {
+
+struct EncoderOptions {
+  std::string name = "densenet169";  ///< one of encoder_names()
+  std::string stage = "";            ///< whose output is the grid; "" = the family's usual one
+  int grid = 0;  ///< cells along a side; 0 = what the strides give. More: the last strides become dilations
+  bool stride_in_1x1 = false;  ///< bottleneck ResNets: v1's place of the stride (the first 1x1), not v1.5's (the 3x3)
+  int size = 224;              ///< side of the square images
+};
+
+/// A network of one family, cut after a stage. Without trainable stages it runs with its stored batch-norm statistics.
+class Encoder {
+ public:
+  Encoder(EncoderOptions options, Network network, std::vector<std::string> beyond);
+  Encoder(Encoder&&) = default;
+  Encoder& operator=(Encoder&&) = default;
+
+  const EncoderOptions& options() const { return options_; }
+  std::int64_t channels() const { return network_.layers.back().shape.channels; }
+  std::int64_t grid_height() const { return network_.layers.back().shape.height; }
+  std::int64_t grid_width() const { return network_.layers.back().shape.width; }
+  std::int64_t locations() const { return grid_height() * grid_width(); }
+  /// The stages that it has, the last one being tapped.
+  std::vector<std::string> stages() const;
+  /// "densenet169 to norm5: 7x7 cells of 1664 values".
+  std::string description() const;
+
+  /// images (N,3,S,S), f32, normalised as Preprocessing says -> features (N,L,D), L row by row. Differentiable.
+  Tensor forward(const Tensor& images) const;
+  void visit(Visitor& v) { network_.visit(v); }
+
+  /// Makes the weights of `from_stage` and of all later stages trainable, and freezes the rest; "" freezes all, "all"
+  /// trains all. With `train_batch_norm` the batch norms of the trainable stages use and move batch statistics;
+  /// without, their statistics, scales and shifts stay as they are. Throws Error with the list of stages when there is
+  /// none of that name.
+  void set_trainable(const std::string& from_stage, bool train_batch_norm);
+  bool trainable() const { return trainable_; }
+
+  const Network& network() const { return network_; }
+  /// Names of the tensors of the stages after the tap, which a weight file may hold besides.
+  const std::vector<std::string>& beyond() const { return beyond_; }
+
+ private:
+  EncoderOptions options_;
+  Network network_;
+  std::vector<std::string> beyond_;
+  bool trainable_ = false;
+};
+
+/// All encoders that there are.
+std::vector<std::string> encoder_names();
+/// The stages of an encoder, in order. Throws Error listing the names when there is no such encoder.
+std::vector<std::string> encoder_stages(const std::string& name);
+
+/// An encoder with random weights (He et al., arXiv 1502.01852), frozen. Throws Error, listing what there is, for an
+/// unknown name or stage and for a grid that the strides cannot give.
+Encoder make_encoder(const EncoderOptions& options, Generator& generator = default_generator());
+
+/// Reads the weights of a safetensors file or of torchvision's .pth, with torchvision's names; 16-bit ones are
+/// converted. Throws Error naming the file and every tensor that is missing, of another shape, or unknown; then nothing
+/// was changed. Tensors of a classifier ("classifier.*", "fc.*") and of stages after the tap may be left over: returns
+/// their names.
+std::vector<std::string> load_encoder_weights(Encoder& encoder, const std::string& path);
+
+}  // namespace glimpse

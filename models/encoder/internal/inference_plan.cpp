@@ -1,0 +1,258 @@
+#include "glimpse/models/encoder/internal/inference_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse {
+namespace {
+
+constexpr kernels::Bounds unbounded{-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+
+kernels::Bounds bounds_of(const ReluLayer& relu) {
+  return {0.0f, relu.capped ? 6.0f : std::numeric_limits<float>::infinity()};
+}
+
+/// Of a tensor on any device.
+std::vector<double> values_of(const Tensor& x) { return x.to(Device::cpu).to_vector<double>(); }
+
+/// Scale and shift per channel that equal a batch norm.
+struct Affine {
+  std::vector<double> scale, shift;
+  explicit Affine(const BatchNorm2d& norm) {
+    constexpr double eps = 1e-5;
+    const auto weight = values_of(norm.weight), bias = values_of(norm.bias);
+    const auto mean = values_of(norm.state.running_mean), variance = values_of(norm.state.running_var);
+    for (std::size_t c = 0; c < weight.size(); ++c) {
+      scale.push_back(weight[c] / std::sqrt(variance[c] + eps));
+      shift.push_back(bias[c] - mean[c] * scale[c]);
+    }
+  }
+};
+
+class Planner {
+ public:
+  Planner(const Network& network, std::int64_t block)
+      : layers_(network.layers),
+        block_(block),
+        consumers_(layers_.size()),
+        places_(layers_.size()),
+        done_(layers_.size(), false) {
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      for (const int input : layers_[i].inputs)
+        consumers_[static_cast<std::size_t>(input)].push_back(static_cast<int>(i));
+  }
+
+  InferencePlan run() {
+    places_[0] = new_buffer(layers_[0].shape);
+    place_concatenations();
+    for (int i = 1; i < static_cast<int>(layers_.size()); ++i)
+      if (!done_[static_cast<std::size_t>(i)]) plan_layer(i);
+    plan_.result = places_.back();
+    plan_.shape = layers_.back().shape;
+    use(plan_.result);
+    return std::move(plan_);
+  }
+
+ private:
+  const Layer& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+  Place& place(int i) { return places_[static_cast<std::size_t>(i)]; }
+  int step() const { return static_cast<int>(plan_.steps.size()); }
+
+  Place new_buffer(const FeatureShape& shape) {
+    plan_.buffers.push_back({shape});
+    return {static_cast<int>(plan_.buffers.size()) - 1, 0};
+  }
+
+  /// Where the result of layer i goes: its place in a concatenation, or memory of its own.
+  Place target(int i) {
+    if (place(i).buffer < 0) place(i) = new_buffer(layer(i).shape);
+    use(place(i));
+    return place(i);
+  }
+
+  /// The current step reads or writes a place.
+  void use(const Place& p) {
+    InferenceBuffer& buffer = plan_.buffers[static_cast<std::size_t>(p.buffer)];
+    if (buffer.begin < 0) buffer.begin = step();
+    buffer.end = step();
+  }
+
+  Place source(int i) {
+    use(place(i));
+    return place(i);
+  }
+
+  /// From the last concatenation to the first, so that a chain of them ends up in one buffer.
+  void place_concatenations() {
+    for (int i = static_cast<int>(layers_.size()) - 1; i > 0; --i) {
+      if (!std::holds_alternative<ConcatLayer>(layer(i).kind)) continue;
+      if (place(i).buffer < 0) place(i) = new_buffer(layer(i).shape);
+      std::int64_t first = place(i).first;
+      for (const int input : layer(i).inputs) {
+        check(first % block_ == 0, "inference plan: joined channels start at {}, no multiple of {}", first, block_);
+        if (place(input).buffer < 0) place(input) = {place(i).buffer, first};
+        first += layer(input).shape.channels;
+      }
+    }
+  }
+
+  /// The only consumer of layer i if it is of this kind.
+  template <class Kind>
+  const Kind* next(int i) const {
+    const auto& consumers = consumers_[static_cast<std::size_t>(i)];
+    return consumers.size() == 1 ? std::get_if<Kind>(&layer(consumers[0]).kind) : nullptr;
+  }
+  int take_next(int i) {
+    const int taken = consumers_[static_cast<std::size_t>(i)][0];
+    done_[static_cast<std::size_t>(taken)] = true;
+    return taken;
+  }
+
+  int take_activation(int i, InferenceStep& s) {
+    const auto* relu = next<ReluLayer>(i);
+    if (!relu) return i;
+    s.bounds = bounds_of(*relu);
+    return take_next(i);
+  }
+
+  void plan_layer(int i) {
+    InferenceStep s;
+    s.bounds = unbounded;
+    const Layer& l = layer(i);
+    s.in = layer(l.inputs[0]).shape;
+    if (const auto* convolution = std::get_if<ConvolutionLayer>(&l.kind)) return plan_convolution(i, *convolution, s);
+    if (std::holds_alternative<ConcatLayer>(l.kind)) return plan_concatenation(i);
+    int end = i;
+    if (const auto* norm = std::get_if<BatchNormLayer>(&l.kind)) {
+      set_affine(s, Affine(norm->module));
+      end = take_activation(i, s);
+    } else if (const auto* relu = std::get_if<ReluLayer>(&l.kind)) {
+      s.kind = InferenceStep::Kind::affine;
+      s.weight.assign(static_cast<std::size_t>(s.in.channels), 1.0f);
+      s.bias.assign(static_cast<std::size_t>(s.in.channels), 0.0f);
+      s.bounds = bounds_of(*relu);
+    } else if (const auto* largest = std::get_if<MaxPoolLayer>(&l.kind)) {
+      s.kind = InferenceStep::Kind::max_pool;
+      s.pool = largest->options;
+    } else if (const auto* average = std::get_if<AvgPoolLayer>(&l.kind)) {
+      s.kind = InferenceStep::Kind::avg_pool;
+      s.pool = average->options;
+    } else if (std::holds_alternative<GlobalAverageLayer>(l.kind)) {
+      s.kind = InferenceStep::Kind::global_average;
+    } else {
+      s.kind = InferenceStep::Kind::add;
+      s.x2 = source(l.inputs[1]);
+      end = take_activation(i, s);
+    }
+    emit(s, l.inputs[0], end);
+  }
+
+  static void set_affine(InferenceStep& s, const Affine& affine) {
+    s.kind = InferenceStep::Kind::affine;
+    s.weight.assign(affine.scale.begin(), affine.scale.end());
+    s.bias.assign(affine.shift.begin(), affine.shift.end());
+  }
+
+  void emit(InferenceStep& s, int input, int end) {
+    s.x = source(input);
+    s.out = layer(end).shape;
+    s.y = target(end);
+    plan_.steps.push_back(std::move(s));
+    done_[static_cast<std::size_t>(end)] = true;
+  }
+
+  /// Inputs that could not be made in place are copied there.
+  void plan_concatenation(int i) {
+    std::int64_t first = place(i).first;
+    for (const int input : layer(i).inputs) {
+      const Place wanted{place(i).buffer, first};
+      first += layer(input).shape.channels;
+      if (place(input).buffer == wanted.buffer && place(input).first == wanted.first) continue;
+      InferenceStep s;
+      s.bounds = unbounded;
+      s.in = s.out = layer(input).shape;
+      s.x = source(input);
+      s.y = wanted;
+      use(wanted);
+      plan_.steps.push_back(std::move(s));
+    }
+  }
+
+  void plan_convolution(int i, const ConvolutionLayer& convolution, InferenceStep& s) {
+    s.kind = InferenceStep::Kind::convolution;
+    const Conv2dOptions& o = convolution.module.options;
+    s.shape = {
+        1,        s.in.channels, s.in.height, s.in.width, convolution.out, convolution.kernel, convolution.kernel,
+        o.stride, o.padding,     o.dilation,  o.groups};
+    auto weight = values_of(convolution.module.weight);
+    auto bias = convolution.with_bias ? values_of(convolution.module.bias)
+                                      : std::vector<double>(static_cast<std::size_t>(convolution.out), 0.0);
+    int end = i;
+    if (const auto* norm = next<BatchNormLayer>(end)) {
+      const Affine affine(norm->module);
+      const std::size_t per_channel = weight.size() / bias.size();
+      for (std::size_t k = 0; k < weight.size(); ++k) weight[k] *= affine.scale[k / per_channel];
+      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * affine.scale[c] + affine.shift[c];
+      end = take_next(end);
+    }
+    s.weight.assign(weight.begin(), weight.end());
+    s.bias.assign(bias.begin(), bias.end());
+    if (next<AddLayer>(end)) end = take_addition(i, end, s);
+    end = take_activation(end, s);
+    emit(s, layer(i).inputs[0], end);
+  }
+
+  /// Lets convolution i, whose result is layer `main`, add into the memory of the shortcut, if that is there already,
+  /// has memory of its own, and nobody needs its value afterwards.
+  int take_addition(int i, int main, InferenceStep& s) {
+    const int sum = consumers_[static_cast<std::size_t>(main)][0];
+    const auto& inputs = layer(sum).inputs;
+    const int shortcut = inputs[0] == main ? inputs[1] : inputs[0];
+    const int end = next<ReluLayer>(sum) ? consumers_[static_cast<std::size_t>(sum)][0] : sum;
+    const auto& users = consumers_[static_cast<std::size_t>(shortcut)];
+    const bool last_use = std::all_of(users.begin(), users.end(), [&](int user) { return user == sum || user < i; });
+    if (!last_use || !done_[static_cast<std::size_t>(shortcut)] || place(end).buffer >= 0) return main;
+    if (plan_.buffers[static_cast<std::size_t>(place(shortcut).buffer)].shape != layer(shortcut).shape) return main;
+    place(end) = place(shortcut);
+    s.accumulate = true;
+    return take_next(main);
+  }
+
+  const std::vector<Layer>& layers_;
+  std::int64_t block_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<Place> places_;
+  std::vector<bool> done_;  // layers whose result is in place, or that are part of an earlier step
+  InferencePlan plan_;
+};
+
+constexpr std::int64_t alignment = 64;
+
+std::int64_t rounded(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+std::vector<std::int64_t> lay_out(const std::vector<InferenceBuffer>& buffers, std::int64_t block) {
+  std::vector<std::int64_t> offsets(buffers.size() + 1, 0), sizes;
+  for (const InferenceBuffer& b : buffers) {
+    const std::int64_t channels = rounded(b.shape.channels, block);
+    sizes.push_back(rounded(channels * b.shape.height * b.shape.width * 4, alignment));
+  }
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    std::vector<std::size_t> alive;  // earlier ones in the way, by offset
+    for (std::size_t j = 0; j < i; ++j)
+      if (buffers[j].begin <= buffers[i].end && buffers[i].begin <= buffers[j].end) alive.push_back(j);
+    std::sort(alive.begin(), alive.end(), [&](std::size_t a, std::size_t b) { return offsets[a] < offsets[b]; });
+    for (const std::size_t j : alive)
+      if (offsets[i] + sizes[i] > offsets[j]) offsets[i] = std::max(offsets[i], offsets[j] + sizes[j]);
+    offsets.back() = std::max(offsets.back(), offsets[i] + sizes[i]);
+  }
+  return offsets;
+}
+
+InferencePlan plan_inference(const Network& network, std::int64_t block) { return Planner(network, block).run(); }
+
+}  // namespace glimpse

@@ -1,0 +1,178 @@
+#include "glimpse/models/encoder/network.h"
+
+#include <algorithm>
+
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/convolution.h"
+#include "glimpse/kernels/pooling.h"
+
+namespace glimpse {
+namespace {
+
+/// One function object from several lambdas, for std::visit.
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+std::vector<std::string> tensor_names(const Layer& layer) {
+  if (const auto* convolution = std::get_if<ConvolutionLayer>(&layer.kind)) {
+    std::vector<std::string> names{layer.name + ".weight"};
+    if (convolution->with_bias) names.push_back(layer.name + ".bias");
+    return names;
+  }
+  if (std::holds_alternative<BatchNormLayer>(layer.kind))
+    return {layer.name + ".weight", layer.name + ".bias", layer.name + ".running_mean", layer.name + ".running_var"};
+  return {};
+}
+
+/// The result of one layer from those of its inputs.
+Tensor run(const Layer& layer, const std::vector<Tensor>& values) {
+  const auto input = [&](std::size_t i) { return values[static_cast<std::size_t>(layer.inputs[i])]; };
+  return std::visit(Overloaded{[&](const ImageLayer&) { return values[0]; },
+                               [&](const ConvolutionLayer& k) { return k.module(input(0)); },
+                               [&](const BatchNormLayer& k) { return k.module(input(0)); },
+                               [&](const ReluLayer& k) { return k.capped ? relu6(input(0)) : relu(input(0)); },
+                               [&](const MaxPoolLayer& k) { return max_pool2d(input(0), k.options); },
+                               [&](const AvgPoolLayer& k) { return avg_pool2d(input(0), k.options); },
+                               [&](const GlobalAverageLayer&) { return adaptive_avg_pool2d(input(0), 1, 1); },
+                               [&](const AddLayer&) { return input(0) + input(1); },
+                               [&](const ConcatLayer&) {
+                                 return concat({input(0), input(1)}, 1);
+                               }},
+                    layer.kind);
+}
+
+}  // namespace
+
+int Network::stage_index(const std::string& stage) const {
+  const auto found = std::find(stages.begin(), stages.end(), stage);
+  check(found != stages.end(), "no stage '{}'; there are {}", stage, fmt::join(stages, ", "));
+  return static_cast<int>(found - stages.begin());
+}
+
+std::vector<std::string> Network::cut_after(const std::string& stage) {
+  const int last = stage_index(stage.empty() ? default_stage : stage);
+  const auto first_dropped = std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.stage > last; });
+  std::vector<std::string> names;
+  for (auto layer = first_dropped; layer != layers.end(); ++layer)
+    for (const std::string& name : tensor_names(*layer)) names.push_back(name);
+  layers.erase(first_dropped, layers.end());
+  stages.resize(static_cast<std::size_t>(last) + 1);
+  default_stage = stages.back();
+  return names;
+}
+
+void Network::allocate(Generator& generator) {
+  for (Layer& layer : layers) {
+    if (auto* k = std::get_if<ConvolutionLayer>(&layer.kind)) {
+      k->module = Conv2d(k->in, k->out, k->kernel, k->module.options, k->with_bias, generator);
+      k->module.weight.set_requires_grad(false);
+      if (k->with_bias) k->module.bias.set_requires_grad(false);
+    } else if (auto* b = std::get_if<BatchNormLayer>(&layer.kind)) {
+      b->module = BatchNorm2d(b->channels);
+      b->module.weight.set_requires_grad(false);
+      b->module.bias.set_requires_grad(false);
+    }
+  }
+}
+
+Tensor Network::forward(const Tensor& images) const {
+  std::vector<std::size_t> last_use(layers.size(), 0);
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    for (const int input : layers[i].inputs) last_use[static_cast<std::size_t>(input)] = i;
+  std::vector<Tensor> values(layers.size());
+  values[0] = images;
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    values[i] = run(layers[i], values);
+    for (const int input : layers[i].inputs)
+      if (last_use[static_cast<std::size_t>(input)] == i) values[static_cast<std::size_t>(input)] = Tensor();
+  }
+  return values.back();
+}
+
+void Network::visit(Visitor& v) {
+  for (Layer& layer : layers) {
+    if (auto* k = std::get_if<ConvolutionLayer>(&layer.kind))
+      v(layer.name, k->module);
+    else if (auto* b = std::get_if<BatchNormLayer>(&layer.kind))
+      v(layer.name, b->module);
+  }
+}
+
+NetworkBuilder::NetworkBuilder(int size, int grid) : grid_(grid) {
+  check(size > 0, "images of {} pixels: the size must be positive", size);
+  network_.layers.push_back({ImageLayer{}, "", {}, -1, {3, size, size}});
+}
+
+void NetworkBuilder::begin_stage(const std::string& name) { network_.stages.push_back(name); }
+
+template <class Kind>
+int NetworkBuilder::push(Kind kind, const std::string& name, std::vector<int> inputs, const FeatureShape& shape) {
+  check(shape.height > 0 && shape.width > 0, "images of {} pixels are too small for stage '{}'",
+        network_.layers[0].shape.height, network_.stages.back());
+  const int stage = static_cast<int>(network_.stages.size()) - 1;
+  network_.layers.push_back({std::move(kind), name, std::move(inputs), stage, shape});
+  return static_cast<int>(network_.layers.size()) - 1;
+}
+
+int NetworkBuilder::convolution(const std::string& name, int x, std::int64_t out, int kernel,
+                                const Conv2dOptions& options, bool with_bias) {
+  const FeatureShape in = shape(x);
+  const kernels::ConvolutionShape sizes{
+      1,      in.channels,    in.height,       in.width,         out,           kernel,
+      kernel, options.stride, options.padding, options.dilation, options.groups};
+  ConvolutionLayer layer{{}, in.channels, out, kernel, with_bias};
+  layer.module.options = options;
+  const int reach = options.dilation * (kernel - 1) + 1;
+  const bool fits = in.height + 2 * options.padding >= reach;
+  return push(layer, name, {x}, {out, fits ? sizes.out_h() : 0, fits ? sizes.out_w() : 0});
+}
+
+int NetworkBuilder::batch_norm(const std::string& name, int x) {
+  return push(BatchNormLayer{{}, shape(x).channels}, name, {x}, shape(x));
+}
+
+int NetworkBuilder::relu(int x) { return push(ReluLayer{false}, "", {x}, shape(x)); }
+int NetworkBuilder::relu6(int x) { return push(ReluLayer{true}, "", {x}, shape(x)); }
+
+int NetworkBuilder::pool(int x, const PoolOptions& options, bool largest) {
+  const FeatureShape in = shape(x);
+  const kernels::PoolShape sizes{in.channels,    in.height,       in.width,         options.kernel,
+                                 options.stride, options.padding, options.ceil_mode};
+  const bool fits = in.height + 2 * options.padding >= options.kernel;
+  const FeatureShape out{in.channels, fits ? sizes.out_h() : 0, fits ? sizes.out_w() : 0};
+  return largest ? push(MaxPoolLayer{options}, "", {x}, out) : push(AvgPoolLayer{options}, "", {x}, out);
+}
+
+int NetworkBuilder::max_pool(int x, const PoolOptions& options) { return pool(x, options, true); }
+int NetworkBuilder::avg_pool(int x, const PoolOptions& options) { return pool(x, options, false); }
+
+int NetworkBuilder::global_average(int x) { return push(GlobalAverageLayer{}, "", {x}, {shape(x).channels, 1, 1}); }
+
+int NetworkBuilder::add(int a, int b) { return push(AddLayer{}, "", {a, b}, shape(a)); }
+
+int NetworkBuilder::concat(int a, int b) {
+  FeatureShape joined = shape(a);
+  joined.channels += shape(b).channels;
+  return push(ConcatLayer{}, "", {a, b}, joined);
+}
+
+bool NetworkBuilder::halve(int x) {
+  if ((shape(x).height + 1) / 2 >= grid_) return true;
+  dilation_ *= 2;
+  return false;
+}
+
+Network NetworkBuilder::finish(const std::string& default_stage) {
+  network_.default_stage = default_stage;
+  return std::move(network_);
+}
+
+Conv2dOptions same_size(int kernel, int stride, int dilation, int groups) {
+  return {stride, dilation * (kernel - 1) / 2, dilation, groups};
+}
+
+}  // namespace glimpse

@@ -1,0 +1,122 @@
+#pragma once
+// A convolutional network as a list of layers. Each family (models/encoder/families/resnet.h, ...) writes its list
+// once; the differentiable forward pass (models/encoder/encoder.h) and the inference plan
+// (models/encoder/frozen_encoder.h) are both derived from it.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "glimpse/engine/layers.h"
+
+namespace glimpse {
+
+/// Size of one image's features.
+struct FeatureShape {
+  std::int64_t channels = 0, height = 0, width = 0;
+  bool operator==(const FeatureShape&) const = default;
+};
+
+struct ImageLayer {};
+struct ConvolutionLayer {
+  Conv2d module;  ///< without weights until Network::allocate
+  std::int64_t in = 0, out = 0;
+  int kernel = 1;
+  bool with_bias = false;
+};
+struct BatchNormLayer {
+  BatchNorm2d module;  ///< without weights until Network::allocate
+  std::int64_t channels = 0;
+};
+struct ReluLayer {
+  bool capped = false;  ///< at 6
+};
+struct MaxPoolLayer {
+  PoolOptions options;
+};
+struct AvgPoolLayer {
+  PoolOptions options;
+};
+struct GlobalAverageLayer {};
+struct AddLayer {};
+/// Joins the channels of its two inputs.
+struct ConcatLayer {};
+
+/// One step of a network.
+struct Layer {
+  std::variant<ImageLayer, ConvolutionLayer, BatchNormLayer, ReluLayer, MaxPoolLayer, AvgPoolLayer, GlobalAverageLayer,
+               AddLayer, ConcatLayer>
+      kind;
+  std::string name;         ///< under which its tensors are saved; torchvision's
+  std::vector<int> inputs;  ///< numbers of earlier layers
+  int stage = -1;           ///< number of the stage that it belongs to; -1 for the image
+  FeatureShape shape;       ///< of its result
+};
+
+/// Layer 0 is the image; the last layer's result is the network's. A stage is a run of layers that can be tapped at its
+/// end and trained from its beginning.
+struct Network {
+  std::vector<Layer> layers;
+  std::vector<std::string> stages;
+  std::string default_stage;  ///< where encoders usually end; later stages (a classifier) must be asked for
+
+  /// Drops all layers after the end of `stage` ("" = default_stage). Returns the names of the tensors that these would
+  /// have had. Throws Error with the list of stages when there is no such stage.
+  std::vector<std::string> cut_after(const std::string& stage);
+  /// Creates the weights, drawn layer by layer from `generator`; none requires a gradient.
+  void allocate(Generator& generator);
+  /// Number of the stage; throws Error with the list of stages when there is none of that name.
+  int stage_index(const std::string& stage) const;
+  /// Runs all layers: images (N,3,H,W) of the size that the network was built for -> (N,C,H',W').
+  Tensor forward(const Tensor& images) const;
+  void visit(Visitor& v);
+};
+
+/// Builds a network layer by layer; every function returns the number of the new layer.
+class NetworkBuilder {
+ public:
+  /// For square images of `size` pixels. Where a family would halve a grid to fewer than `grid` cells a side, halve()
+  /// answers with a dilation instead.
+  NetworkBuilder(int size, int grid);
+
+  /// The layers that follow belong to a stage of this name.
+  void begin_stage(const std::string& name);
+
+  int image() const { return 0; }
+  int convolution(const std::string& name, int x, std::int64_t out, int kernel, const Conv2dOptions& options,
+                  bool with_bias = false);
+  int batch_norm(const std::string& name, int x);
+  int relu(int x);
+  int relu6(int x);
+  int max_pool(int x, const PoolOptions& options);
+  int avg_pool(int x, const PoolOptions& options);
+  int global_average(int x);
+  int add(int a, int b);
+  int concat(int a, int b);
+
+  /// Whether a family that would now halve the grid of layer x may do so. If not, its stride becomes 1 and all
+  /// convolutions that follow get twice the dilation, so that they see what they would have seen (the "a trous" scheme
+  /// of Chen et al., arXiv 1606.00915).
+  bool halve(int x);
+  /// The dilation of convolutions from here on.
+  int dilation() const { return dilation_; }
+  const FeatureShape& shape(int layer) const { return network_.layers[static_cast<std::size_t>(layer)].shape; }
+
+  /// The network, whose default stage is `default_stage`.
+  Network finish(const std::string& default_stage);
+
+ private:
+  template <class Kind>
+  int push(Kind kind, const std::string& name, std::vector<int> inputs, const FeatureShape& shape);
+  int pool(int x, const PoolOptions& options, bool largest);
+
+  Network network_;
+  int grid_;
+  int dilation_ = 1;
+};
+
+/// A convolution of this size that keeps the grid (for stride 1): padding dilation (kernel-1)/2.
+Conv2dOptions same_size(int kernel, int stride = 1, int dilation = 1, int groups = 1);
+
+}  // namespace glimpse

@@ -1,0 +1,134 @@
+#include "glimpse/models/search/internal/beam_step.h"
+
+#include <algorithm>
+
+#include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/on_device.h"
+#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/gemm.h"
+#include "glimpse/kernels/lstm.h"
+#include "glimpse/kernels/packed_gemm.h"
+#include "glimpse/models/decoder/internal/parts.h"
+
+namespace glimpse {
+namespace {
+
+/// x (n) as each of `rows` rows.
+Tensor broadcast_rows(const Tensor& x, std::int64_t rows) {
+  return zeros({rows, x.size(0)}, x.dtype(), x.device()) + x;
+}
+
+}  // namespace
+
+BeamStep::Matrix::Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns)
+    : weight_(weight), first_column_(first_column), columns_(columns) {}
+
+void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& y) {
+  const std::int64_t rows = x.size(0), n = size();
+  on(x, [&](auto device, auto zero) {
+    using T = decltype(zero);
+    const kernels::Operand<T> weight{weight_.data<T>() + first_column_, weight_.size(1), true};
+    if (rows > few_rows && !packed_.defined() && ++products_ > patience) {
+      packed_ = Tensor({kernels::packed_size<T>(device, columns_, n)}, x.dtype(), x.device());
+      kernels::pack<T>(device, columns_, n, weight, packed_.data<T>());
+    }
+    if (packed_.defined())
+      kernels::packed_gemm<T>(device, rows, n, columns_, x.data<T>(), packed_.data<T>(), accumulate, y.data<T>());
+    else
+      kernels::gemm<T>(device, rows, n, columns_, T(1), {x.data<T>(), columns_}, weight, T(accumulate ? 1 : 0),
+                       y.data<T>(), n);
+  });
+}
+
+BeamStep::BeamStep(const Decoder& decoder, const Tensor& features) : decoder_(decoder), features_(features) {
+  keys_ = decoder.remember(features).keys;
+  const LstmCell& cell = decoder.cell;
+  const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
+  gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
+  if (keys_.defined()) {
+    query_ = Matrix(decoder.query.weight, 0, hidden);
+    gate_ = Matrix(decoder.gate.weight, 0, hidden);
+    gates_of_context_ = Matrix(cell.weight_ih, word, decoder.config.channels);
+  }
+  output_ = Matrix(decoder.output.weight, 0, decoder.output.weight.size(1));
+  gates_of_words_ = Matrix(cell.weight_ih, 0, word);
+  bias_ = cell.bias_ih + cell.bias_hh;
+  slot_.assign(static_cast<std::size_t>(decoder.config.vocabulary), -1);
+}
+
+Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
+  std::vector<std::int32_t> unseen;
+  for (const std::int32_t word : words)
+    if (std::int32_t& slot = slot_[static_cast<std::size_t>(word)]; slot < 0) {
+      slot = static_cast<std::int32_t>(seen_) + static_cast<std::int32_t>(unseen.size());
+      unseen.push_back(word);
+    }
+  if (!unseen.empty()) {
+    const std::int64_t needed = seen_ + static_cast<std::int64_t>(unseen.size());
+    if (!word_gates_.defined() || needed > word_gates_.size(0)) {
+      const Tensor larger({2 * needed, bias_.size(0)}, bias_.dtype(), bias_.device());
+      if (seen_ > 0) larger.rows(0, seen_).copy_from(word_gates_.rows(0, seen_));
+      word_gates_ = larger;
+    }
+    const Tensor fresh = word_gates_.rows(seen_, needed);
+    fresh.copy_from(broadcast_rows(bias_, fresh.size(0)));
+    gates_of_words_.multiply(decoder_.embedding(from(unseen).to(bias_.device())), true, fresh);
+    seen_ = needed;
+  }
+  std::vector<std::int32_t> slots;
+  for (const std::int32_t word : words) slots.push_back(slot_[static_cast<std::size_t>(word)]);
+  return gather_rows(word_gates_, from(slots).to(bias_.device()));
+}
+
+std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tensor& h) {
+  const std::int64_t rows = h.size(0), width = keys_.size(2), channels = features_.size(2);
+  const Tensor query({rows, width}, h.dtype(), h.device()), gate({rows, gate_.size()}, h.dtype(), h.device());
+  query_.multiply(h, false, query);
+  gate_.multiply(h, false, gate);
+  const Tensor alpha({rows, features_.size(1)}, h.dtype(), h.device());
+  const Tensor context({rows, channels}, h.dtype(), h.device()), gated = empty_like(context);
+  kernels::AttentionShape shape{groups.groups(), features_.size(1), width, channels};
+  const OnDevice image(groups.image, h.device()), first(groups.first, h.device());
+  shape.image = image.data();
+  shape.first = first.data();
+  shape.queries = rows;
+  on(h, [&](auto device, auto zero) {
+    using T = decltype(zero);
+    kernels::AttentionInputs<T> in;
+    in.function = decoder_.config.score_activation == Activation::tanh ? kernels::ScoreFunction::tanh
+                                                                       : kernels::ScoreFunction::relu;
+    in.keys = keys_.data<T>();
+    in.features = features_.data<T>();
+    in.score = decoder_.score.data<T>();
+    in.query = query.data<T>();
+    in.query_stride = width;
+    kernels::attention_forward<T>(device, shape, in, alpha.data<T>(), context.data<T>());
+    kernels::gate_forward<T>(device, rows, channels, gate_.size(), decoder_.gate.bias.data<T>(), gate.data<T>(),
+                             gate_.size(), context.data<T>(), gated.data<T>());
+  });
+  return {gated, alpha};
+}
+
+DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words,
+                                 const DecoderState& state) {
+  const Tensor gates = word_gates(words);
+  Tensor context, alpha;
+  if (keys_.defined()) {
+    std::tie(context, alpha) = attend(groups, state.h);
+    gates_of_context_.multiply(context, true, gates);
+  }
+  gates_of_h_.multiply(state.h, true, gates);
+  const DecoderState next{empty_like(state.h), empty_like(state.c)};
+  on(gates, [&](auto device, auto zero) {
+    using T = decltype(zero);
+    kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
+                             gates.data<T>(), next.c.data<T>(), next.h.data<T>());
+  });
+  const Tensor embedded = decoder_.config.deep_output ? decoder_.embedding(from(words).to(gates.device())) : Tensor();
+  const Tensor input = output_input(decoder_, next.h, embedded, context, {});
+  const Tensor logits = broadcast_rows(decoder_.output.bias, groups.rows());
+  output_.multiply(input, true, logits);
+  return {next, logits, alpha, {}};
+}
+
+}  // namespace glimpse

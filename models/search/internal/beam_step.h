@@ -1,0 +1,63 @@
+#pragma once
+// One step of the decoder for many hypotheses of many images at once, without gradients.
+
+#include <cstdint>
+#include <vector>
+
+#include "glimpse/models/decoder/decoder.h"
+
+namespace glimpse {
+
+/// Which hypotheses belong together: group g are rows first[g] .. first[g+1]-1, which look at image image[g].
+struct BeamGroups {
+  std::vector<std::int64_t> image;
+  std::vector<std::int64_t> first{0};
+
+  std::int64_t groups() const { return static_cast<std::int64_t>(image.size()); }
+  std::int64_t rows() const { return first.back(); }
+};
+
+/// Equal to Decoder::step, but all hypotheses of an image share one read of its keys and features, images that are done
+/// cost nothing, the decoder's matrices are laid out once, and the words' part of the gates is computed once a word.
+class BeamStep {
+ public:
+  BeamStep(const Decoder& decoder, const Tensor& features);
+
+  DecoderState start() const { return decoder_.start(features_); }
+  /// Reads words (R) with states (R,H). The result has no gate.
+  DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
+
+ private:
+  /// Multiplies by a weight matrix, transposed. Laying it out for packed products costs about as much as those save in
+  /// a few steps of more than four rows, so that waits until some were done: most searches of one image never need it.
+  class Matrix {
+   public:
+    Matrix() = default;
+    /// Columns [first_column, first_column + columns) of weight (n,K).
+    Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns);
+    std::int64_t size() const { return weight_.size(0); }
+    /// y (R,n) = x (R,columns) times the matrix, added to y if `accumulate`.
+    void multiply(const Tensor& x, bool accumulate, const Tensor& y);
+
+   private:
+    static constexpr int patience = 3;
+    static constexpr std::int64_t few_rows = 4;
+    Tensor weight_, packed_;
+    std::int64_t first_column_ = 0, columns_ = 0;
+    int products_ = 0;
+  };
+
+  Tensor word_gates(const std::vector<std::int32_t>& words);
+  /// The gated context of state h, (R,D), and alpha (R,L).
+  std::pair<Tensor, Tensor> attend(const BeamGroups& groups, const Tensor& h);
+
+  const Decoder& decoder_;
+  Tensor features_, keys_;
+  Matrix query_, gate_, gates_of_words_, gates_of_h_, gates_of_context_, output_;
+  Tensor bias_;                     // (4H)
+  Tensor word_gates_;               // (capacity,4H), rows in the order in which words came up
+  std::vector<std::int32_t> slot_;  // (V) row of a word in word_gates_, -1: not seen yet
+  std::int64_t seen_ = 0;
+};
+
+}  // namespace glimpse
