@@ -38,13 +38,14 @@ decltype(auto) on(Device device, F&& f) {
   return std::forward<F>(f)(kernels::Cpu{});
 }
 
-/// Calls f(device tag, T{}) with T = float or double, the types that ops compute in. Throws Error for other types.
+/// Calls f.operator()<T>(device tag) with T = float or double, the types that ops compute in: f is
+/// [&]<class T>(auto device) { ... }. Throws Error for other types.
 template <class F>
 decltype(auto) on(const Tensor& x, F&& f) {
   return on(x.device(), [&](auto device) {
-    if (x.dtype() == DType::f64) return f(device, double{});
+    if (x.dtype() == DType::f64) return f.template operator()<double>(device);
     if (x.dtype() != DType::f32) detail::bad_dtype(x.dtype());
-    return f(device, float{});
+    return f.template operator()<float>(device);
   });
 }
 
@@ -52,25 +53,25 @@ decltype(auto) on(const Tensor& x, F&& f) {
 template <class F>
 decltype(auto) on_cpu(const char* op, const Tensor& x, F&& f) {
   if (x.device() != Device::cpu) detail::cpu_only(op);
-  if (x.dtype() == DType::f64) return f(kernels::Cpu{}, double{});
+  if (x.dtype() == DType::f64) return f.template operator()<double>(kernels::Cpu{});
   if (x.dtype() != DType::f32) detail::bad_dtype(x.dtype());
-  return f(kernels::Cpu{}, float{});
+  return f.template operator()<float>(kernels::Cpu{});
 }
 
-/// Calls f(T{}) with the element type of `dtype`, storage types included.
+/// Calls f.operator()<T>() with the element type of `dtype`, storage types included.
 template <class F>
 decltype(auto) with_dtype(DType dtype, F&& f) {
   switch (dtype) {
     case DType::f64:
-      return f(double{});
+      return f.template operator()<double>();
     case DType::i32:
-      return f(std::int32_t{});
+      return f.template operator()<std::int32_t>();
     case DType::bf16:
-      return f(bf16{});
+      return f.template operator()<bf16>();
     case DType::f16:
-      return f(f16{});
+      return f.template operator()<f16>();
     default:
-      return f(float{});
+      return f.template operator()<float>();
   }
 }
 

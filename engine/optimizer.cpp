@@ -49,12 +49,6 @@ std::vector<std::string> with_momentum(std::vector<std::string> moments, double 
   return moments;
 }
 
-/// f(tag, T{}) on the flat buffer's device and type.
-template <class F>
-void update_on(const Tensor& flat, F&& f) {
-  on(flat, [&](auto device, auto zero) { f(device, flat.numel(), zero); });
-}
-
 }  // namespace
 
 Optimizer::Optimizer(const char* name, std::vector<NamedTensor> parameters, double learning_rate,
@@ -148,8 +142,8 @@ bool Optimizer::step() {
   adopt_gradients();
   const double value = clip_.clip_value > 0 ? clip_.clip_value : std::numeric_limits<double>::infinity();
   kernels::GradientSums sums{};
-  update_on(gradients_, [&](auto device, std::int64_t n, auto zero) {
-    sums = kernels::gradient_sums(device, n, value, gradients_.data<decltype(zero)>());
+  on(gradients_, [&]<class T>(auto device) {
+    sums = kernels::gradient_sums(device, gradients_.numel(), value, gradients_.data<T>());
   });
   gradient_norm_ = std::sqrt(sums.all);
   non_finite_.clear();
@@ -206,8 +200,8 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, const SgdOptions& options)
 }
 
 void Sgd::update(const kernels::Clip& clip) {
-  update_on(flat_parameters(), [&](auto device, std::int64_t n, auto zero) {
-    using T = decltype(zero);
+  on(flat_parameters(), [&]<class T>(auto device) {
+    const std::int64_t n = flat_parameters().numel();
     kernels::sgd_step(device, n, {learning_rate(), options_.momentum, options_.weight_decay}, clip,
                       flat_parameters().data<T>(), flat_gradients().data<T>(),
                       options_.momentum != 0 ? moment(0).data<T>() : nullptr);
@@ -226,8 +220,8 @@ RmsProp::RmsProp(std::vector<NamedTensor> parameters, const RmsPropOptions& opti
 
 void RmsProp::update(const kernels::Clip& clip) {
   const auto& o = options_;
-  update_on(flat_parameters(), [&](auto device, std::int64_t n, auto zero) {
-    using T = decltype(zero);
+  on(flat_parameters(), [&]<class T>(auto device) {
+    const std::int64_t n = flat_parameters().numel();
     kernels::rmsprop_step(device, n, {learning_rate(), o.alpha, o.eps, o.momentum, o.weight_decay}, clip,
                           flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
                           o.momentum != 0 ? moment(1).data<T>() : nullptr);
@@ -243,8 +237,8 @@ Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options)
 
 void Adam::update(const kernels::Clip& clip) {
   const auto& o = options_;
-  update_on(flat_parameters(), [&](auto device, std::int64_t n, auto zero) {
-    using T = decltype(zero);
+  on(flat_parameters(), [&]<class T>(auto device) {
+    const std::int64_t n = flat_parameters().numel();
     kernels::adam_step(device, n, {learning_rate(), o.beta1, o.beta2, o.eps, o.weight_decay, 0, steps()}, clip,
                        flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
                        moment(1).data<T>());
@@ -260,8 +254,8 @@ AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options)
 
 void AdamW::update(const kernels::Clip& clip) {
   const auto& o = options_;
-  update_on(flat_parameters(), [&](auto device, std::int64_t n, auto zero) {
-    using T = decltype(zero);
+  on(flat_parameters(), [&]<class T>(auto device) {
+    const std::int64_t n = flat_parameters().numel();
     kernels::adam_step(device, n, {learning_rate(), o.beta1, o.beta2, o.eps, 0, o.weight_decay, steps()}, clip,
                        flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
                        moment(1).data<T>());

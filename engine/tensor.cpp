@@ -123,12 +123,8 @@ Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
   Tensor y(shape_, dtype, device());
   on(device(), [&](auto tag) {
-    with_dtype(dtype_, [&](auto source) {
-      with_dtype(dtype, [&](auto target) {
-        using From = decltype(source);
-        using To = decltype(target);
-        kernels::convert(tag, numel(), data<From>(), y.data<To>());
-      });
+    with_dtype(dtype_, [&]<class From>() {
+      with_dtype(dtype, [&]<class To>() { kernels::convert(tag, numel(), data<From>(), y.data<To>()); });
     });
   });
   if (dtype != DType::f32 && dtype != DType::f64) return y;
@@ -167,8 +163,7 @@ void Tensor::copy_from(const Tensor& source) const {
 
 void Tensor::fill(double value) const {
   on(device(), [&](auto tag) {
-    with_dtype(dtype_, [&](auto zero) {
-      using T = decltype(zero);
+    with_dtype(dtype_, [&]<class T>() {
       if constexpr (std::is_arithmetic_v<T>)
         kernels::fill(tag, numel(), static_cast<T>(value), data<T>());
       else

@@ -84,8 +84,7 @@ Gradients backward(const Call& call, const Tensor& alpha, bool need_features, co
   const Tensor dscore = empty_like(call.score);
   const Tensor partial({call.keys.size(0), call.keys.size(2)}, alpha.dtype(), alpha.device());
   Tensor dfeatures;
-  on(alpha, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(alpha, [&]<class T>(auto device) {
     kernels::attention_backward<T>(device, call.shape(), call.inputs<T>(), alpha.data<T>(), dcontext.data<T>(),
                                    data_or_null<T>(dy[1]), descore.data<T>(), dquery.data<T>(), dquery.size(1));
     kernels::attention_backward_keys<T>(device, call.shape(), call.inputs<T>(), descore.data<T>(), dkeys.data<T>(),
@@ -116,8 +115,7 @@ AttentionResult additive_attention(const Tensor& keys, const Tensor& query, cons
                   OnDevice(std::move(first), keys.device())};
   const Tensor alpha({queries, keys.size(1)}, keys.dtype(), keys.device());
   const Tensor context({queries, features.size(2)}, keys.dtype(), keys.device());
-  on(keys, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(keys, [&]<class T>(auto device) {
     kernels::attention_forward<T>(device, call.shape(), call.inputs<T>(), alpha.data<T>(), context.data<T>());
   });
   const auto y = differentiable(name, {context, alpha}, {keys, query, score, features},

@@ -35,8 +35,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   const Tensor mean = train ? empty_like(state.running_mean) : state.running_mean;
   const Tensor variance = train ? empty_like(state.running_var) : state.running_var;
   Tensor y = empty_like(x);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     if (train) {
       kernels::batch_norm_statistics<T>(device, shape, x.data<T>(), mean.data<T>(), variance.data<T>());
       kernels::batch_norm_track<T>(device, shape, momentum, mean.data<T>(), variance.data<T>(),
@@ -51,8 +50,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     const Tensor dx = need_x ? empty_like(dy) : Tensor();
     const Tensor dweight = x.defined() ? empty_like(weight) : Tensor(),
                  dbias = x.defined() ? empty_like(weight) : Tensor();
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
       if (train)
         kernels::batch_norm_backward<T>(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(),

@@ -53,8 +53,7 @@ kernels::Broadcast line_up(const Shape& y, const Shape& a, const Shape& b) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape, double scale) {
   Tensor y(shape, x.dtype(), x.device());
   const Tensor factor = full({}, scale, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::zip(device, kernels::Multiply{}, line_up(shape, x.shape(), {}), x.data<T>(), factor.data<T>(),
                  y.data<T>());
   });
@@ -80,10 +79,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     for (int i = d; i < 0; ++i) inner *= y.size(i);
     const Tensor before = y;
     y = Tensor(summed, x.dtype(), x.device());
-    on(x, [&](auto device, auto zero) {
-      using T = decltype(zero);
-      kernels::reduce_sum(device, outer, n, inner, 1.0, before.data<T>(), y.data<T>());
-    });
+    on(x,
+       [&]<class T>(auto device) { kernels::reduce_sum(device, outer, n, inner, 1.0, before.data<T>(), y.data<T>()); });
   }
   return y.reshape(shape);
 }

@@ -43,8 +43,7 @@ kernels::ConvolutionShape checked_shape(const Tensor& x, const Tensor& weight, c
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
   const kernels::ConvolutionShape shape = checked_shape(x, weight, bias, options);
   Tensor y({shape.n, shape.o, shape.out_h(), shape.out_w()}, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::convolution_forward<T>(device, shape, x.data<T>(), weight.data<T>(),
                                     bias.defined() ? bias.data<T>() : nullptr, y.data<T>());
   });
@@ -53,8 +52,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                          x = need_weight ? x.detach() : Tensor(),
                          weight = need_x ? weight.detach() : Tensor()](const Tensor& dy) -> Gradients {
     Tensor dx, dweight, dbias;
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       if (weight.defined()) {
         dx = Tensor(x_shape, dy.dtype(), dy.device());
         kernels::convolution_backward_input<T>(device, shape, dy.data<T>(), weight.data<T>(), dx.data<T>());

@@ -30,8 +30,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, std::int32_t ig
   const auto rows = [=](const Tensor& t) {
     return kernels::CrossEntropyTargets{t.data<std::int32_t>(), ignore_index, label_smoothing};
   };
-  on(logits, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(logits, [&]<class T>(auto device) {
     kernels::cross_entropy_forward(device, n, v, logits.data<T>(), rows(target), log_sum_exp.data<double>(),
                                    losses.data<double>());
     kernels::reduce_sum(device, 1, n, 1, scale, losses.data<double>(), total.data<double>());
@@ -39,8 +38,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, std::int32_t ig
   return differentiable("cross_entropy", total.to(logits.dtype()), {logits},
                         [=, logits = logits.detach(), target = target.detach()](const Tensor& dy) {
                           Tensor dx = empty_like(logits);
-                          on(logits, [&](auto device, auto zero) {
-                            using T = decltype(zero);
+                          on(logits, [&]<class T>(auto device) {
                             kernels::cross_entropy_backward(device, n, v, logits.data<T>(), rows(target),
                                                             log_sum_exp.data<double>(), scale, dy.data<T>(),
                                                             dx.data<T>());

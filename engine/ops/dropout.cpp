@@ -12,8 +12,7 @@ namespace {
 
 Tensor masked(const Tensor& x, double p, Generator::State random) {
   Tensor y = empty_like(x, "dropout");
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::dropout(device, x.numel(), p, random.seed, random.position, x.data<T>(), y.data<T>());
   });
   return y;

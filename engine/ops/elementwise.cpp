@@ -14,16 +14,12 @@ template <class F>
 Tensor unary(const char* name, F f, const Tensor& x) {
   require_floating(name, "x", x);
   Tensor y = empty_like(x, name);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::map(device, f, x.numel(), x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::map(device, f, x.numel(), x.data<T>(), y.data<T>()); });
   constexpr kernels::Saves saves = F::saves;
   Tensor saved = saves == kernels::Saves::result ? y : saves == kernels::Saves::input ? x.detach() : Tensor();
   return differentiable(name, y, {x}, [name, f, saved](const Tensor& dy) {
     Tensor dx = empty_like(dy, name);
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       const Tensor& argument = saves == kernels::Saves::nothing ? dy : saved;
       kernels::map_gradient(device, f, dy.numel(), argument.data<T>(), dy.data<T>(), dx.data<T>());
     });
@@ -36,10 +32,7 @@ Tensor combine(const char* name, F f, const Tensor& a, const Tensor& b) {
   require_same_kind(name, a, b);
   Tensor y(broadcast_shape(name, a.shape(), b.shape()), a.dtype(), a.device(), name);
   const kernels::Broadcast shape = line_up(y.shape(), a.shape(), b.shape());
-  on(a, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::zip(device, f, shape, a.data<T>(), b.data<T>(), y.data<T>());
-  });
+  on(a, [&]<class T>(auto device) { kernels::zip(device, f, shape, a.data<T>(), b.data<T>(), y.data<T>()); });
   return y;
 }
 
@@ -100,8 +93,7 @@ Tensor square(const Tensor& x) { return unary("square", kernels::Square{}, x); }
 void add_scaled_into(const Tensor& y, const Tensor& x, double scale) {
   require_same_kind("add_into", y, x);
   check(y.shape() == x.shape(), "add_into: {} cannot be added into {}", x.shape(), y.shape());
-  on(y, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(y, [&]<class T>(auto device) {
     kernels::zip(device, kernels::AddScaled{scale}, kernels::same_shape(y.numel()), y.data<T>(), x.data<T>(),
                  y.data<T>());
   });

@@ -15,14 +15,12 @@ Tensor pick_rows(const char* name, const Tensor& x, const Tensor& index) {
   Shape shape = index.shape();
   for (int d = 1; d < x.rank(); ++d) shape.push_back(x.size(d));
   Tensor y(shape, x.dtype(), x.device(), name);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::gather_rows(device, n, width, x.data<T>(), index.data<std::int32_t>(), y.data<T>());
   });
   return differentiable(name, y, {x}, [=, x_shape = x.shape(), index = index.detach()](const Tensor& dy) {
     Tensor dx(x_shape, dy.dtype(), dy.device());
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       kernels::sum_rows_by_index(device, rows, n, width, dy.data<T>(), index.data<std::int32_t>(), dx.data<T>());
     });
     return dx;

@@ -22,8 +22,7 @@ struct Split {
 void copy_part(const Tensor& whole, const Tensor& part, int dim, std::int64_t begin, bool out) {
   const Split split(whole.shape(), dim);
   const std::int64_t width = part.size(dim) * split.inner, stride = whole.size(dim) * split.inner;
-  on(whole, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(whole, [&]<class T>(auto device) {
     T* inside = whole.data<T>() + begin * split.inner;
     if (out)
       kernels::copy_rows<T>(device, split.outer, width, stride, inside, width, part.data<T>());
@@ -69,8 +68,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
     shape.push_back(x.size(order[d]));
   }
   Tensor y(shape, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::permute(device, permuted_view(x.shape(), order), x.data<T>(), y.data<T>());
   });
   return differentiable("permute", y, {x}, [inverse](const Tensor& dy) { return permute(dy, inverse); });

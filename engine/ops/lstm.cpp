@@ -16,15 +16,13 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c) {
   check(gates.shape() == Shape{batch, 4 * hidden}, "lstm_cell: gates {} do not match c {}: ({},{}) is needed",
         gates.shape(), c.shape(), batch, 4 * hidden);
   const Tensor activated = empty_like(gates), c_next = empty_like(c), h_next = empty_like(c);
-  on(gates, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(gates, [&]<class T>(auto device) {
     kernels::lstm_forward<T>(device, batch, hidden, gates.data<T>(), c.data<T>(), activated.data<T>(), c_next.data<T>(),
                              h_next.data<T>());
   });
   const auto backward = [=, c = c.detach()](const Gradients& dy) -> Gradients {
     const Tensor dgates = empty_like(activated), dc = empty_like(c);
-    on(c, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(c, [&]<class T>(auto device) {
       kernels::LstmGradients<T> gradients;
       gradients.dh = dy[0].defined() ? dy[0].data<T>() : nullptr;
       gradients.dc_next = dy[1].defined() ? dy[1].data<T>() : nullptr;

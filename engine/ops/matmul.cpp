@@ -11,8 +11,7 @@ namespace {
 
 /// c = op(a) op(b) + beta c, all of rank 2.
 void multiply_into(const Tensor& c, const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, double beta) {
-  on(c, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(c, [&]<class T>(auto device) {
     kernels::gemm<T>(device, c.size(0), c.size(1), a.size(transpose_a ? 0 : 1), T(1),
                      {a.data<T>(), a.size(1), transpose_a}, {b.data<T>(), b.size(1), transpose_b}, static_cast<T>(beta),
                      c.data<T>(), c.size(1));

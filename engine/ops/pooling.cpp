@@ -29,14 +29,12 @@ Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
   Tensor y({x.size(0), x.size(1), shape.out_h(), shape.out_w()}, x.dtype(), x.device());
   const bool keep = grad_enabled() && x.requires_grad();
   const Tensor argmax = keep ? empty(y.shape(), DType::i32, x.device()) : Tensor();
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::max_pool_forward<T>(device, shape, x.data<T>(), y.data<T>(), keep ? argmax.data<std::int32_t>() : nullptr);
   });
   return differentiable("max_pool2d", y, {x}, [shape, argmax, x_shape = x.shape()](const Tensor& dy) {
     Tensor dx(x_shape, dy.dtype(), dy.device());
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       kernels::max_pool_backward<T>(device, shape, dy.data<T>(), argmax.data<std::int32_t>(), dx.data<T>());
     });
     return dx;
@@ -46,16 +44,10 @@ Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
   const kernels::PoolShape shape = checked_shape("avg_pool2d", x, options);
   Tensor y({x.size(0), x.size(1), shape.out_h(), shape.out_w()}, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::avg_pool_forward<T>(device, shape, x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::avg_pool_forward<T>(device, shape, x.data<T>(), y.data<T>()); });
   return differentiable("avg_pool2d", y, {x}, [shape, x_shape = x.shape()](const Tensor& dy) {
     Tensor dx(x_shape, dy.dtype(), dy.device());
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
-      kernels::avg_pool_backward<T>(device, shape, dy.data<T>(), dx.data<T>());
-    });
+    on(dy, [&]<class T>(auto device) { kernels::avg_pool_backward<T>(device, shape, dy.data<T>(), dx.data<T>()); });
     return dx;
   });
 }
@@ -67,14 +59,10 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
         "adaptive_avg_pool2d: x {} to {}x{}: no size may be 0", x.shape(), height, width);
   const kernels::AdaptivePoolShape shape{x.size(0) * x.size(1), x.size(2), x.size(3), height, width};
   Tensor y({x.size(0), x.size(1), height, width}, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::adaptive_avg_pool_forward<T>(device, shape, x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::adaptive_avg_pool_forward<T>(device, shape, x.data<T>(), y.data<T>()); });
   return differentiable("adaptive_avg_pool2d", y, {x}, [shape, x_shape = x.shape()](const Tensor& dy) {
     Tensor dx(x_shape, dy.dtype(), dy.device());
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       kernels::adaptive_avg_pool_backward<T>(device, shape, dy.data<T>(), dx.data<T>());
     });
     return dx;

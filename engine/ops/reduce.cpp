@@ -21,10 +21,7 @@ Tensor scaled_sum(const char* name, const Tensor& x, int from, int to, double sc
     kept.push_back(summed ? 1 : x.size(d));
   }
   Tensor y(shape, x.dtype(), x.device(), name);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::reduce_sum(device, outer, n, inner, scale, x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::reduce_sum(device, outer, n, inner, scale, x.data<T>(), y.data<T>()); });
   return differentiable(name, y, {x}, [kept, scale, x_shape = x.shape()](const Tensor& dy) {
     return broadcast_to(dy.reshape(kept), x_shape, scale);
   });

@@ -21,14 +21,10 @@ std::int64_t rows_of(const char* op, const Tensor& x) {
 Tensor softmax(const Tensor& x) {
   const std::int64_t rows = rows_of("softmax", x), n = x.size(-1);
   Tensor y = empty_like(x);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::softmax_forward(device, rows, n, x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::softmax_forward(device, rows, n, x.data<T>(), y.data<T>()); });
   return differentiable("softmax", y, {x}, [rows, n, y](const Tensor& dy) {
     Tensor dx = empty_like(dy);
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       kernels::softmax_backward(device, rows, n, y.data<T>(), dy.data<T>(), dx.data<T>());
     });
     return dx;
@@ -38,14 +34,10 @@ Tensor softmax(const Tensor& x) {
 Tensor log_softmax(const Tensor& x) {
   const std::int64_t rows = rows_of("log_softmax", x), n = x.size(-1);
   Tensor y = empty_like(x);
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    kernels::log_softmax_forward(device, rows, n, x.data<T>(), y.data<T>());
-  });
+  on(x, [&]<class T>(auto device) { kernels::log_softmax_forward(device, rows, n, x.data<T>(), y.data<T>()); });
   return differentiable("log_softmax", y, {x}, [rows, n, y](const Tensor& dy) {
     Tensor dx = empty_like(dy);
-    on(dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(dy, [&]<class T>(auto device) {
       kernels::log_softmax_backward(device, rows, n, y.data<T>(), dy.data<T>(), dx.data<T>());
     });
     return dx;

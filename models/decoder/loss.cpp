@@ -51,8 +51,7 @@ Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
     for (std::int64_t row = 0; row < active; ++row) rows.push_back(static_cast<std::int32_t>(row));
   const Tensor index = from(rows).to(alpha.device());
   const Tensor coverage({batch.rows(), alpha.size(1)}, alpha.dtype(), alpha.device());
-  on(alpha, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(alpha, [&]<class T>(auto device) {
     kernels::sum_rows_by_index<T>(device, coverage.size(0), alpha.size(0), alpha.size(1), alpha.data<T>(),
                                   index.data<std::int32_t>(), coverage.data<T>());
   });

@@ -76,8 +76,7 @@ Continuations BeamSearch::continuations(const Tensor& logits) const {
   const std::int64_t rows = logits.size(0), v = logits.size(1), k = std::min<std::int64_t>(options_.beam, v);
   const Tensor value({rows, k}, DType::f64, logits.device()), index({rows, k}, DType::i32, logits.device());
   const Tensor banned = from(banned_).to(logits.device());
-  on(logits, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(logits, [&]<class T>(auto device) {
     kernels::log_softmax_topk<T>(device, rows, v, k, logits.data<T>(), banned.data<std::int32_t>(), banned.numel(),
                                  value.data<double>(), index.data<std::int32_t>());
   });

@@ -99,8 +99,7 @@ const OpCaseRegistrar convolution({
 Tensor own_convolution(const Sizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const auto shape = shape_of(sizes);
   const Tensor y = empty({shape.n, shape.o, shape.out_h(), shape.out_w()}, x.dtype(), x.device());
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     kernels::convolution_forward_own<T>(device, shape, x.data<T>(), weight.data<T>(),
                                         bias.defined() ? bias.data<T>() : nullptr, y.data<T>());
   });
@@ -109,8 +108,7 @@ Tensor own_convolution(const Sizes& sizes, const Tensor& x, const Tensor& weight
       [shape, x = x.detach(), weight = weight.detach(), bias = bias.detach()](const Tensor& dy) -> Gradients {
         const Tensor dx = empty_like(x), dweight = empty_like(weight);
         const Tensor dbias = bias.defined() ? empty_like(bias) : Tensor();
-        on(dy, [&](auto device, auto zero) {
-          using T = decltype(zero);
+        on(dy, [&]<class T>(auto device) {
           kernels::convolution_backward_input_own<T>(device, shape, dy.data<T>(), weight.data<T>(), dx.data<T>());
           kernels::convolution_backward_weight_own<T>(device, shape, x.data<T>(), dy.data<T>(), dweight.data<T>());
           if (dbias.defined()) kernels::convolution_backward_bias<T>(device, shape, dy.data<T>(), dbias.data<T>());

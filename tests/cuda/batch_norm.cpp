@@ -27,8 +27,8 @@ std::int64_t elements(const BatchNormShape& s) { return s.n * s.c * s.area; }
 template <class F>
 void for_each_case(const char* op, F f) {
   for (const BatchNormShape& s : cases) {
-    f(float{}, name_of(op, "f32", s), s);
-    f(double{}, name_of(op, "f64", s), s);
+    f.template operator()<float>(name_of(op, "f32", s), s);
+    f.template operator()<double>(name_of(op, "f64", s), s);
   }
 }
 
@@ -134,9 +134,8 @@ void check_backward(const std::string& name, const BatchNormShape& s, bool froze
 }  // namespace
 
 TEST_CASE("batch norm: mean and variance of a channel") {
-  for_each_case("batch_norm_statistics", [](auto zero, const std::string& name, const BatchNormShape& s) {
-    check_statistics<decltype(zero)>(name, s, 0);
-  });
+  for_each_case("batch_norm_statistics",
+                []<class T>(const std::string& name, const BatchNormShape& s) { check_statistics<T>(name, s, 0); });
 }
 
 TEST_CASE("batch norm: the variance survives a large mean") {
@@ -145,21 +144,19 @@ TEST_CASE("batch norm: the variance survives a large mean") {
 }
 
 TEST_CASE("batch norm: applied") {
-  for_each_case("batch_norm_apply", [](auto zero, const std::string& name, const BatchNormShape& s) {
-    check_apply<decltype(zero)>(name, s);
-  });
+  for_each_case("batch_norm_apply",
+                []<class T>(const std::string& name, const BatchNormShape& s) { check_apply<T>(name, s); });
 }
 
 TEST_CASE("batch norm: gradients, with statistics of the batch and with given ones") {
-  for_each_case("batch_norm_backward", [](auto zero, const std::string& name, const BatchNormShape& s) {
-    check_backward<decltype(zero)>(name, s, false);
-    check_backward<decltype(zero)>(name + " frozen", s, true);
+  for_each_case("batch_norm_backward", []<class T>(const std::string& name, const BatchNormShape& s) {
+    check_backward<T>(name, s, false);
+    check_backward<T>(name + " frozen", s, true);
   });
 }
 
 TEST_CASE("batch norm: running statistics") {
-  for_each_case("batch_norm_track", [](auto zero, const std::string& name, const BatchNormShape& s) {
-    using T = decltype(zero);
+  for_each_case("batch_norm_track", []<class T>(const std::string& name, const BatchNormShape& s) {
     if (s.n * s.area < 2) return;
     const Channels<T> c(s);
     std::vector<double> mean = to_double(c.weight), variance = to_double(c.bias);

@@ -40,8 +40,8 @@ std::string name_of(const char* type, const ConvolutionShape& s) {
 template <class F>
 void for_each_case(F f) {
   for (const ConvolutionShape& s : cases) {
-    f(float{}, name_of("f32", s), s);
-    f(double{}, name_of("f64", s), s);
+    f.template operator()<float>(name_of("f32", s), s);
+    f.template operator()<double>(name_of("f64", s), s);
   }
 }
 
@@ -124,32 +124,31 @@ void check_backward_weight(const std::string& name, const Data<T>& d, bool own) 
 }  // namespace
 
 TEST_CASE("convolution, forward: Glimpse's own kernels, and whatever is the quickest") {
-  for_each_case([](auto zero, const std::string& name, const ConvolutionShape& s) {
-    const Data<decltype(zero)> data(s);
+  for_each_case([]<class T>(const std::string& name, const ConvolutionShape& s) {
+    const Data<T> data(s);
     check_forward(name + " own", data, true);
     check_forward(name, data, false);
   });
 }
 
 TEST_CASE("convolution, gradient of the image") {
-  for_each_case([](auto zero, const std::string& name, const ConvolutionShape& s) {
-    const Data<decltype(zero)> data(s);
+  for_each_case([]<class T>(const std::string& name, const ConvolutionShape& s) {
+    const Data<T> data(s);
     check_backward_input(name + " own", data, true);
     check_backward_input(name, data, false);
   });
 }
 
 TEST_CASE("convolution, gradient of the weight") {
-  for_each_case([](auto zero, const std::string& name, const ConvolutionShape& s) {
-    const Data<decltype(zero)> data(s);
+  for_each_case([]<class T>(const std::string& name, const ConvolutionShape& s) {
+    const Data<T> data(s);
     check_backward_weight(name + " own", data, true);
     check_backward_weight(name, data, false);
   });
 }
 
 TEST_CASE("convolution, gradient of the bias") {
-  const auto check_shape = [](auto zero, const std::string& name, const ConvolutionShape& s) {
-    using T = decltype(zero);
+  const auto check_shape = []<class T>(const std::string& name, const ConvolutionShape& s) {
     const Data<T> data(s);
     const std::vector<T> got = repeated<T>(name, [&] {
       DeviceArray<T> dy(data.dy), dbias(s.o);
@@ -160,5 +159,5 @@ TEST_CASE("convolution, gradient of the bias") {
   };
   for_each_case(check_shape);
   const ConvolutionShape many{3, 1, 60, 60, 9, 1, 1};  // more than one chunk a channel, more channels than a block's
-  check_shape(float{}, name_of("f32", many), many);
+  check_shape.operator()<float>(name_of("f32", many), many);
 }

@@ -122,9 +122,9 @@ template <class Body>
 void with_type(cudnnDataType_t type, Body body) {
   REQUIRE(type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_DOUBLE);
   if (type == CUDNN_DATA_FLOAT)
-    body(float{});
+    body.template operator()<float>();
   else
-    body(double{});
+    body.template operator()<double>();
 }
 
 template <class T>
@@ -228,8 +228,7 @@ Status cudnnConvolutionForward(H, const void* alpha, const X x, const void* xs, 
   check_choice(c, algorithm, memory, bytes);
   find(xs, ws, ys);
   if (x->n == 67) return CUDNN_STATUS_NOT_SUPPORTED;  // some batch that is found out about only now
-  with_type(x->type, [&](auto zero) {
-    using T = decltype(zero);
+  with_type(x->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1);
     forward<T>(x, xs, w, ws, c, at<T>(beta, 0), nullptr, no_bound, y, ys);
   });
@@ -253,8 +252,7 @@ Status cudnnConvolutionBiasActivationForward(H, const void* alpha, const X x, co
 Status cudnnAddTensor(H, const void* alpha, const X a, const void* as, const void* beta, const X y, void* ys) {
   REQUIRE(a->type == y->type && a->n == 1 && a->c == y->c && a->h == 1 && a->w == 1);
   find(as, ys);
-  with_type(y->type, [&](auto zero) {
-    using T = decltype(zero);
+  with_type(y->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 1);
     for_elements(y, [&](int i, int channel) { static_cast<T*>(ys)[i] += static_cast<const T*>(as)[channel]; });
   });
@@ -267,8 +265,7 @@ Status cudnnConvolutionBackwardData(H, const void* alpha, const W w, const void*
   check_shapes(x, w, c, y);
   check_choice(c, algorithm, memory, bytes);
   find(ws, dys, dxs);
-  with_type(x->type, [&](auto zero) {
-    using T = decltype(zero);
+  with_type(x->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);
     std::vector<double> sum(static_cast<std::size_t>(x->n * x->stride_n));
     for_products(x, w, c, y,
@@ -284,8 +281,7 @@ Status cudnnConvolutionBackwardFilter(H, const void* alpha, const X x, const voi
   check_shapes(x, w, c, y);
   check_choice(c, algorithm, memory, bytes);
   find(xs, dys, dws);
-  with_type(x->type, [&](auto zero) {
-    using T = decltype(zero);
+  with_type(x->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);
     std::vector<double> sum(static_cast<std::size_t>(w->o * w->c * w->h * w->w));
     for_products(x, w, c, y,

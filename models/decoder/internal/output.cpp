@@ -14,8 +14,7 @@ namespace glimpse {
 std::int64_t count_top5(const Tensor& logits, const Tensor& targets) {
   const std::int64_t n = logits.size(0), v = logits.size(1);
   const Tensor rank({n}, DType::i32, logits.device());
-  on(logits, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(logits, [&]<class T>(auto device) {
     kernels::rank_of_target<T>(device, n, v, logits.data<T>(), targets.data<std::int32_t>(), rank.data<std::int32_t>());
   });
   const std::vector<std::int32_t> ranks = rank.to_vector<std::int32_t>();
@@ -33,16 +32,14 @@ OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targe
   const kernels::CrossEntropyTargets wanted{targets.data<std::int32_t>(), no_ignore_index, label_smoothing};
   const Tensor log_sum_exp({n}, DType::f64, logits.device()), losses({n}, DType::f64, logits.device());
   const Tensor total({}, DType::f64, logits.device());
-  on(logits, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(logits, [&]<class T>(auto device) {
     kernels::cross_entropy_forward<T>(device, n, v, logits.data<T>(), wanted, log_sum_exp.data<double>(),
                                       losses.data<double>());
     kernels::reduce_sum(device, 1, n, 1, scale, losses.data<double>(), total.data<double>());
   });
   const auto backward = [=, x = x.detach(), weight = layer.weight.detach(),
                          kept = targets.detach()](const Tensor& dy) -> Gradients {
-    on(logits, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on(logits, [&]<class T>(auto device) {
       kernels::cross_entropy_backward<T>(device, n, v, logits.data<T>(), wanted, log_sum_exp.data<double>(), scale,
                                          dy.data<T>(), logits.data<T>());
     });

@@ -150,7 +150,7 @@ Sequence Recurrence::forward() {
     context_ = per_token(channels_);
     gated_ = per_token(channels_);
   }
-  on(embedded_, [&](auto device, auto zero) { run_forward<decltype(zero)>(device); });
+  on(embedded_, [&]<class T>(auto device) { run_forward<T>(device); });
   return {h_, gated_, alpha_};
 }
 
@@ -197,7 +197,7 @@ Gradients Recurrence::backward(const Gradients& dy) const {
     d.dcontext = features_need_gradient_ ? empty_like(context_)
                                          : Tensor({rows(0), channels_}, context_.dtype(), context_.device());
   }
-  on(embedded_, [&](auto device, auto zero) { walk_back<decltype(zero)>(device, dy, d); });
+  on(embedded_, [&]<class T>(auto device) { walk_back<T>(device, dy, d); });
 
   Gradients result(13);
   result[3] = d.dh;
@@ -289,8 +289,7 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
   shape.queries = tokens_;
   const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
   const Tensor partial({rows(0), width_}, keys_.dtype(), keys_.device());
-  on(keys_, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(keys_, [&]<class T>(auto device) {
     kernels::attention_backward_keys<T>(device, shape, attention_inputs<T>(0), d.descore.data<T>(), dkeys.data<T>(),
                                         dscore.data<T>(), partial.data<T>());
     if (!features_need_gradient_) return;
@@ -307,8 +306,7 @@ void Recurrence::input_gradients(const Tensor& dgates, Gradients& result) const 
   const Tensor by_word({distinct, gates}, dgates.dtype(), dgates.device());  // dgates summed over each word's tokens
   result[2] = empty_like(embedded_);
   result[9] = empty_like(weight_ih_);
-  on(embedded_, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(embedded_, [&]<class T>(auto device) {
     T *sums = by_word.data<T>(), *dweight = result[9].data<T>();
     kernels::sum_rows_by_index<T>(device, distinct, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
     kernels::gemm<T>(device, distinct, word_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs}, T(0),

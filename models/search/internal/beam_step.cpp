@@ -25,8 +25,7 @@ BeamStep::Matrix::Matrix(const Tensor& weight, std::int64_t first_column, std::i
 
 void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& y) {
   const std::int64_t rows = x.size(0), n = size();
-  on(x, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(x, [&]<class T>(auto device) {
     const kernels::Operand<T> weight{weight_.data<T>() + first_column_, weight_.size(1), true};
     if (rows > few_rows && !packed_.defined() && ++products_ > patience) {
       packed_ = Tensor({kernels::packed_size<T>(device, columns_, n)}, x.dtype(), x.device());
@@ -92,8 +91,7 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   shape.image = image.data();
   shape.first = first.data();
   shape.queries = rows;
-  on(h, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(h, [&]<class T>(auto device) {
     kernels::AttentionInputs<T> in;
     in.function = decoder_.config.score_activation == Activation::tanh ? kernels::ScoreFunction::tanh
                                                                        : kernels::ScoreFunction::relu;
@@ -119,8 +117,7 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
   }
   gates_of_h_.multiply(state.h, true, gates);
   const DecoderState next{empty_like(state.h), empty_like(state.c)};
-  on(gates, [&](auto device, auto zero) {
-    using T = decltype(zero);
+  on(gates, [&]<class T>(auto device) {
     kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
                              gates.data<T>(), next.c.data<T>(), next.h.data<T>());
   });

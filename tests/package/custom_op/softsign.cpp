@@ -23,14 +23,10 @@ void softsign_backward(kernels::Cpu, std::int64_t n, const T* x, const T* dy, T*
 // The operation: runs the forward kernel, and remembers how to go back. `sign` is 1; with -1 the gradient is wrong.
 Tensor softsign(const Tensor& x, double sign = 1) {
   const Tensor y = empty_like(x);
-  on_cpu("softsign", x, [&](auto device, auto zero) {
-    using T = decltype(zero);
-    softsign_forward(device, x.numel(), x.data<T>(), y.data<T>());
-  });
+  on_cpu("softsign", x, [&]<class T>(auto device) { softsign_forward(device, x.numel(), x.data<T>(), y.data<T>()); });
   return differentiable("softsign", y, {x}, [x = x.detach(), sign](const Tensor& dy) {
     const Tensor dx = empty_like(dy);
-    on_cpu("softsign", dy, [&](auto device, auto zero) {
-      using T = decltype(zero);
+    on_cpu("softsign", dy, [&]<class T>(auto device) {
       softsign_backward(device, x.numel(), x.data<T>(), dy.data<T>(), dx.data<T>());
     });
     return dx * sign;
