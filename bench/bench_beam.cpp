@@ -14,7 +14,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, int beam, std::int64_t 
   flags.apply();
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
-  config.embedding = config.attention = config.hidden = flags.dim;
+  config.embedding = config.attention_size = config.hidden = flags.dim;
   Decoder decoder(config, generator);
   decoder.output.bias.data<float>()[end_word] = end_bias;
   move_to(decoder, flags.where());

@@ -37,7 +37,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   flags.apply();
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
-  config.embedding = config.attention = config.hidden = flags.dim;
+  config.embedding = config.attention_size = config.hidden = flags.dim;
   Decoder decoder(config, generator);
   move_to(decoder, flags.where());
   Adam adam(parameters(decoder), {.learning_rate = 4e-4, .clip_value = 5});

@@ -1,10 +1,12 @@
 #pragma once
 // Which captions go into which batch, in which order.
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "glimpse/data/captions.h"
+#include "glimpse/kernels/base/choice.h"
 
 namespace glimpse {
 
@@ -20,6 +22,9 @@ enum class Grouping : std::uint8_t {
   by_length,  ///< they are about equally long, so that little is padded
   by_image    ///< all captions of an image stand together: an encoder that is trained runs once for them
 };
+constexpr auto choices(Grouping) {
+  return std::array{Choice{Grouping::by_length, "length"}, Choice{Grouping::by_image, "image"}};
+}
 
 /// Cuts all captions of a split into batches. The batches of an epoch depend on (seed, epoch) alone, so that a run can
 /// go on from any position exactly.

@@ -3,9 +3,9 @@
 // with published ones. Tokens are taken as given: nothing is lower-cased, split or dropped (coco-caption would run the
 // PTB tokeniser first; say `refs=karpathy-tokens` next to a score computed on the tokens of Karpathy's files).
 
-#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace glimpse {
@@ -13,41 +13,47 @@ namespace glimpse {
 /// The tokens of one caption, without <start> and <end>.
 using CaptionWords = std::vector<std::string>;
 
-/// The scores of one image's caption. BLEU of a single sentence says little; CIDEr-D is the one to sort by.
-struct ImageScores {
-  std::array<double, 4> bleu{};  // BLEU-1..4, in [0, 1]
-  double rouge_l = 0;            // in [0, 1]
-  double cider_d = 0;            // in [0, 10]
+/// One number that says how good captions are.
+struct Score {
+  std::string name;    ///< for training.keep_best and operator[]: "bleu4"
+  std::string label;   ///< for people: "BLEU-4"
+  std::string metric;  ///< in JSON: "bleu", which has four values
+  double value = 0;
+  double scale = 1;  ///< people read scale * value,
+  int digits = 3;    ///< with so many decimals
+  bool higher_is_better = true;
+  bool of_metric = true;  ///< the one value that stands for its metric in charts
+
+  /// "21.2".
+  std::string text() const;
 };
 
-/// The scores of a set of captions.
+/// The names of all scores, in the order in which they are shown: bleu1, bleu2, bleu3, bleu4, rouge_l, cider.
+std::vector<std::string> score_names();
+/// What is known of a score before anything is scored; its value is 0. Throws Error listing the names for another one.
+const Score& score_named(std::string_view name);
+
+/// The scores of a set of captions. Whoever shows, writes or chooses by them goes through the list, so that a new
+/// metric appears everywhere by itself.
 struct Scores {
-  std::array<double, 4> bleu{};  // of the whole set: counts are summed before they are divided
-  double rouge_l = 0;            // mean over images
-  double cider_d = 0;            // mean over images; papers often print it times 100
+  std::vector<Score> all;
   std::int64_t images = 0;
-  std::vector<ImageScores> per_image;  // in the order of the input
+  std::vector<std::vector<double>> per_image;  ///< (images, scores), in the orders of the input and of `all`
+
+  /// Throw Error listing the names for another one.
+  double operator[](std::string_view name) const;
+  double of_image(std::size_t image, std::string_view name) const;
+  /// {"bleu": [...], "rouge_l": ..., "cider_d": ...}.
+  std::string json() const;
+  /// Positions of all images by one score; of equals the earlier comes first.
+  std::vector<std::size_t> ranked(std::string_view name, bool best_first) const;
 };
 
-/// Scores one caption per image against its references, as coco-caption does on the same tokens (equal to 1e-9).
-///
-/// BLEU-n (Papineni et al. 2002, "BLEU: a Method for Automatic Evaluation of Machine Translation", eq. of section 2.3):
-///   geometric mean over k = 1..n of (matched k-grams + 1e-15) / (k-grams + 1e-9), where an n-gram matches at most as
-///   often as it occurs in the one reference that has most of it; times exp(1 - r/c) where c < r. The reference length
-///   r sums, per image, the length closest to the caption's; of two equally close, the shorter.
-/// ROUGE-L (Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries", eq. 2-4): with the longest common
-///   subsequence, (1 + b^2) P R / (R + b^2 P), b = 1.2, where P and R are each the best over the references, not
-///   necessarily the same one. An empty caption counts as one word that only an empty reference has.
-/// CIDEr-D (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", eq. 1-3 and section 8): 10
-/// times
-///   the mean over n = 1..4 and over the references of the cosine of tf-idf vectors, clipped to the reference's
-///   weights, times exp(-d^2 / (2 * 6^2)). As in coco-caption tf is the plain count, idf is log(images) - log(max(1,
-///   images whose references hold the n-gram)), and d is the difference in the number of *bigrams*. With one image
-///   every idf is 0, and so is the score. What coco-caption prints as "CIDEr" is this.
-///
-/// A word must not be empty or hold white space if the result is to equal coco-caption's, which joins and splits.
-/// Where every reference of the set is empty, coco-caption stops with an exception; here CIDEr-D is 0.
-/// Throws Error where the two sizes differ, where there is no image, or where an image has no reference.
+/// Scores one caption per image against its references by BLEU-1..4, ROUGE-L and CIDEr-D, as coco-caption does on the
+/// same tokens (equal to 1e-9; the formulas stand in data/internal/metric.h). A word must not be empty or hold white
+/// space if the result is to equal coco-caption's, which joins and splits. Where every reference of the set is empty,
+/// coco-caption stops with an exception; here CIDEr-D is 0. Throws Error where the two sizes differ, where there is no
+/// image, or where an image has no reference.
 Scores score_captions(const std::vector<CaptionWords>& hypotheses,
                       const std::vector<std::vector<CaptionWords>>& references);
 

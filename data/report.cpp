@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <sstream>
 
@@ -86,7 +85,7 @@ std::string cards(const std::vector<ReportCaption>& captions) {
     html += fmt::format(
         R"(<article><div class="frame">{}</div><p class="caption"><span class="score">{:.2f}</span>{}</p><ul>{}</ul></article>)"
         "\n",
-        picture(caption.photograph, caption.name), caption.cider_d, marked_caption(caption), references);
+        picture(caption.photograph, caption.name), caption.score, marked_caption(caption), references);
   }
   return html.empty() ? "" : "<div class=\"cards\">" + html + "</div>";
 }
@@ -138,28 +137,8 @@ std::string configuration(const std::vector<ReportRow>& rows) {
 
 std::vector<ReportRow> score_rows(const Scores& scores) {
   std::vector<ReportRow> rows;
-  for (std::size_t n = 0; n < scores.bleu.size(); ++n)
-    rows.emplace_back(fmt::format("BLEU-{}", n + 1), fmt::format("{:.3f}", scores.bleu[n]));
-  rows.emplace_back("ROUGE-L", fmt::format("{:.3f}", scores.rouge_l));
-  rows.emplace_back("CIDEr-D", fmt::format("{:.3f}", scores.cider_d));
+  for (const Score& score : scores.all) rows.emplace_back(score.label, fmt::format("{:.3f}", score.value));
   return rows;
-}
-
-RankedImages rank_by_cider_d(const Scores& scores, std::size_t count) {
-  std::vector<std::size_t> order(scores.per_image.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  count = std::min(count, order.size());
-  RankedImages ranked;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return scores.per_image[a].cider_d > scores.per_image[b].cider_d;
-  });
-  ranked.best.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return scores.per_image[a].cider_d < scores.per_image[b].cider_d;
-  });
-  ranked.worst.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
-  return ranked;
 }
 
 std::string report_html(const Report& report) {
@@ -180,7 +159,8 @@ std::string report_html(const Report& report) {
   html += section("Where it looks",
                   "Point at a word, or move the slider, to see where the network looked when it wrote it.",
                   attended.empty() ? "" : "<div class=\"cards wide\">" + attended + "</div>");
-  const std::string note = "By the CIDEr-D of the single caption. Underlined: words that no reference holds.";
+  const std::string note = fmt::format("By the {} of the single caption. Underlined: words that no reference holds.",
+                                       escaped(report.ranked_by));
   html += section("Best captions", note, cards(report.best));
   html += section("Worst captions", note, cards(report.worst));
   html += section("Configuration", "", configuration(report.configuration));

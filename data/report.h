@@ -37,7 +37,7 @@ struct ReportCaption {
   Image photograph;
   std::string caption;
   std::vector<std::string> references;
-  double cider_d = 0;
+  double score = 0;  // by which captions are ranked
 };
 
 /// A caption that can be read word by word with the map of each word; left out where it has no words.
@@ -55,19 +55,13 @@ struct Report {
   std::string scores_note;        // "val, 1000 images, beam 3, refs=karpathy-tokens"
   std::vector<ReportChart> charts;
   std::vector<ReportAttention> attention;
+  std::string ranked_by;  // "CIDEr-D", the score of the single captions below
   std::vector<ReportCaption> best, worst;
   std::vector<ReportRow> configuration;
 };
 
-/// BLEU-1..4, ROUGE-L and CIDEr-D as rows with three decimals.
+/// All scores as rows with three decimals.
 std::vector<ReportRow> score_rows(const Scores& scores);
-
-/// Positions of the `count` images with the highest CIDEr-D, best first, and of the `count` with the lowest, worst
-/// first (fewer where there are fewer images; then the lists overlap). Of equals the earlier comes first.
-struct RankedImages {
-  std::vector<std::size_t> best, worst;
-};
-RankedImages rank_by_cider_d(const Scores& scores, std::size_t count);
 
 /// The page: UTF-8, with pictures, style and script inside; it loads nothing and follows the reader's light or dark
 /// setting. All text is escaped. Pictures are reduced to at most 480 pixels.

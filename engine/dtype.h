@@ -1,9 +1,11 @@
 #pragma once
 // Element types and devices of tensors.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "glimpse/kernels/base/choice.h"
 #include "glimpse/kernels/base/half.h"
 
 namespace glimpse {
@@ -52,7 +54,6 @@ inline constexpr DType dtype_of<f16> = DType::f16;
 
 /// Where a tensor's memory lies.
 enum class Device : std::uint8_t { cpu, cuda };
-
-constexpr const char* name_of(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
+constexpr auto choices(Device) { return std::array{Choice{Device::cpu, "cpu"}, Choice{Device::cuda, "cuda"}}; }
 
 }  // namespace glimpse

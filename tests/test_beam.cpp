@@ -18,7 +18,7 @@ constexpr std::int64_t channels = 6, locations = 5;
 Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64) {
   DecoderConfig config = paper ? paper_decoder(vocabulary, channels) : tutorial_decoder(vocabulary, channels);
   config.embedding = 4;
-  config.attention = 5;
+  config.attention_size = 5;
   config.hidden = 4;
   Generator generator(9);
   Decoder decoder(config, generator);
@@ -256,7 +256,7 @@ TEST_CASE("padding and <start> are never written, <unk> only where it may") {
 
 TEST_CASE("a decoder without attention searches as well") {
   DecoderConfig config = tutorial_decoder(10, channels);
-  config.kind = AttentionKind::none;
+  config.attention = AttentionKind::none;
   config.embedding = 4;
   config.hidden = 3;
   Generator generator(2);

@@ -4,7 +4,7 @@
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
 #include "glimpse/kernels/base/error.h"
-#include "glimpse/models/captioner/captioner.h"
+#include "glimpse/models/captioner/model.h"
 #include "glimpse/models/training/checkpoint.h"
 #include "scratch_folder.h"
 
@@ -19,15 +19,15 @@ Config small_config() {
   config.decoder.embedding = 6;
   config.decoder.attention_size = 5;
   config.decoder.hidden = 8;
-  config.decoder.output = "deep";
+  config.decoder.output = OutputLayer::deep;
   return config;
 }
 
-const std::vector<std::string> words{"<pad>", "<start>", "<end>", "<unk>", "a", "\"quoted\"", "caf\xc3\xa9"};
+const Vocabulary vocabulary({"<pad>", "<start>", "<end>", "<unk>", "a", "\"quoted\"", "caf\xc3\xa9"});
 
-Captioner small_captioner() {
+CaptionModel small_model() {
   Generator generator(3);
-  return make_captioner(small_config(), words, generator);
+  return make_model(small_config(), vocabulary, generator);
 }
 
 template <class F>
@@ -44,19 +44,19 @@ std::string error_of(F&& f) {
 
 TEST_CASE("a captioner comes back from its file") {
   const ScratchFolder folder;
-  Captioner captioner = small_captioner();
-  captioner.preprocessing.mean = {0.1f, 0.2f, 1.0f / 3.0f};
-  captioner.encoder_source = "abc";
-  save_captioner(captioner, folder / "model.safetensors", {{"scores", "{}"}});
-  Captioner back = load_captioner(folder / "model.safetensors");
+  CaptionModel model = small_model();
+  model.preprocessing.mean = {0.1f, 0.2f, 1.0f / 3.0f};
+  model.encoder_source = "abc";
+  save_model(model, folder / "model.safetensors", {{"scores", "{}"}});
+  CaptionModel back = load_model(folder / "model.safetensors");
 
-  REQUIRE(config_differences(captioner.config, back.config).empty());
-  REQUIRE(back.words == words);
+  REQUIRE(config_differences(model.config, back.config).empty());
+  REQUIRE(back.vocabulary.words() == vocabulary.words());
   REQUIRE(back.preprocessing.size == 32);
-  REQUIRE(back.preprocessing.mean == captioner.preprocessing.mean);
-  REQUIRE(back.preprocessing.std == captioner.preprocessing.std);
+  REQUIRE(back.preprocessing.mean == model.preprocessing.mean);
+  REQUIRE(back.preprocessing.std == model.preprocessing.std);
   REQUIRE(back.encoder_source == "abc");
-  const std::vector<NamedTensor> before = named_tensors(captioner), after = named_tensors(back);
+  const std::vector<NamedTensor> before = named_tensors(model), after = named_tensors(back);
   REQUIRE(before.size() == after.size());
   for (std::size_t i = 0; i < before.size(); ++i) {
     CAPTURE(before[i].name);
@@ -67,41 +67,40 @@ TEST_CASE("a captioner comes back from its file") {
   Tensor images = empty({2, 3, 32, 32});
   Generator generator(5);
   fill_normal(images, 0, 1, generator);
-  REQUIRE(captioner.encoder.forward(images).to_vector<float>() == back.encoder.forward(images).to_vector<float>());
+  REQUIRE(model.encoder.forward(images).to_vector<float>() == back.encoder.forward(images).to_vector<float>());
   REQUIRE(read_safetensors(folder / "model.safetensors").metadata.at("scores") == "{}");
 }
 
 TEST_CASE("files that are no captioner are refused by name") {
   const ScratchFolder folder;
-  Captioner captioner = small_captioner();
+  CaptionModel model = small_model();
   const std::string path = folder / "model.safetensors";
 
-  write_safetensors(path, named_tensors(captioner));
-  REQUIRE_THAT(error_of([&] { load_captioner(path); }), Contains(path) && Contains("no captioner"));
+  write_safetensors(path, named_tensors(model));
+  REQUIRE_THAT(error_of([&] { load_model(path); }), Contains(path) && Contains("no captioner"));
 
-  write_checkpoint(path, {}, named_tensors(captioner));
-  REQUIRE_THAT(error_of([&] { load_captioner(path); }), Contains(path) && Contains("use best.safetensors"));
+  write_checkpoint(path, {}, named_tensors(model));
+  REQUIRE_THAT(error_of([&] { load_model(path); }), Contains(path) && Contains("use best.safetensors"));
 
-  REQUIRE_THAT(error_of([&] { load_captioner(folder / "none.safetensors"); }), Contains("none.safetensors"));
+  REQUIRE_THAT(error_of([&] { load_model(folder / "none.safetensors"); }), Contains("none.safetensors"));
 
-  save_captioner(captioner, path);
+  save_model(model, path);
   SafetensorsFile file = read_safetensors(path);
   SECTION("a tensor is missing") {
     const std::string name = file.tensors.back().name;
     file.tensors.pop_back();
     write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
-    REQUIRE_THAT(error_of([&] { load_captioner(folder / "b.safetensors"); }),
-                 Contains("b.safetensors") && Contains(name));
+    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }), Contains("b.safetensors") && Contains(name));
   }
   SECTION("the vocabulary is shorter than the weights say") {
     file.metadata["vocabulary"] = R"(["<pad>", "<start>", "<end>", "<unk>", "a"])";
     write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
-    REQUIRE_THAT(error_of([&] { load_captioner(folder / "b.safetensors"); }), Contains("(7,6)") && Contains("(5,6)"));
+    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }), Contains("(7,6)") && Contains("(5,6)"));
   }
   SECTION("the vocabulary is cut") {
     file.metadata["vocabulary"] = R"(["<pad>", "<star)";
     write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
-    REQUIRE_THAT(error_of([&] { load_captioner(folder / "b.safetensors"); }), Contains("damaged metadata"));
+    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }), Contains("damaged metadata"));
   }
 }
 
@@ -110,19 +109,14 @@ TEST_CASE("an encoder needs its weights") {
   config.encoder.name = "resnet18";
   config.encoder.image_size = 64;
   Generator generator(1);
-  REQUIRE_THAT(error_of([&] { make_captioner(config, words, generator); }),
+  REQUIRE_THAT(error_of([&] { make_model(config, vocabulary, generator); }),
                Contains("encoder resnet18 needs") && Contains("--weights"));
 }
 
 TEST_CASE("configuration becomes the models' options") {
   Config config = small_config();
-  config.decoder.attention = "none";
-  config.decoder.score = "tanh";
-  config.decoder.gate = "scalar";
-  config.decoder.initial_state = "tanh";
-  config.decoder.weights = "paper";
-  config.decoder.dropout = 0.25;
-  config.loss.reduction = "paper";
+  config.decoder.attention = AttentionKind::none;
+  config.loss.reduction = Reduction::paper;
   config.loss.doubly_stochastic = 3;
   config.encoder.stage = "layer3";
   config.encoder.grid = 14;
@@ -131,18 +125,13 @@ TEST_CASE("configuration becomes the models' options") {
   REQUIRE(decoder.vocabulary == 11);
   REQUIRE(decoder.channels == 13);
   REQUIRE(decoder.embedding == 6);
-  REQUIRE(decoder.attention == 5);
+  REQUIRE(decoder.attention_size == 5);
   REQUIRE(decoder.hidden == 8);
-  REQUIRE(decoder.kind == AttentionKind::none);
-  REQUIRE(decoder.score_activation == Activation::tanh);
-  REQUIRE_FALSE(decoder.vector_gate);
-  REQUIRE(decoder.deep_output);
-  REQUIRE(decoder.tanh_init);
-  REQUIRE(decoder.init == WeightInit::paper);
-  REQUIRE(decoder.dropout == 0.25);
+  REQUIRE_FALSE(decoder.attends());
+  REQUIRE(decoder.deep_output());
   REQUIRE(loss_options(config).reduction == Reduction::paper);
   REQUIRE(loss_options(config).doubly_stochastic == 0);  // nothing to be stochastic without attention
-  config.decoder.attention = "soft";
+  config.decoder.attention = AttentionKind::soft;
   REQUIRE(loss_options(config).doubly_stochastic == 3);
   const EncoderOptions encoder = encoder_options(config);
   REQUIRE(encoder.name == "scratch");

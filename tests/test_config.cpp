@@ -31,7 +31,7 @@ TEST_CASE("every value survives JSON") {
   config.data.skip_bad = true;
   config.scenes.seed = 9'000'000'000'000'000;
   config.encoder.learning_rate = 1.0 / 3.0;
-  config.decoder.attention = "none";
+  config.decoder.attention = AttentionKind::none;
   config.loss.label_smoothing = 0.1;
   config.training.epochs = 123;
   config.validation.beam = 4;
@@ -114,16 +114,16 @@ TEST_CASE("the built-in recipes are those of the folder and name themselves") {
 
 TEST_CASE("recipes say what their names promise") {
   const Config tutorial = read_recipe("tutorial"), paper = read_recipe("paper-soft");
-  REQUIRE(tutorial.decoder.score == "relu");
-  REQUIRE(tutorial.decoder.gate == "vector");
-  REQUIRE(tutorial.decoder.output == "linear");
-  REQUIRE(tutorial.loss.reduction == "tutorial");
-  REQUIRE(paper.decoder.score == "tanh");
-  REQUIRE(paper.decoder.gate == "scalar");
-  REQUIRE(paper.decoder.output == "deep");
-  REQUIRE(paper.decoder.initial_state == "tanh");
-  REQUIRE(paper.loss.reduction == "paper");
-  REQUIRE(paper.training.optimizer == "rmsprop");
+  REQUIRE(tutorial.decoder.score == Activation::relu);
+  REQUIRE(tutorial.decoder.gate == GateKind::vector);
+  REQUIRE(tutorial.decoder.output == OutputLayer::linear);
+  REQUIRE(tutorial.loss.reduction == Reduction::tutorial);
+  REQUIRE(paper.decoder.score == Activation::tanh);
+  REQUIRE(paper.decoder.gate == GateKind::scalar);
+  REQUIRE(paper.decoder.output == OutputLayer::deep);
+  REQUIRE(paper.decoder.initial_state == InitialState::tanh);
+  REQUIRE(paper.loss.reduction == Reduction::paper);
+  REQUIRE(paper.training.optimizer == OptimizerKind::rmsprop);
   REQUIRE(read_recipe("scenes").encoder.name == "scratch");
 }
 

@@ -17,7 +17,7 @@ DecoderConfig small(DecoderConfig config) {
   config.vocabulary = 23;
   config.channels = 7;
   config.embedding = 5;
-  config.attention = 6;
+  config.attention_size = 6;
   config.hidden = 5;
   return config;
 }
@@ -105,7 +105,7 @@ void compare(const Trial& trial, DType dtype, double tolerance) {
 }
 
 DecoderConfig without_attention(DecoderConfig config) {
-  config.kind = AttentionKind::none;
+  config.attention = AttentionKind::none;
   return config;
 }
 
@@ -128,8 +128,8 @@ LossOptions paper_loss() {
 TEST_CASE("the sequence op equals the step-by-step decoder in f64", "[gradient]") {
   for (const DecoderConfig& config : all_kinds())
     for (const std::vector<int>& words : {std::vector<int>{3, 7, 1, 4, 4}, {5}, {1}, {1, 1, 1}, {4, 4, 4}}) {
-      INFO("deep output " << config.deep_output << ", soft " << (config.kind == AttentionKind::soft) << ", captions "
-                          << words.size() << ", first " << words[0]);
+      INFO("deep output " << config.deep_output() << ", soft " << config.attends() << ", captions " << words.size()
+                          << ", first " << words[0]);
       compare({config, {}, words}, DType::f64, 1e-10);
       compare({config, paper_loss(), words}, DType::f64, 1e-10);
     }
@@ -142,10 +142,10 @@ TEST_CASE("the sequence op equals the step-by-step decoder in f32") {
 TEST_CASE("mixed choices of the decoder agree as well", "[gradient]") {
   for (int bits = 0; bits < 16; ++bits) {
     DecoderConfig config;
-    config.score_activation = bits & 1 ? Activation::tanh : Activation::relu;
-    config.vector_gate = (bits & 2) != 0;
-    config.deep_output = (bits & 4) != 0;
-    config.tanh_init = (bits & 8) != 0;
+    config.score = bits & 1 ? Activation::tanh : Activation::relu;
+    config.gate = bits & 2 ? GateKind::vector : GateKind::scalar;
+    config.output = bits & 4 ? OutputLayer::deep : OutputLayer::linear;
+    config.initial_state = bits & 8 ? InitialState::tanh : InitialState::linear;
     compare({config, {}, {2, 5, 3}}, DType::f64, 1e-10);
   }
 }
@@ -272,7 +272,7 @@ TEST_CASE("top-5 hits are counted teacher-forced") {
 TEST_CASE("starting weights are what the recipe says") {
   Generator generator(1);
   DecoderConfig config = paper_decoder(40, 16);
-  config.embedding = config.attention = config.hidden = 16;
+  config.embedding = config.attention_size = config.hidden = 16;
   Decoder paper(config, generator);
   const Tensor product = matmul(paper.query.weight, paper.query.weight, false, true);
   for (std::int64_t i = 0; i < 16; ++i)

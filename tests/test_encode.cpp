@@ -104,7 +104,7 @@ TEST_CASE("encode says in one line what is wrong, and writes nothing") {
   fails({s.images, s.images + "/1.png"}, "1.png have one name");
   fails({"--grid", "3", s.images}, "has no grid of 3 cells a side");
   fails({"--batch", "0", s.images}, "--batch");
-  fails({"--device", "tpu", s.images}, "unknown device 'tpu'");
+  fails({"--device", "tpu", s.images}, "tpu not in {cpu,cuda}");
   const std::string other = s.folder.file("other.safetensors", "not a file of tensors");
   const ProgramResult r =
       run_program({"encode", "--encoder", "squeezenet1_1", "--weights", other, "--out", s.out, s.images});

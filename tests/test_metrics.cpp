@@ -1,6 +1,7 @@
 // BLEU, ROUGE-L and CIDEr-D against coco-caption's own code (golden/make_metric_goldens.py), and by hand where it
 // stops.
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -23,14 +24,15 @@ CaptionWords words_of(const std::string& text) {
   return words;
 }
 
-std::array<double, 6> numbers(const std::array<double, 4>& bleu, double rouge_l, double cider_d) {
-  return {bleu[0], bleu[1], bleu[2], bleu[3], rouge_l, cider_d};
-}
+/// The scores that the golden file holds, in its order.
+const std::array<const char*, 6> golden_scores = {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"};
 
-double distance(const std::array<double, 6>& got, const nlohmann::json& expected) {
+/// The largest distance of value(name) from the golden numbers.
+template <class Value>
+double distance(Value value, const nlohmann::json& expected) {
   double largest = 0;
-  for (std::size_t i = 0; i < 6; ++i) {
-    const double difference = std::abs(got[i] - expected.at(i).get<double>());
+  for (std::size_t i = 0; i < golden_scores.size(); ++i) {
+    const double difference = std::abs(value(golden_scores[i]) - expected.at(i).get<double>());
     largest = difference <= largest ? largest : difference;  // a NaN stays
   }
   return largest;
@@ -53,13 +55,11 @@ TEST_CASE("scores equal coco-caption's", "[metrics]") {
     }
     const Scores scores = score_captions(hypotheses, references);
     INFO("corpus " << c << ": " << corpora[c].at("images").dump());
-    CHECK(distance(numbers(scores.bleu, scores.rouge_l, scores.cider_d), corpora[c].at("corpus")) < 1e-9);
+    CHECK(distance([&](const char* name) { return scores[name]; }, corpora[c].at("corpus")) < 1e-9);
     REQUIRE(scores.images == static_cast<std::int64_t>(hypotheses.size()));
     REQUIRE(scores.per_image.size() == hypotheses.size());
-    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-      const ImageScores& one = scores.per_image[i];
-      CHECK(distance(numbers(one.bleu, one.rouge_l, one.cider_d), corpora[c].at("each").at(i)) < 1e-9);
-    }
+    for (std::size_t i = 0; i < hypotheses.size(); ++i)
+      CHECK(distance([&](const char* name) { return scores.of_image(i, name); }, corpora[c].at("each").at(i)) < 1e-9);
     images += hypotheses.size();
   }
   CHECK(images >= 1000);
@@ -68,9 +68,9 @@ TEST_CASE("scores equal coco-caption's", "[metrics]") {
 TEST_CASE("scores where coco-caption stops or says little", "[metrics]") {
   SECTION("every reference is empty") {
     const Scores scores = score_captions({words_of("a b"), {}}, {{{}}, {{}}});
-    CHECK(scores.cider_d == 0);
-    CHECK(scores.rouge_l == 0.5);
-    CHECK(scores.bleu[0] < 1e-9);
+    CHECK(scores["cider"] == 0);
+    CHECK(scores["rouge_l"] == 0.5);
+    CHECK(scores["bleu1"] < 1e-9);
   }
   SECTION("bad input is named") {
     CHECK_THROWS_WITH(score_captions({}, {}), "score_captions: no captions to score");
@@ -78,6 +78,30 @@ TEST_CASE("scores where coco-caption stops or says little", "[metrics]") {
     CHECK_THROWS_WITH(score_captions({{"a"}, {"b"}}, {{{"a"}}, {}}),
                       "score_captions: caption 1 has no reference; at least 1 is needed");
   }
+}
+
+TEST_CASE("scores are named, printed and written by one list", "[metrics]") {
+  const Scores scores = score_captions({words_of("a dog runs"), words_of("a cat")},
+                                       {{words_of("a dog runs")}, {words_of("the cat sleeps")}});
+  REQUIRE(scores.all.size() == score_names().size());
+  const nlohmann::json json = nlohmann::json::parse(scores.json());
+  CHECK(json.at("bleu").size() == 4);
+  CHECK(json.at("bleu").at(1).get<double>() == scores["bleu2"]);
+  CHECK(json.at("rouge_l").get<double>() == scores["rouge_l"]);
+  CHECK(json.at("cider_d").get<double>() == scores["cider"]);
+  CHECK(score_named("bleu4").label == "BLEU-4");
+  CHECK(score_named("bleu4").higher_is_better);
+  Score score = score_named("bleu4");
+  score.value = 0.2118;
+  CHECK(score.text() == "21.2");
+  CHECK_THROWS_WITH(scores["blue4"], "no score 'blue4'; there are bleu1, bleu2, bleu3, bleu4, rouge_l, cider");
+}
+
+TEST_CASE("images are ranked by a score", "[metrics]") {
+  Scores scores;
+  for (const double value : {1.0, 3.0, 0.0, 3.0, 0.0}) scores.per_image.push_back({0, 0, 0, 0, 0, value});
+  CHECK(scores.ranked("cider", true) == std::vector<std::size_t>{1, 3, 0, 2, 4});
+  CHECK(scores.ranked("cider", false) == std::vector<std::size_t>{2, 4, 0, 1, 3});
 }
 
 TEST_CASE("caption statistics", "[metrics]") {

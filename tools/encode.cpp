@@ -8,16 +8,15 @@
 #include <filesystem>
 #include <map>
 
-#include "common/encoder_input.h"
-#include "common/features.h"
 #include "common/image_files.h"
 #include "common/program.h"
 #include "common/progress.h"
-#include "glimpse/data/feature_cache.h"
-#include "glimpse/data/image.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/text.h"
+#include "glimpse/models/captioner/features.h"
+#include "glimpse/models/encoder/encoder_input.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
-#include "glimpse/models/encoder/preprocessing.h"
 
 namespace {
 
@@ -27,7 +26,8 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   EncoderOptions encoder{.name = ""};
-  std::string weights, out, device = "cpu", matmul = "f32";
+  std::string weights, out;
+  DeviceOptions device;
   std::vector<std::string> inputs;
   bool f32 = false, skip_bad = false;
   int batch = 32, threads = 0;
@@ -55,7 +55,7 @@ Photographs named_photographs(const std::vector<std::string>& inputs) {
 /// said and left out.
 Photographs readable(const Photographs& all, bool skip_bad) {
   std::vector<std::string> faults(all.paths.size());
-  for_each_parallel(std::ssize(all.paths), [&](std::int64_t i) {
+  kernels::parallel_for_each(std::ssize(all.paths), [&](std::int64_t i) {
     try {
       read_image(all.paths[static_cast<std::size_t>(i)]);
     } catch (const std::exception& e) {  // also bad_alloc: a picture too large for this machine
@@ -82,7 +82,7 @@ Photographs readable(const Photographs& all, bool skip_bad) {
 }
 
 void encode(const Arguments& a) {
-  const Device device = use_device(a.device, a.matmul);
+  const Device device = use_device(a.device);
   use_threads(a.threads);
   Encoder encoder = make_encoder(a.encoder);
   const std::vector<std::string> left_over = load_encoder_weights(encoder, a.weights);
@@ -102,10 +102,7 @@ void encode(const Arguments& a) {
   options.dtype = a.f32 ? DType::f32 : DType::f16;
   options.batch_size = a.batch;
   options.progress = [&](std::int64_t done, std::int64_t total) {
-    const double rate = static_cast<double>(done) / watch.seconds();
-    if (progress.due())
-      progress.update(fmt::format("encoding {}/{}  {:.1f} images/s  ETA {}", done, total, rate,
-                                  human_seconds(static_cast<double>(total - done) / rate)));
+    if (progress.due()) progress.update(encoding_progress(done, total, watch.seconds()));
   };
   const FeatureKey key =
       feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
@@ -141,8 +138,7 @@ void run(int argc, char** argv) {
   app.add_option("--batch", a.batch, "images at a time")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_flag("--skip-bad", a.skip_bad, "leave out, and list, images that cannot be read");
   app.add_option("--threads", a.threads, "0: all cores")->check(CLI::Range(0, 4096))->capture_default_str();
-  app.add_option("--device", a.device, "cpu or cuda")->capture_default_str();
-  app.add_option("--matmul", a.matmul, matmul_help)->capture_default_str();
+  add_device_options(app, a.device);
   parse_arguments(app, argc, argv);
   encode(a);
 }

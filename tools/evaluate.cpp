@@ -9,11 +9,12 @@
 #include <unordered_map>
 
 #include "common/decoding.h"
-#include "common/evaluation.h"
-#include "common/features.h"
 #include "common/program.h"
+#include "common/progress.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/training/training_run.h"
+#include "glimpse/models/training/validation.h"
 
 namespace {
 
@@ -30,7 +31,7 @@ struct Arguments {
 /// What is printed and written at the end.
 struct Result {
   std::string split, system;
-  CaptionSet set;  ///< what `images` point into, unless a caller's Examples hold it
+  CaptionSet set;  ///< what `images` point into, unless a caller's Dataset holds it
   ImageList images;
   std::vector<CaptionWords> captions;
   Scores scores;
@@ -116,15 +117,13 @@ Config data_config(const Arguments& a, const Config& trained) {
   return config;
 }
 
-void draw(const Arguments& a, const Captioner& captioner, const Vocabulary& vocabulary, const Examples& examples,
-          const Result& result, const DecodedSplit& decoded) {
+void draw(const Arguments& a, const Dataset& dataset, const Result& result, const DecodedSplit& decoded) {
   const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(a.pictures), result.images.size());
   for (std::size_t k = 0; k < count; ++k) {
     const std::size_t i = k * result.images.size() / count;  // spread over the split
     const CaptionedImage& image = *result.images[i];
     const std::string name = image.filename.substr(0, image.filename.find_last_of('.'));
-    write_attention_pictures(a.attention, name, examples.image(image),
-                             attention_maps(decoded.captions[i].front(), vocabulary, captioner.encoder));
+    write_attention_pictures(a.attention, name, dataset.image(image), attention_maps(decoded.captions[i].front()));
   }
   fmt::print("attention   {} pictures in {}\n", count, a.attention);
 }
@@ -136,78 +135,72 @@ void print_attention(const AttentionStatistic& s) {
       100 * s.inside, 100 * s.area, s.ratio(), s.nouns);
 }
 
-/// Captions the split with the model.
-Result evaluate(const Arguments& a, Examples& examples, const Captioner& captioner) {
-  const Vocabulary vocabulary(captioner.words);
-  Result result;
-  result.split = !a.split.empty() ? a.split : examples.scenes() ? "test" : "val";
-  result.system = a.model;
-  result.images = examples.split_or_fail(result.split);
-  const bool attends = captioner.config.decoder.attention != "none";
-  check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
-
+/// Captions `images` with the model, from --features where they are given.
+DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionModel& model, const ImageList& images) {
   Progress progress;
+  TerminalObserver observer(progress);
   std::optional<FeatureCache> cache;
   if (!a.features.empty()) {
-    const std::string weights = captioner.encoder_source.empty() ? hash_file(a.model) : captioner.encoder_source;
-    cache.emplace(open_features(captioner, examples, result.images, weights, a.features, progress));
+    const std::string weights = model.encoder_source.empty() ? hash_file(a.model) : model.encoder_source;
+    cache.emplace(open_features(model, dataset, images, weights, a.features, observer));
   }
-  BeamOptions beam = a.decoding.beam;
-  beam.keep_alphas = attends && (examples.scenes() || !a.attention.empty());
   const auto watch = [&](std::int64_t done) {
-    progress.update(fmt::format("captioning {}/{}", done, result.images.size()));
+    observer.progress([&] { return fmt::format("captioning {}/{}", done, images.size()); });
     return true;
   };
-  const DecodedSplit decoded =
-      decode_split(captioner.decoder, result.images,
-                   cache ? cached_features(*cache, captioner.device()) : encoded_features(captioner, examples), beam,
-                   a.decoding.batch, watch);
-  progress.clear();
-  result.captions = best_captions(decoded, vocabulary);
+  CaptionOptions options = a.decoding.captions;
+  options.attention = model.config.decoder.attends() && (dataset.scenes() || !a.attention.empty());
+  return decode_split(model, images, cache ? cached_features(*cache, model.device()) : encoded_features(model, dataset),
+                      options, watch);
+}
+
+/// Captions the split with the model.
+Result evaluate(const Arguments& a, const Dataset& dataset, const CaptionModel& model) {
+  Result result;
+  result.split = !a.split.empty() ? a.split : dataset.scenes() ? "test" : "val";
+  result.system = a.model;
+  result.images = dataset.require_split(result.split);
+  const bool attends = model.config.decoder.attends();
+  check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
+  const DecodedSplit decoded = decode(a, dataset, model, result.images);
+  result.captions = best_captions(decoded);
 
   const auto count = static_cast<double>(result.images.size());
   std::int64_t unfinished = 0;
-  for (const std::vector<Caption>& captions : decoded.captions) unfinished += !captions.front().finished;
-  result.extra["beam"] = beam.beam;
-  result.extra["length_penalty"] = beam.length_penalty;
+  for (const std::vector<ImageCaption>& captions : decoded.captions) unfinished += !captions.front().finished;
+  result.extra["beam"] = a.decoding.captions.beam;
+  result.extra["length_penalty"] = a.decoding.captions.length_penalty;
   result.extra["captions_per_s"] = count / decoded.seconds;
   result.extra["captions_per_s_with_features"] = count / decoded.total_seconds;
   result.extra["unfinished"] = unfinished;
   fmt::print("speed       {:.1f} captions/s; {:.1f} with {}\n", count / decoded.seconds, count / decoded.total_seconds,
-             cache ? "reading the features" : "reading and encoding the images");
-  if (examples.scenes() && attends) {
-    const AttentionStatistic s = attention_statistic(*examples.scenes(), result.images, decoded, vocabulary,
-                                                     captioner.encoder.grid_height(), captioner.encoder.grid_width());
+             a.features.empty() ? "reading and encoding the images" : "reading the features");
+  if (dataset.scenes() && attends) {
+    const AttentionStatistic s = attention_statistic(*dataset.scenes(), result.images, decoded);
     print_attention(s);
     result.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
   }
-  if (!a.attention.empty()) draw(a, captioner, vocabulary, examples, result, decoded);
+  if (!a.attention.empty()) draw(a, dataset, result, decoded);
   return result;
 }
-
-std::string joined(const CaptionWords& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
 void write_results(const Arguments& a, const Result& r, const CaptionStatistics& statistics) {
   if (!a.out.empty()) {
     Json out = Json::array();
     for (std::size_t i = 0; i < r.images.size(); ++i) {
       Json references = Json::array();
-      for (const CaptionWords& words : r.images[i]->captions) references.push_back(joined(words));
+      for (const CaptionWords& words : r.images[i]->captions) references.push_back(join_words(words));
       out.push_back(
-          {{"filename", r.images[i]->filename}, {"caption", joined(r.captions[i])}, {"references", references}});
+          {{"filename", r.images[i]->filename}, {"caption", join_words(r.captions[i])}, {"references", references}});
     }
     write_file_atomically(a.out, out.dump(1) + "\n");
   }
   if (!a.json.empty()) {
-    Json json = {{"images", r.scores.images},
-                 {"split", r.split},
-                 {"system", r.system},
-                 {"bleu", r.scores.bleu},
-                 {"rouge_l", r.scores.rouge_l},
-                 {"cider_d", r.scores.cider_d},
-                 {"distinct", statistics.distinct},
-                 {"unknown", statistics.unknown},
-                 {"mean_length", statistics.mean_length}};
+    Json json = {{"images", r.scores.images}, {"split", r.split}, {"system", r.system}};
+    json.update(Json::parse(r.scores.json()));
+    json["distinct"] = statistics.distinct;
+    json["unknown"] = statistics.unknown;
+    json["mean_length"] = statistics.mean_length;
     json.update(r.extra);
     write_file_atomically(a.json, json.dump(1) + "\n");
   }
@@ -221,8 +214,7 @@ void report(const Arguments& a, Result& r) {
              r.extra.contains("beam") ? fmt::format(", beam {}, length penalty {}", r.extra["beam"].get<int>(),
                                                     r.extra["length_penalty"].get<double>())
                                       : "");
-  for (int n = 0; n < 4; ++n) fmt::print("BLEU-{}      {:.4f}\n", n + 1, r.scores.bleu[static_cast<std::size_t>(n)]);
-  fmt::print("ROUGE-L     {:.4f}\nCIDEr-D     {:.4f}\n", r.scores.rouge_l, r.scores.cider_d);
+  for (const Score& score : r.scores.all) fmt::print("{:<12}{:.4f}\n", score.label, score.value);
   fmt::print("captions    {:.1f} % distinct, {:.1f} words long, {:.2f} % of the words <unk>\n",
              100 * statistics.distinct, statistics.mean_length, 100 * statistics.unknown);
   write_results(a, r, statistics);
@@ -231,7 +223,7 @@ void report(const Arguments& a, Result& r) {
 void run(int argc, char** argv) {
   CLI::App app("Scores captions: BLEU-1..4, ROUGE-L and CIDEr-D as coco-caption computes them.", "evaluate");
   Arguments a;
-  a.decoding.beam.beam = 5;
+  a.decoding.captions.beam = 5;
   add_options(app, a);
   parse_arguments(app, argc, argv);
   check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
@@ -244,10 +236,10 @@ void run(int argc, char** argv) {
     report(a, result);
     return;
   }
-  Captioner captioner = load_captioner(a.model);
-  move_to(captioner, device);
-  Examples examples(data_config(a, captioner.config));
-  Result result = evaluate(a, examples, captioner);
+  CaptionModel model = load_model(a.model);
+  move_to(model, device);
+  const Dataset dataset = open_dataset(data_config(a, model.config));
+  Result result = evaluate(a, dataset, model);
   report(a, result);
 }
 

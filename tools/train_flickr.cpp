@@ -6,16 +6,19 @@
 #include <functional>
 #include <vector>
 
+#include "common/interrupt.h"
 #include "common/program.h"
-#include "common/run_folder.h"
-#include "common/training_run.h"
+#include "common/progress.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/models/training/training_run.h"
 
 namespace {
 
 using namespace glimpse;
 using namespace glimpse::tools;
+
+constexpr int stopped_exit_code = 130;  // what shells report for Ctrl-C
 
 /// One value that the command line gives: its key, the text, and the option that gave it.
 struct Assignment {
@@ -111,6 +114,28 @@ Config resumed(const Arguments& a, const std::string& folder) {
   return config;
 }
 
+void print_next_steps(const RunFiles& files, const Config& config) {
+  fmt::print("model       {}\nreport      {}\n", files.best(), files.report());
+  fmt::print("next        evaluate --model {}{}\n", files.best(),
+             config.uses_scenes() ? ""
+                                  : fmt::format(" --images {} --captions {} --split val --beam 3", config.data.images,
+                                                config.data.captions));
+  fmt::print("            caption --model {} --attention maps PHOTOGRAPH.jpg\n", files.best());
+}
+
+/// Trains, and says how to go on. Returns the exit code.
+int train_and_report(const RunRequest& request, Progress& progress) {
+  const Interrupt interrupt;
+  TerminalObserver observer(progress);
+  const RunOutcome outcome = train(request, observer);
+  progress.clear();
+  if (outcome.ending == Ending::stopped_before_start) fmt::print("stopped before the first step; nothing was kept\n");
+  if (outcome.ending == Ending::stopped) fmt::print("to go on: train_flickr --run {} --resume\n", request.folder);
+  if (outcome.ending == Ending::stopped || outcome.ending == Ending::stopped_before_start) return stopped_exit_code;
+  print_next_steps(RunFiles(request.folder), request.config);
+  return 0;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains a captioner. Without arguments: on the built-in scenes, from nothing, into runs/scenes.",
                "train_flickr");
@@ -138,7 +163,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   request.config = config;
-  return train(request, progress);
+  return train_and_report(request, progress);
 }
 
 }  // namespace

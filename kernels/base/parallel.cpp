@@ -1,5 +1,8 @@
 #include "glimpse/kernels/base/parallel.h"
 
+#include <exception>
+#include <vector>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -28,5 +31,20 @@ void run_parts(std::int64_t parts, void (*part)(const void*, std::int64_t), cons
 }
 
 #endif
+
+void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t)>& work) {
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      try {
+        work(i);
+      } catch (...) {
+        errors[static_cast<std::size_t>(i)] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+}
 
 }  // namespace glimpse::kernels

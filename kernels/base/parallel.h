@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 
 namespace glimpse::kernels {
 
@@ -40,5 +41,9 @@ void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
       },
       &context);
 }
+
+/// Calls work(i) for i < count on all threads. What a call throws is thrown again here, when all are done: that of the
+/// smallest i.
+void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t)>& work);
 
 }  // namespace glimpse::kernels

@@ -1,7 +1,10 @@
 #pragma once
 // How exactly matrix products and convolutions of f32 numbers are computed on a GPU.
 
+#include <array>
 #include <atomic>
+
+#include "glimpse/kernels/base/choice.h"
 
 namespace glimpse::cuda {
 
@@ -11,6 +14,10 @@ enum class MatmulPrecision {
   tf32,  ///< to 10 bits of mantissa
   bf16   ///< to 7 bits of mantissa; convolutions, for which cuDNN offers no such thing, as with tf32
 };
+constexpr auto choices(MatmulPrecision) {
+  return std::array{Choice{MatmulPrecision::f32, "f32"}, Choice{MatmulPrecision::tf32, "tf32"},
+                    Choice{MatmulPrecision::bf16, "bf16"}};
+}
 
 namespace detail {
 inline std::atomic<MatmulPrecision> matmul_precision{MatmulPrecision::f32};

@@ -1,137 +1,105 @@
 #include "glimpse/models/captioner/captioner.h"
 
-#include <nlohmann/json.hpp>
-#include <utility>
+#include <algorithm>
 
-#include "glimpse/engine/words.h"
+#include "glimpse/engine/autograd.h"
+#include "glimpse/engine/device.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/encoder/encoder_input.h"
 
 namespace glimpse {
+
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr const char* format_name = "glimpse-captioner";
-
-Json to_json(const Preprocessing& p) {
-  return {{"resize", "squash"}, {"size", p.size}, {"mean", p.mean}, {"std", p.std}};
-}
-
-Preprocessing preprocessing_from_json(const Json& json) {
-  Preprocessing p;
-  p.size = json.at("size").get<int>();
-  p.mean = json.at("mean").get<std::array<float, 3>>();
-  p.std = json.at("std").get<std::array<float, 3>>();
-  return p;
-}
-
-const std::string& entry(const Metadata& metadata, const std::string& key, const std::string& path) {
-  const auto found = metadata.find(key);
-  check(found != metadata.end(), "{}: no captioner: its metadata have no '{}'", path, key);
-  return found->second;
-}
-
-void check_format(const Metadata& metadata, const std::string& path) {
-  const auto format = metadata.find("format");
-  const std::string name = format == metadata.end() ? "" : format->second;
-  check(name != "glimpse-checkpoint", "{}: a checkpoint to resume from, no captioner; use best.safetensors beside it",
-        path);
-  check(name == format_name, "{}: no captioner that train_flickr has written (its metadata have no format '{}')", path,
-        format_name);
+/// What the search found, with its words.
+ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
+  ImageCaption result;
+  result.words = model.vocabulary.decode(caption.words);
+  result.score = caption.score;
+  result.log_probability = caption.log_probability;
+  result.finished = caption.finished;
+  if (caption.alphas.defined()) {
+    const std::int64_t words = std::ssize(result.words);
+    result.attention = caption.alphas.rows(0, words)
+                           .to(Device::cpu)
+                           .reshape({words, model.encoder.grid_height(), model.encoder.grid_width()});
+  }
+  return result;
 }
 
 }  // namespace
 
-EncoderOptions encoder_options(const Config& config) {
-  EncoderOptions options;
-  options.name = config.encoder.name;
-  options.stage = config.encoder.stage;
-  options.grid = config.encoder.grid;
-  options.stride_in_1x1 = config.encoder.stride_in_1x1;
-  options.size = config.encoder.image_size;
-  return options;
+BeamOptions beam_options(const CaptionOptions& options) {
+  BeamOptions beam;
+  beam.beam = options.beam;
+  beam.max_length = options.max_words + 1;  // <end> is a word of the search
+  beam.length_penalty = options.length_penalty;
+  beam.suppress_unk = options.suppress_unk;
+  beam.keep_alphas = options.attention;
+  beam.n_best = options.n_best;
+  return beam;
 }
 
-DecoderConfig decoder_config(const Config& config, std::int64_t vocabulary, std::int64_t channels) {
-  const DecoderSettings& d = config.decoder;
-  DecoderConfig result;
-  result.vocabulary = vocabulary;
-  result.channels = channels;
-  result.embedding = d.embedding;
-  result.attention = d.attention_size;
-  result.hidden = d.hidden;
-  result.kind = d.attention == "none" ? AttentionKind::none : AttentionKind::soft;
-  result.score_activation = d.score == "tanh" ? Activation::tanh : Activation::relu;
-  result.vector_gate = d.gate == "vector";
-  result.deep_output = d.output == "deep";
-  result.tanh_init = d.initial_state == "tanh";
-  result.dropout = d.dropout;
-  result.init = d.weights == "paper" ? WeightInit::paper : WeightInit::tutorial;
+std::vector<std::vector<ImageCaption>> caption_features(const CaptionModel& model, const Tensor& features,
+                                                        const CaptionOptions& options) {
+  check(!options.attention || model.config.decoder.attends(), "caption: this model has no attention");
+  std::vector<std::vector<ImageCaption>> result;
+  for (const std::vector<Caption>& best : beam_search(model.decoder, features, beam_options(options))) {
+    std::vector<ImageCaption>& captions = result.emplace_back();
+    for (const Caption& caption : best) captions.push_back(image_caption(caption, model));
+  }
   return result;
 }
 
-LossOptions loss_options(const Config& config) {
-  LossOptions options;
-  options.doubly_stochastic = config.decoder.attention == "none" ? 0 : config.loss.doubly_stochastic;
-  options.reduction = config.loss.reduction == "paper" ? Reduction::paper : Reduction::tutorial;
-  options.label_smoothing = config.loss.label_smoothing;
-  return options;
+AttentionMaps attention_maps(const ImageCaption& caption) {
+  check(caption.attention.defined(), "attention maps: this caption has none");
+  AttentionMaps maps;
+  maps.words = caption.words;
+  maps.rows = static_cast<int>(caption.attention.size(1));
+  maps.columns = static_cast<int>(caption.attention.size(2));
+  maps.weights = caption.attention.to_vector<float>();
+  return maps;
 }
 
-Captioner make_captioner(const Config& config, std::vector<std::string> words, Generator& generator) {
-  Encoder encoder = make_encoder(encoder_options(config), generator);
-  if (!config.encoder.weights.empty())
-    load_encoder_weights(encoder, config.encoder.weights);
-  else
-    check(config.encoder.name == "scratch",
-          "encoder {} needs its pretrained weights: --weights FILE.safetensors (or train one from nothing: --encoder "
-          "scratch)",
-          config.encoder.name);
-  if (config.trains_encoder())
-    encoder.set_trainable(config.encoder.fine_tune.empty() ? "all" : config.encoder.fine_tune,
-                          config.encoder.train_batch_norm);
-  const auto vocabulary = static_cast<std::int64_t>(words.size());
-  Decoder decoder(decoder_config(config, vocabulary, encoder.channels()), generator);
-  Preprocessing preprocessing;
-  preprocessing.size = config.encoder.image_size;
-  return {config, std::move(words), preprocessing, "", std::move(encoder), std::move(decoder)};
+Captioner::Captioner(CaptionModel model) : model_(std::move(model)), encoder_(model_.encoder) {}
+
+Captioner Captioner::load(const std::string& path, Device device) {
+  use_device(device, cuda::matmul_precision());
+  CaptionModel model = load_model(path);
+  move_to(model, device);
+  return Captioner(std::move(model));
 }
 
-void save_captioner(Captioner& captioner, const std::string& path, const Metadata& notes) {
-  Metadata metadata = notes;
-  metadata["format"] = format_name;
-  metadata["config"] = config_to_json(captioner.config);
-  metadata["vocabulary"] = Json(captioner.words).dump();
-  metadata["preprocessing"] = to_json(captioner.preprocessing).dump();
-  metadata["encoder_source"] = captioner.encoder_source;
-  write_safetensors(path, named_tensors(captioner), metadata);
-}
-
-Captioner load_captioner(const std::string& path) {
-  const SafetensorsFile file = read_safetensors(path);
-  check_format(file.metadata, path);
-  Config config = config_from_json(entry(file.metadata, "config", path), path);
-  std::vector<std::string> words;
-  Preprocessing preprocessing;
-  try {
-    words = Json::parse(entry(file.metadata, "vocabulary", path)).get<std::vector<std::string>>();
-    preprocessing = preprocessing_from_json(Json::parse(entry(file.metadata, "preprocessing", path)));
-  } catch (const Json::exception& e) {
-    fail("{}: damaged metadata: {}", path, e.what());
+std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
+                                                          const std::function<Image(std::int64_t)>& image,
+                                                          const CaptionOptions& options) const {
+  check(options.batch >= 1, "caption: a batch of {} images", options.batch);
+  const NoGrad no_grad;
+  std::vector<std::vector<ImageCaption>> result;
+  for (std::int64_t begin = 0; begin < count; begin += options.batch) {
+    const Tensor pixels = encoder_input(
+        std::min(options.batch, count - begin), [&](std::int64_t i) { return image(begin + i); }, model_.preprocessing,
+        model_.device());
+    for (std::vector<ImageCaption>& captions : caption_features(model_, encoder_(pixels), options))
+      result.push_back(std::move(captions));
   }
-  check(words.size() > special_words, "{}: the vocabulary has only {} words", path, words.size());
-  Generator generator(1);
-  Encoder encoder = make_encoder(encoder_options(config), generator);
-  Decoder decoder(decoder_config(config, static_cast<std::int64_t>(words.size()), encoder.channels()), generator);
-  Captioner captioner{std::move(config),  std::move(words),
-                      preprocessing,      entry(file.metadata, "encoder_source", path),
-                      std::move(encoder), std::move(decoder)};
-  load_tensors(named_tensors(captioner), file.tensors, path);
-  Visitor freeze([](const std::string&, Tensor& tensor, bool trainable) {
-    if (trainable && tensor.defined()) tensor.set_requires_grad(false);
-  });
-  captioner.visit(freeze);
-  return captioner;
+  return result;
+}
+
+std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<Image>& images,
+                                                          const CaptionOptions& options) const {
+  return caption(
+      std::ssize(images), [&](std::int64_t i) { return images[static_cast<std::size_t>(i)]; }, options);
+}
+
+std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<std::string>& paths,
+                                                          const CaptionOptions& options) const {
+  return caption(
+      std::ssize(paths), [&](std::int64_t i) { return read_image(paths[static_cast<std::size_t>(i)]); }, options);
+}
+
+ImageCaption Captioner::caption(const std::string& path, const CaptionOptions& options) const {
+  return caption(std::vector<std::string>{path}, options)[0][0];
 }
 
 }  // namespace glimpse

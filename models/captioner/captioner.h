@@ -1,50 +1,81 @@
 #pragma once
-// A whole captioner, encoder to words, and the one file that holds it: a safetensors file with the weights, and in its
-// metadata the configuration, the vocabulary and the preprocessing. The file alone is enough to caption an image.
+// From pictures to captions with a trained model.
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "glimpse/engine/io/safetensors.h"
-#include "glimpse/models/captioner/config.h"
-#include "glimpse/models/decoder/decoder.h"
-#include "glimpse/models/encoder/encoder.h"
-#include "glimpse/models/encoder/preprocessing.h"
+#include "glimpse/data/attention_map.h"
+#include "glimpse/data/image.h"
+#include "glimpse/models/captioner/model.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/search/beam.h"
 
 namespace glimpse {
 
-struct Captioner {
-  Config config;
-  std::vector<std::string> words;  ///< the vocabulary: word i has id i, the first four are special (engine/words.h)
-  Preprocessing preprocessing;
-  std::string encoder_source;  ///< hash of the weight file that a frozen encoder came from; empty: trained here
-  Encoder encoder;
-  Decoder decoder;
-
-  /// Where it lies, after move_to(captioner, device) too.
-  Device device() const { return decoder.embedding.weight.device(); }
-
-  /// Tensors "encoder.*" and "decoder.*".
-  void visit(Visitor& v) {
-    v("encoder", encoder);
-    v("decoder", decoder);
-  }
+/// How captions are searched for and chosen; what the programs do unless told otherwise.
+struct CaptionOptions {
+  int beam = 3;               ///< hypotheses kept at each word; 1 is greedy search
+  int max_words = 30;         ///< longest caption
+  double length_penalty = 1;  ///< score = log p / words^length_penalty; the plain sum (0) prefers short captions
+  bool suppress_unk = false;  ///< never write <unk>
+  int n_best = 1;             ///< captions an image, at most `beam`
+  bool attention = false;     ///< keep the attention maps
+  std::int64_t batch = 32;    ///< images at a time
 };
 
-/// The parts of a configuration as the models take them.
-EncoderOptions encoder_options(const Config& config);
-DecoderConfig decoder_config(const Config& config, std::int64_t vocabulary, std::int64_t channels);
-LossOptions loss_options(const Config& config);
+/// The same as beam_search takes it.
+BeamOptions beam_options(const CaptionOptions& options);
 
-/// An untrained captioner: decoder weights drawn from `generator`, the encoder's read from config.encoder.weights, or
-/// drawn too when that is empty; the encoder trains as config.encoder says. Throws Error for an encoder or stage that
-/// does not exist, weights that do not fit, and a pretrained encoder without a weight file.
-Captioner make_captioner(const Config& config, std::vector<std::string> words, Generator& generator);
+/// One caption of an image.
+struct ImageCaption {
+  std::vector<std::string> words;
+  double score = 0;            ///< log_probability / words^length_penalty, <end> counted as a word
+  double log_probability = 0;  ///< natural logarithm
+  bool finished = true;        ///< false: cut at max_words
+  Tensor attention;            ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for
 
-/// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Throws Error.
-void save_captioner(Captioner& captioner, const std::string& path, const Metadata& notes = {});
-/// Reads it; nothing is trainable. Throws Error naming the file for one that is no captioner, or whose weights do not
-/// fit its configuration.
-Captioner load_captioner(const std::string& path);
+  /// The words with blanks between them.
+  std::string text() const { return join_words(words); }
+};
+
+/// Captions of each image, best first, from what the decoder sees of them: features (N,L,D). Throws Error for options
+/// that beam_search refuses, and where attention is asked of a model that has none.
+std::vector<std::vector<ImageCaption>> caption_features(const CaptionModel& model, const Tensor& features,
+                                                        const CaptionOptions& options = {});
+/// The maps of a caption with attention, as data/attention_map.h draws them. Throws Error where there are none.
+AttentionMaps attention_maps(const ImageCaption& caption);
+
+/// A model made ready to caption: its encoder laid out for inference. One call at a time.
+class Captioner {
+ public:
+  /// Takes a model as it is, on the device where it lies.
+  explicit Captioner(CaptionModel model);
+  /// Reads a model file (load_model) and moves it to `device`. Throws Error.
+  static Captioner load(const std::string& path, Device device = Device::cpu);
+
+  /// Captions of each image, best first. Throws what caption_features throws.
+  std::vector<std::vector<ImageCaption>> caption(const std::vector<Image>& images,
+                                                 const CaptionOptions& options = {}) const;
+  /// The same for image files (read_image), of which a batch is in memory at a time. Throws Error for the first that
+  /// cannot be read.
+  std::vector<std::vector<ImageCaption>> caption(const std::vector<std::string>& paths,
+                                                 const CaptionOptions& options = {}) const;
+  /// Of one image file, the best caption.
+  ImageCaption caption(const std::string& path, const CaptionOptions& options = {}) const;
+
+  const CaptionModel& model() const { return model_; }
+  const Vocabulary& vocabulary() const { return model_.vocabulary; }
+  /// The features (N,L,D) that the decoder sees of pixels (N,3,S,S).
+  const FrozenEncoder& encoder() const { return encoder_; }
+
+ private:
+  std::vector<std::vector<ImageCaption>> caption(std::int64_t count, const std::function<Image(std::int64_t)>& image,
+                                                 const CaptionOptions& options) const;
+
+  CaptionModel model_;
+  FrozenEncoder encoder_;
+};
 
 }  // namespace glimpse

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
+#include "glimpse/data/metrics.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
 
@@ -52,37 +54,37 @@ void each_value(C& c, Visit&& v) {
   v("encoder.train_batch_norm", c.encoder.train_batch_norm, any(), "batch statistics in the trained stages");
   v("encoder.learning_rate", c.encoder.learning_rate, between(0, 10), "of the trained stages");
 
-  v("decoder.attention", c.decoder.attention, one_of({"soft", "none"}), "none: the mean of the grid");
+  v("decoder.attention", c.decoder.attention, any(), "none: the mean of the grid");
   v("decoder.embedding", c.decoder.embedding, between(1, 8192), "width of a word vector");
   v("decoder.attention_size", c.decoder.attention_size, between(1, 8192), "width of keys and queries");
   v("decoder.hidden", c.decoder.hidden, between(1, 8192), "width of the LSTM");
-  v("decoder.score", c.decoder.score, one_of({"tanh", "relu"}), "activation in the attention scores");
-  v("decoder.gate", c.decoder.gate, one_of({"scalar", "vector"}), "gate on the context");
-  v("decoder.output", c.decoder.output, one_of({"deep", "linear"}), "deep: the paper's output layer");
-  v("decoder.initial_state", c.decoder.initial_state, one_of({"tanh", "linear"}), "from the mean of the grid");
-  v("decoder.weights", c.decoder.weights, one_of({"tutorial", "paper"}), "how the weights are drawn");
-  v("decoder.output_bias", c.decoder.output_bias, one_of({"log-frequency", "zero"}), "initial bias of the words");
+  v("decoder.score", c.decoder.score, any(), "activation in the attention scores");
+  v("decoder.gate", c.decoder.gate, any(), "gate on the context");
+  v("decoder.output", c.decoder.output, any(), "deep: the paper's output layer");
+  v("decoder.initial_state", c.decoder.initial_state, any(), "from the mean of the grid");
+  v("decoder.weights", c.decoder.weights, any(), "how the weights are drawn");
+  v("decoder.output_bias", c.decoder.output_bias, any(), "initial bias of the words");
   v("decoder.dropout", c.decoder.dropout, between(0, 0.95), "before the output layer");
 
   v("loss.doubly_stochastic", c.loss.doubly_stochastic, between(0, 1e4), "weight of (1 - sum over time of alpha)^2");
-  v("loss.reduction", c.loss.reduction, one_of({"paper", "tutorial"}),
+  v("loss.reduction", c.loss.reduction, any(),
     "paper: sums over words and over the grid, per caption; tutorial: means over words and over the grid");
   v("loss.label_smoothing", c.loss.label_smoothing, between(0, 0.9), "share of the target spread over all words");
 
   v("training.seed", c.training.seed, between(0, 9e15), "of weights, dropout and order");
   v("training.epochs", c.training.epochs, between(1, 1e6), "passes over the training captions, at most");
   v("training.batch", c.training.batch, between(1, 4096), "captions a step");
-  v("training.grouping", c.training.grouping, one_of({"length", "image"}),
+  v("training.grouping", c.training.grouping, any(),
     "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
     "is "
     "trained runs once for them");
-  v("training.optimizer", c.training.optimizer, one_of({"adam", "adamw", "rmsprop", "sgd"}), "");
+  v("training.optimizer", c.training.optimizer, any(), "");
   v("training.learning_rate", c.training.learning_rate, between(0, 10), "of the decoder");
   v("training.momentum", c.training.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");
   v("training.weight_decay", c.training.weight_decay, between(0, 10), "");
   v("training.clip_value", c.training.clip_value, between(0, 1e6), "largest element of a gradient; 0: off");
   v("training.clip_norm", c.training.clip_norm, between(0, 1e6), "largest norm of all gradients; 0: off");
-  v("training.schedule", c.training.schedule, one_of({"constant", "step", "plateau", "cosine"}),
+  v("training.schedule", c.training.schedule, any(),
     "step: times decay every decay_every epochs; plateau: after so many without a better score; cosine: to decay at "
     "the last epoch");
   v("training.decay", c.training.decay, between(0, 1), "see schedule");
@@ -90,15 +92,13 @@ void each_value(C& c, Visit&& v) {
   v("training.warmup_steps", c.training.warmup_steps, between(0, 1e7), "steps of linear rise of the learning rate");
   v("training.patience", c.training.patience, between(0, 1e6),
     "stop after so many epochs without a better score; 0: never");
-  v("training.keep_best", c.training.keep_best, one_of({"bleu4", "cider"}),
-    "score of the validation captions to go by");
+  v("training.keep_best", c.training.keep_best, one_of(score_names()), "score of the validation captions to go by");
   v("training.checkpoint_every", c.training.checkpoint_every, between(1, 1e9), "steps between checkpoints");
   v("training.log_every", c.training.log_every, between(1, 1e9), "steps between lines of log.jsonl");
 
   v("training.threads", c.training.threads, between(0, 1024), "0: one a core");
-  v("training.device", c.training.device, one_of({"cpu", "cuda"}), "");
-  v("training.matmul", c.training.matmul, one_of({"f32", "tf32", "bf16"}),
-    "how factors of products are rounded on a GPU");
+  v("training.device", c.training.device, any(), "");
+  v("training.matmul", c.training.matmul, any(), "how factors of products are rounded on a GPU");
 
   v("validation.beam", c.validation.beam, between(1, 100), "beams of the captions written after each epoch");
   v("validation.max_words", c.validation.max_words, between(1, 1000), "longest caption");
@@ -106,11 +106,15 @@ void each_value(C& c, Visit&& v) {
 }
 
 std::string valid(const Rule& rule, const bool&) { return rule.choices.empty() ? "true, false" : ""; }
+template <NamedEnum E>
+std::string valid(const Rule&, const E&) {
+  return fmt::format("{}", fmt::join(choice_names<E>(), ", "));
+}
 std::string valid(const Rule& rule, const std::string&) {
   return rule.choices.empty() ? "text" : fmt::format("{}", fmt::join(rule.choices, ", "));
 }
 template <class T>
-std::string valid(const Rule& rule, const T&) {
+requires std::is_arithmetic_v<T> std::string valid(const Rule& rule, const T&) {
   return fmt::format("{}{} .. {}", std::is_integral_v<T> ? "whole number, " : "", rule.low, rule.high);
 }
 
@@ -133,7 +137,16 @@ void assign(std::string& target, const Json& value, const Rule& rule, const std:
   target = text;
 }
 
+template <NamedEnum E>
+void assign(E& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
+  const std::optional<E> choice =
+      value.is_string() ? choice_named<E>(value.get_ref<const std::string&>()) : std::nullopt;
+  if (!choice) bad_value(where, key, value, valid(rule, target));
+  target = *choice;
+}
+
 template <class T>
+requires std::is_arithmetic_v<T>
 void assign(T& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
   const double number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
   const bool whole = !std::is_integral_v<T> || number == std::floor(number);
@@ -155,6 +168,15 @@ void set(Config& config, const std::string& key, const Json& value, const std::s
     assign(target, value, rule, key, where);
   });
   if (!found) unknown_key(key, where);
+}
+
+/// A value as it stands in JSON.
+template <class T>
+Json written(const T& value) {
+  if constexpr (NamedEnum<T>)
+    return name_of(value);
+  else
+    return value;
 }
 
 /// "decoder" and "hidden" of "decoder.hidden"; the group is empty for a value outside groups.
@@ -179,7 +201,7 @@ std::string config_to_json(const Config& config) {
   Json json;
   each_value(config, [&](const char* name, const auto& value, const Rule&, const char*) {
     const auto [group, key] = split_key(name);
-    (group.empty() ? json : json[group])[key] = value;
+    (group.empty() ? json : json[group])[key] = written(value);
   });
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -207,7 +229,8 @@ Config config_from_json(const std::string& text, const std::string& where, const
 void set_config_value(Config& config, const std::string& key, const std::string& value, const std::string& where) {
   bool is_text = false;
   each_value(config, [&](const char* name, auto& target, const Rule&, const char*) {
-    if (key == name) is_text = std::is_same_v<std::remove_reference_t<decltype(target)>, std::string>;
+    using T = std::remove_reference_t<decltype(target)>;
+    if (key == name) is_text = std::is_same_v<T, std::string> || NamedEnum<T>;
   });
   const Json parsed = is_text ? Json(value) : Json::parse(value, nullptr, false);
   set(config, key, parsed.is_discarded() ? Json(value) : parsed, where);
@@ -215,11 +238,11 @@ void set_config_value(Config& config, const std::string& key, const std::string&
 
 std::vector<std::string> config_differences(const Config& a, const Config& b) {
   std::vector<std::string> values, differences;
-  each_value(b,
-             [&](const char*, const auto& value, const Rule&, const char*) { values.push_back(Json(value).dump()); });
+  each_value(
+      b, [&](const char*, const auto& value, const Rule&, const char*) { values.push_back(written(value).dump()); });
   std::size_t index = 0;
   each_value(a, [&](const char* name, const auto& value, const Rule&, const char*) {
-    const std::string mine = Json(value).dump();
+    const std::string mine = written(value).dump();
     if (const std::string& other = values[index++]; mine != other)
       differences.push_back(fmt::format("{}: {}, not {}", name, mine, other));
   });

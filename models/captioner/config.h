@@ -2,9 +2,15 @@
 // Everything that a training run is told: what it reads, what it builds, how it trains. One flat list of named values,
 // written to and read from JSON, changed one by one with "key=value", and collected in named recipes.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "glimpse/data/batches.h"
+#include "glimpse/engine/device.h"
+#include "glimpse/models/decoder/config.h"
+#include "glimpse/models/decoder/decoder.h"
 
 namespace glimpse {
 
@@ -41,38 +47,42 @@ struct EncoderConfig {
   double learning_rate = 1e-4;
 };
 
-struct DecoderSettings {
-  std::string attention = "soft";
-  int embedding = 512;
-  int attention_size = 512;
-  int hidden = 512;
-  std::string score = "relu";
-  std::string gate = "vector";
-  std::string output = "linear";
-  std::string initial_state = "linear";
-  std::string weights = "tutorial";
-  std::string output_bias = "log-frequency";
-  double dropout = 0.5;
-};
-
 struct LossConfig {
   double doubly_stochastic = 1.0;
-  std::string reduction = "tutorial";
+  Reduction reduction = Reduction::tutorial;
   double label_smoothing = 0.0;
 };
+
+enum class OptimizerKind : std::uint8_t { adam, adamw, rmsprop, sgd };
+constexpr auto choices(OptimizerKind) {
+  return std::array{Choice{OptimizerKind::adam, "adam"}, Choice{OptimizerKind::adamw, "adamw"},
+                    Choice{OptimizerKind::rmsprop, "rmsprop"}, Choice{OptimizerKind::sgd, "sgd"}};
+}
+
+/// How the learning rate changes, after its warm-up.
+enum class ScheduleKind : std::uint8_t {
+  constant,
+  step,     ///< times `decay` every `decay_every` epochs
+  plateau,  ///< times `decay` after `decay_every` epochs without a better score
+  cosine    ///< along half a cosine to `decay` at the last epoch
+};
+constexpr auto choices(ScheduleKind) {
+  return std::array{Choice{ScheduleKind::constant, "constant"}, Choice{ScheduleKind::step, "step"},
+                    Choice{ScheduleKind::plateau, "plateau"}, Choice{ScheduleKind::cosine, "cosine"}};
+}
 
 struct TrainingConfig {
   std::int64_t seed = 1;
   int epochs = 10;
   int batch = 64;
-  std::string grouping = "length";
-  std::string optimizer = "adam";
+  Grouping grouping = Grouping::by_length;
+  OptimizerKind optimizer = OptimizerKind::adam;
   double learning_rate = 4e-4;
   double momentum = 0.9;
   double weight_decay = 0.0;
   double clip_value = 5.0;
   double clip_norm = 0.0;
-  std::string schedule = "step";
+  ScheduleKind schedule = ScheduleKind::step;
   double decay = 0.85;
   int decay_every = 1;
   int warmup_steps = 0;
@@ -81,8 +91,8 @@ struct TrainingConfig {
   int checkpoint_every = 200;
   int log_every = 20;
   int threads = 0;
-  std::string device = "cpu";
-  std::string matmul = "f32";
+  Device device = Device::cpu;
+  MatmulPrecision matmul = MatmulPrecision::f32;
 };
 
 struct ValidationConfig {
@@ -96,7 +106,7 @@ struct Config {
   DataConfig data;
   SceneConfig scenes;
   EncoderConfig encoder;
-  DecoderSettings decoder;
+  DecoderConfig decoder;
   LossConfig loss;
   TrainingConfig training;
   ValidationConfig validation;

@@ -1,9 +1,11 @@
 #pragma once
 // What a caption decoder is made of. A recipe is a set of these values; they are stored in the model file.
 
+#include <array>
 #include <cstdint>
 
 #include "glimpse/engine/ops.h"
+#include "glimpse/kernels/base/choice.h"
 
 namespace glimpse {
 
@@ -13,6 +15,36 @@ enum class AttentionKind {
   none   ///< the mean feature is read once, as the LSTM's input before <start> (Show and Tell, arXiv 1411.4555, eq.
          ///< 10-12)
 };
+constexpr auto choices(AttentionKind) {
+  return std::array{Choice{AttentionKind::soft, "soft"}, Choice{AttentionKind::none, "none"}};
+}
+
+/// The gate beta of the context (paper, 4.2.1).
+enum class GateKind {
+  scalar,  ///< one value in all (paper)
+  vector   ///< one value a channel (tutorial)
+};
+constexpr auto choices(GateKind) {
+  return std::array{Choice{GateKind::scalar, "scalar"}, Choice{GateKind::vector, "vector"}};
+}
+
+/// What the logits are made from.
+enum class OutputLayer {
+  deep,   ///< tanh(L_h h + E y + L_z z) (paper eq. 7)
+  linear  ///< h (tutorial)
+};
+constexpr auto choices(OutputLayer) {
+  return std::array{Choice{OutputLayer::deep, "deep"}, Choice{OutputLayer::linear, "linear"}};
+}
+
+/// How h0 and c0 come from the mean feature.
+enum class InitialState {
+  tanh,   ///< tanh of a two-layer perceptron (paper)
+  linear  ///< one linear layer each (tutorial)
+};
+constexpr auto choices(InitialState) {
+  return std::array{Choice{InitialState::tanh, "tanh"}, Choice{InitialState::linear, "linear"}};
+}
 
 /// How weights are drawn.
 enum class WeightInit {
@@ -20,24 +52,43 @@ enum class WeightInit {
              ///< (PyTorch)
   paper      ///< square matrices (and the four of weight_hh) orthogonal, other weights from N(0, 0.01^2), biases 0
 };
+constexpr auto choices(WeightInit) {
+  return std::array{Choice{WeightInit::tutorial, "tutorial"}, Choice{WeightInit::paper, "paper"}};
+}
+
+/// Where the output bias starts.
+enum class OutputBias {
+  log_frequency,  ///< at the log frequency of each word, so that training begins with a unigram model
+  zero
+};
+constexpr auto choices(OutputBias) {
+  return std::array{Choice{OutputBias::log_frequency, "log-frequency"}, Choice{OutputBias::zero, "zero"}};
+}
+
+constexpr auto choices(Activation) {
+  return std::array{Choice{Activation::tanh, "tanh"}, Choice{Activation::relu, "relu"}};
+}
 
 /// Sizes and choices. The defaults are the well-known PyTorch tutorial's; paper_decoder() gives the paper's.
 struct DecoderConfig {
-  std::int64_t vocabulary = 0;   ///< V
-  std::int64_t channels = 0;     ///< D, width of a feature
-  std::int64_t embedding = 512;  ///< E
-  std::int64_t attention = 512;  ///< A
-  std::int64_t hidden = 512;     ///< H
-  AttentionKind kind = AttentionKind::soft;
-  Activation score_activation = Activation::relu;  ///< inside the scores: relu (tutorial) or tanh (paper)
-  bool vector_gate = true;   ///< gate beta of the context: one value a channel (tutorial) or one in all (paper, 4.2.1)
-  bool deep_output = false;  ///< logits from tanh(L_h h + E y + L_z z) (paper eq. 7) or from h (tutorial)
-  bool tanh_init =
-      false;  ///< h0, c0 = tanh of a two-layer perceptron of the mean feature (paper), or linear (tutorial)
+  std::int64_t vocabulary = 0;  ///< V; from the data, not part of a recipe
+  std::int64_t channels = 0;    ///< D, width of a feature; from the encoder, not part of a recipe
+  AttentionKind attention = AttentionKind::soft;
+  std::int64_t embedding = 512;         ///< E
+  std::int64_t attention_size = 512;    ///< A
+  std::int64_t hidden = 512;            ///< H
+  Activation score = Activation::relu;  ///< inside the scores: relu (tutorial) or tanh (paper)
+  GateKind gate = GateKind::vector;
+  OutputLayer output = OutputLayer::linear;
+  InitialState initial_state = InitialState::linear;
+  WeightInit weights = WeightInit::tutorial;
+  OutputBias output_bias = OutputBias::log_frequency;
   /// Probability of zeroing, while training, the elements of: h before the output (both); the tanh before the logits
-  /// (deep output only); the hidden layer of the initial state (tanh_init only). Never inside the recurrence.
+  /// (deep output only); the hidden layer of the initial state (tanh only). Never inside the recurrence.
   double dropout = 0.5;
-  WeightInit init = WeightInit::tutorial;
+
+  bool attends() const { return attention != AttentionKind::none; }
+  bool deep_output() const { return output == OutputLayer::deep; }
 };
 
 /// The tutorial's choices: relu scores, vector gate, linear output and initial state.
@@ -51,11 +102,11 @@ inline DecoderConfig tutorial_decoder(std::int64_t vocabulary, std::int64_t chan
 /// The paper's choices: tanh scores, scalar gate, deep output, tanh initial state, the official code's weights.
 inline DecoderConfig paper_decoder(std::int64_t vocabulary, std::int64_t channels) {
   DecoderConfig config = tutorial_decoder(vocabulary, channels);
-  config.score_activation = Activation::tanh;
-  config.vector_gate = false;
-  config.deep_output = true;
-  config.tanh_init = true;
-  config.init = WeightInit::paper;
+  config.score = Activation::tanh;
+  config.gate = GateKind::scalar;
+  config.output = OutputLayer::deep;
+  config.initial_state = InitialState::tanh;
+  config.weights = WeightInit::paper;
   return config;
 }
 

@@ -16,7 +16,7 @@ void check_config(const DecoderConfig& config) {
   size("vocabulary", config.vocabulary);
   size("channels", config.channels);
   size("embedding", config.embedding);
-  size("attention", config.attention);
+  size("attention_size", config.attention_size);
   size("hidden", config.hidden);
   check(config.dropout >= 0 && config.dropout < 1, "decoder: dropout {} is outside [0,1)", config.dropout);
 }
@@ -24,29 +24,30 @@ void check_config(const DecoderConfig& config) {
 Decoder::Decoder(const DecoderConfig& decoder_config, Generator& generator) : config(decoder_config) {
   check_config(config);
   const std::int64_t v = config.vocabulary, d = config.channels, e = config.embedding, h = config.hidden;
-  const bool attends = config.kind == AttentionKind::soft;
+  const bool attends = config.attends();
   embedding = Embedding(v, e, generator);
   if (attends) {
-    key = Linear(d, config.attention, true, generator);
-    query = Linear(h, config.attention, false, generator);
-    score = empty({config.attention});
-    const double bound = 1 / std::sqrt(static_cast<double>(config.attention));
+    key = Linear(d, config.attention_size, true, generator);
+    query = Linear(h, config.attention_size, false, generator);
+    score = empty({config.attention_size});
+    const double bound = 1 / std::sqrt(static_cast<double>(config.attention_size));
     fill_uniform(score, -bound, bound, generator);
     score.set_requires_grad();
-    gate = Linear(h, config.vector_gate ? d : 1, true, generator);
-    const std::int64_t in = config.tanh_init ? h : d;
-    if (config.tanh_init) initial = Linear(d, h, true, generator);
+    gate = Linear(h, config.gate == GateKind::vector ? d : 1, true, generator);
+    const bool two_layers = config.initial_state == InitialState::tanh;
+    const std::int64_t in = two_layers ? h : d;
+    if (two_layers) initial = Linear(d, h, true, generator);
     initial_h = Linear(in, h, true, generator);
     initial_c = Linear(in, h, true, generator);
   } else {
     image = Linear(d, e, true, generator);
   }
   cell = LstmCell(attends ? e + d : e, h, generator);
-  if (config.deep_output) {
+  if (config.deep_output()) {
     deep_h = Linear(h, e, true, generator);
     if (attends) deep_context = Linear(d, e, false, generator);
   }
-  output = Linear(config.deep_output ? e : h, v, true, generator);
+  output = Linear(config.deep_output() ? e : h, v, true, generator);
   draw_weights(*this, generator);
 }
 
@@ -81,7 +82,7 @@ void Decoder::visit(Visitor& v) {
 
 DecoderMemory Decoder::remember(const Tensor& features) const {
   check_features("decoder", *this, features);
-  return {features, config.kind == AttentionKind::soft ? key(features) : Tensor()};
+  return {features, config.attends() ? key(features) : Tensor()};
 }
 
 DecoderState Decoder::start(const Tensor& features) const {
@@ -124,9 +125,9 @@ DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generat
     return dropout(full({rows, width}, 1, like.dtype(), like.device()), config.dropout, generator);
   };
   DropoutMasks masks;
-  if (config.tanh_init && config.kind == AttentionKind::soft) masks.initial = draw(batch.rows(), config.hidden);
+  if (config.attends() && config.initial_state == InitialState::tanh) masks.initial = draw(batch.rows(), config.hidden);
   masks.h = draw(batch.tokens(), config.hidden);
-  if (config.deep_output) masks.deep = draw(batch.tokens(), config.embedding);
+  if (config.deep_output()) masks.deep = draw(batch.tokens(), config.embedding);
   return masks;
 }
 
@@ -134,12 +135,13 @@ Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x *
 
 DecoderState start_state(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks) {
   const Tensor average = mean(features, 1);
-  if (decoder.config.kind == AttentionKind::none) {
+  if (!decoder.config.attends()) {
     const Tensor nothing = zeros({features.size(0), decoder.config.hidden}, features.dtype(), features.device());
     const auto [h, c] = decoder.cell(decoder.image(average), nothing, nothing);
     return {h, c};
   }
-  if (!decoder.config.tanh_init) return {decoder.initial_h(average), decoder.initial_c(average)};
+  if (decoder.config.initial_state == InitialState::linear)
+    return {decoder.initial_h(average), decoder.initial_c(average)};
   const Tensor hidden = masked(relu(decoder.initial(average)), masks.initial);
   return {tanh(decoder.initial_h(hidden)), tanh(decoder.initial_c(hidden))};
 }
@@ -147,7 +149,7 @@ DecoderState start_state(const Decoder& decoder, const Tensor& features, const D
 Tensor output_input(const Decoder& decoder, const Tensor& h, const Tensor& embedded, const Tensor& context,
                     const DropoutMasks& masks) {
   const Tensor kept = masked(h, masks.h);
-  if (!decoder.config.deep_output) return kept;
+  if (!decoder.config.deep_output()) return kept;
   const Tensor words = decoder.deep_h(kept) + embedded;
   return masked(tanh(context.defined() ? words + decoder.deep_context(context) : words), masks.deep);
 }
@@ -156,9 +158,9 @@ StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, co
                          const DecoderState& state) {
   StepParts parts;
   Tensor input = embedded;
-  if (decoder.config.kind == AttentionKind::soft) {
-    const AttentionResult seen = additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features,
-                                                    decoder.config.score_activation);
+  if (decoder.config.attends()) {
+    const AttentionResult seen =
+        additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features, decoder.config.score);
     parts.alpha = seen.alpha;
     parts.gate = sigmoid(decoder.gate(state.h));
     parts.context = parts.gate * seen.context;

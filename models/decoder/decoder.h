@@ -20,6 +20,9 @@ enum class Reduction {
   paper,    ///< both a caption: 1/B sum NLL + w 1/B sum_b sum_l (1 - sum_t alpha)^2 (paper eq. 14)
   tutorial  ///< NLL a word, penalty a caption and location: 1/N sum NLL + w 1/(B L) sum_b sum_l (1 - sum_t alpha)^2
 };
+constexpr auto choices(Reduction) {
+  return std::array{Choice{Reduction::paper, "paper"}, Choice{Reduction::tutorial, "tutorial"}};
+}
 
 struct LossOptions {
   double doubly_stochastic = 1;  ///< w: weight of the attention penalty; 0 without attention
@@ -68,7 +71,7 @@ struct Decoder {
   Linear output;                         ///< to the V logits, from E (deep output) or H
 
   Decoder() = default;
-  /// Draws the weights as config.init says. Throws Error for sizes below 1.
+  /// Draws the weights as config.weights says. Throws Error for sizes below 1.
   explicit Decoder(const DecoderConfig& config, Generator& generator = default_generator());
 
   /// Starts the output bias at log relative frequency, so that training begins with a unigram model: counts (V) of each

@@ -103,7 +103,7 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
   const DecoderMemory memory = remember(features);
   const Tensor distinct = embedding(batch.distinct);
   const Sequence sequence = run_sequence(*this, memory, distinct, start_state(*this, features, masks), batch);
-  const Tensor embedded = config.deep_output ? gather_rows(distinct, batch.slot) : Tensor();
+  const Tensor embedded = config.deep_output() ? gather_rows(distinct, batch.slot) : Tensor();
   const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
   const OutputLoss mean_loss = output_loss(output, input, batch.targets, options.label_smoothing, options.count_top5);
   const bool attends = sequence.alpha.defined();

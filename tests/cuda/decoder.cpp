@@ -18,14 +18,18 @@ constexpr std::int64_t vocabulary = 13, channels = 6, locations = 5;
 
 struct Variant {
   const char* name;
-  AttentionKind kind;
+  AttentionKind attention;
   Activation score;
-  bool vector_gate, deep_output, tanh_init;
+  GateKind gate;
+  OutputLayer output;
+  InitialState initial_state;
 };
 const std::vector<Variant> variants = {
-    {"the paper's", AttentionKind::soft, Activation::tanh, false, true, true},
-    {"the tutorial's", AttentionKind::soft, Activation::relu, true, false, false},
-    {"without attention", AttentionKind::none, Activation::tanh, false, false, false},
+    {"the paper's", AttentionKind::soft, Activation::tanh, GateKind::scalar, OutputLayer::deep, InitialState::tanh},
+    {"the tutorial's", AttentionKind::soft, Activation::relu, GateKind::vector, OutputLayer::linear,
+     InitialState::linear},
+    {"without attention", AttentionKind::none, Activation::tanh, GateKind::scalar, OutputLayer::linear,
+     InitialState::linear},
 };
 
 Decoder make_decoder(const Variant& v, DType dtype, Device device) {
@@ -33,13 +37,13 @@ Decoder make_decoder(const Variant& v, DType dtype, Device device) {
   config.vocabulary = vocabulary;
   config.channels = channels;
   config.embedding = 7;
-  config.attention = 9;
+  config.attention_size = 9;
   config.hidden = 8;
-  config.kind = v.kind;
-  config.score_activation = v.score;
-  config.vector_gate = v.vector_gate;
-  config.deep_output = v.deep_output;
-  config.tanh_init = v.tanh_init;
+  config.attention = v.attention;
+  config.score = v.score;
+  config.gate = v.gate;
+  config.output = v.output;
+  config.initial_state = v.initial_state;
   config.dropout = 0.25;
   Generator generator(5);
   Decoder decoder(config, generator);
@@ -122,7 +126,7 @@ TEST_CASE("beam search on the device finds the CPU's captions") {
     options.beam = 3;
     options.n_best = 2;
     options.max_length = 6;
-    options.keep_alphas = v.kind == AttentionKind::soft;
+    options.keep_alphas = v.attention == AttentionKind::soft;
     const auto search = [&](Device device) {
       return beam_search(make_decoder(v, DType::f64, device), make_features(4, DType::f64, device), options);
     };

@@ -1,5 +1,5 @@
 #pragma once
-// Ctrl-C as a wish that the program grants at the next good moment.
+// Ctrl-C, which long work obeys at the next moment at which it can go on from later.
 
 namespace glimpse::tools {
 

@@ -1,11 +1,9 @@
 #include "program.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <new>
 
-#include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/cuda/precision.h"
@@ -46,42 +44,19 @@ void use_threads(int count) {
   if (count > 0) kernels::set_threads(count);
 }
 
-Device use_device(const std::string& device, const std::string& matmul) {
-  using cuda::MatmulPrecision;
-  check(device == "cpu" || device == "cuda", "unknown device '{}'; there are cpu, cuda", device);
-  check(matmul == "f32" || matmul == "tf32" || matmul == "bf16", "unknown --matmul '{}'; there are f32, tf32, bf16",
-        matmul);
-  check(device == "cuda" || matmul == "f32", "--matmul {} is for --device cuda; the CPU multiplies in f32", matmul);
-  if (device == "cpu") return Device::cpu;
-  if constexpr (cuda_built)
-    check(cuda::available(), "--device cuda: {}; use --device cpu", cuda::why_unavailable());
-  else
-    fail("--device cuda: this build has no CUDA backend; use --device cpu");
-  cuda::set_matmul_precision(matmul == "f32"    ? MatmulPrecision::f32
-                             : matmul == "tf32" ? MatmulPrecision::tf32
-                                                : MatmulPrecision::bf16);
-  return Device::cuda;
+void add_device_options(CLI::App& app, DeviceOptions& options) {
+  app.add_option("--device", options.device, "cpu or cuda")
+      ->check(CLI::IsMember(choice_names<Device>()))
+      ->capture_default_str();
+  app.add_option("--matmul", options.matmul, matmul_help)
+      ->check(CLI::IsMember(choice_names<MatmulPrecision>()))
+      ->capture_default_str();
 }
 
-std::string with_commas(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  const std::int64_t first = number < 0 ? 1 : 0;
-  for (std::int64_t i = static_cast<std::int64_t>(digits.size()) - 3; i > first; i -= 3)
-    digits.insert(static_cast<std::size_t>(i), ",");
-  return digits;
-}
-
-std::string human_bytes(double bytes) {
-  if (bytes >= 0x1p30) return fmt::format("{:.1f} GiB", bytes / 0x1p30);
-  if (bytes >= 0x1p20) return fmt::format("{:.0f} MiB", bytes / 0x1p20);
-  return fmt::format("{:.0f} KiB", std::ceil(bytes / 0x1p10));
-}
-
-std::string human_seconds(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::llround(std::max(seconds, 0.0)));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+Device use_device(const DeviceOptions& options) {
+  const Device device = *choice_named<Device>(options.device);
+  glimpse::use_device(device, *choice_named<MatmulPrecision>(options.matmul));
+  return device;
 }
 
 }  // namespace glimpse::tools

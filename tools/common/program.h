@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "glimpse/engine/dtype.h"
+#include "glimpse/engine/device.h"
 
 namespace glimpse::tools {
 
@@ -24,19 +24,15 @@ int run_program(const std::string& name, const std::function<void()>& body);
 /// Uses `count` threads for all loops; 0: as many as the machine has cores (or OMP_NUM_THREADS says).
 void use_threads(int count);
 
-/// The device "cpu" or "cuda", with products of f32 numbers in `matmul`, "f32", "tf32" or "bf16"
-/// (kernels/cuda/precision.h), from now on. Throws Error for other names, where this build or this machine has no such
-/// device, and where it cannot multiply so.
-Device use_device(const std::string& device, const std::string& matmul);
+/// Where a program computes: --device and --matmul.
+struct DeviceOptions {
+  std::string device = "cpu", matmul = "f32";
+};
+void add_device_options(CLI::App& app, DeviceOptions& options);
+/// Prepares the device (use_device). Throws Error for a name that does not exist and where it cannot be used.
+Device use_device(const DeviceOptions& options);
 
 /// What --matmul is for.
-constexpr const char* matmul_help = "factors of products on a GPU: f32, or rounded to tf32 or bf16";
-
-/// "1,234,567".
-std::string with_commas(std::int64_t number);
-/// "1.2 GiB", "35 MiB", "812 KiB".
-std::string human_bytes(double bytes);
-/// "2:07:31", "4:05" or "12 s".
-std::string human_seconds(double seconds);
+inline constexpr const char* matmul_help = "factors of products on a GPU: f32, or rounded to tf32 or bf16";
 
 }  // namespace glimpse::tools

@@ -6,6 +6,8 @@
 
 #include <cstdio>
 
+#include "interrupt.h"
+
 namespace glimpse::tools {
 namespace {
 
@@ -50,5 +52,7 @@ void Progress::print(const std::string& line) {
   fmt::print("{}\n", line);
   std::fflush(stdout);
 }
+
+bool TerminalObserver::stop() { return Interrupt::requested(); }
 
 }  // namespace glimpse::tools

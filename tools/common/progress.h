@@ -1,19 +1,13 @@
 #pragma once
 // How far a long piece of work is: one line that is rewritten on a terminal, a plain line now and then elsewhere.
 
-#include <chrono>
+#include <functional>
 #include <string>
 
+#include "glimpse/kernels/base/stopwatch.h"
+#include "glimpse/models/captioner/observer.h"
+
 namespace glimpse::tools {
-
-/// Seconds since construction.
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 class Progress {
  public:
@@ -36,6 +30,20 @@ class Progress {
   double between_;
   double last_ = 0;
   Stopwatch watch_;
+};
+
+/// Shows what the library's long work says, and stops it on Ctrl-C (interrupt.h).
+class TerminalObserver : public Observer {
+ public:
+  explicit TerminalObserver(Progress& progress) : progress_(progress) {}
+  void say(const std::string& line) override { progress_.print(line); }
+  void progress(const std::function<std::string()>& line) override {
+    if (progress_.due()) progress_.update(line());
+  }
+  bool stop() override;
+
+ private:
+  Progress& progress_;
 };
 
 }  // namespace glimpse::tools

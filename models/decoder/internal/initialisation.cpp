@@ -79,7 +79,7 @@ void draw_paper_weights(Decoder& decoder, Generator& generator) {
 }  // namespace
 
 void draw_weights(Decoder& decoder, Generator& generator) {
-  if (decoder.config.init == WeightInit::paper) return draw_paper_weights(decoder, generator);
+  if (decoder.config.weights == WeightInit::paper) return draw_paper_weights(decoder, generator);
   fill_uniform(decoder.embedding.weight, -0.1, 0.1, generator);
   fill_uniform(decoder.output.weight, -0.1, 0.1, generator);
   decoder.output.bias.fill(0);

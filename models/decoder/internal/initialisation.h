@@ -5,7 +5,7 @@
 
 namespace glimpse {
 
-/// Overwrites the weights of a decoder, drawn as layers draw them, where config.init wants others.
+/// Overwrites the weights of a decoder, drawn as layers draw them, where config.weights wants others.
 void draw_weights(Decoder& decoder, Generator& generator);
 
 }  // namespace glimpse

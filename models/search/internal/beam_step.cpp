@@ -93,8 +93,8 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   shape.queries = rows;
   on(h, [&]<class T>(auto device) {
     kernels::AttentionInputs<T> in;
-    in.function = decoder_.config.score_activation == Activation::tanh ? kernels::ScoreFunction::tanh
-                                                                       : kernels::ScoreFunction::relu;
+    in.function =
+        decoder_.config.score == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
     in.keys = keys_.data<T>();
     in.features = features_.data<T>();
     in.score = decoder_.score.data<T>();
@@ -121,7 +121,7 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
     kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
                              gates.data<T>(), next.c.data<T>(), next.h.data<T>());
   });
-  const Tensor embedded = decoder_.config.deep_output ? decoder_.embedding(from(words).to(gates.device())) : Tensor();
+  const Tensor embedded = decoder_.config.deep_output() ? decoder_.embedding(from(words).to(gates.device())) : Tensor();
   const Tensor input = output_input(decoder_, next.h, embedded, context, {});
   const Tensor logits = broadcast_rows(decoder_.output.bias, groups.rows());
   output_.multiply(input, true, logits);

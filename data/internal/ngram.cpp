@@ -1,4 +1,4 @@
-#include "glimpse/data/ngram.h"
+#include "glimpse/data/internal/ngram.h"
 
 namespace glimpse {
 

@@ -1,22 +1,22 @@
-#include "training_batches.h"
+#include "glimpse/models/training/training_batches.h"
 
 #include <unordered_map>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/captioner/features.h"
 
-namespace glimpse::tools {
+namespace glimpse {
 
-TrainingBatches::TrainingBatches(const Source& source, const Config& config, BatchSampler::State start)
-    : source_(source),
-      images_(source.examples.split_or_fail("train")),
-      max_words_(config.data.max_words),
-      sampler_(caption_lengths(images_, max_words_), config.training.batch,
-               static_cast<std::uint64_t>(config.training.seed),
-               config.training.grouping == "image" ? Grouping::by_image : Grouping::by_length),
-      captions_(sampler_.captions()),
-      batches_per_epoch_(sampler_.batches_per_epoch()) {
-  if (source_.cache != nullptr)
-    for (const CaptionedImage* image : images_) cache_rows_.push_back(source_.cache->row(image->filename));
+TrainingBatches::TrainingBatches(const CaptionModel& model, const Dataset& dataset, const FeatureCache* cache,
+                                 BatchSampler::State start)
+    : model_(model),
+      dataset_(dataset),
+      cache_(cache),
+      images_(dataset.require_split("train")),
+      sampler_(caption_lengths(images_, model.config.data.max_words), model.config.training.batch,
+               static_cast<std::uint64_t>(model.config.training.seed), model.config.training.grouping) {
+  if (cache_ != nullptr)
+    for (const CaptionedImage* image : images_) cache_rows_.push_back(cache_->row(image->filename));
   sampler_.set_state(start);
   queue_ = std::make_unique<Prefetch<TrainingBatch>>([this] { return std::optional(make(sampler_.next())); });
 }
@@ -31,19 +31,18 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
   std::vector<std::vector<std::int32_t>> captions;
   for (const CaptionIndex& item : batch.items) {
     const CaptionedImage& image = *images_[static_cast<std::size_t>(item.image)];
-    captions.push_back(source_.vocabulary.encode(image.captions[static_cast<std::size_t>(item.caption)], max_words_));
+    captions.push_back(
+        model_.vocabulary.encode(image.captions[static_cast<std::size_t>(item.caption)], model_.config.data.max_words));
   }
   TrainingBatch result;
   result.tokens = make_token_batch(captions);
-  result.next = batch.next;
-  result.last = batch.last;
   std::vector<std::size_t> image_of_row;
   for (const std::int64_t r : result.tokens.order)
     image_of_row.push_back(static_cast<std::size_t>(batch.items[static_cast<std::size_t>(r)].image));
-  if (source_.cache != nullptr) {
+  if (cache_ != nullptr) {
     std::vector<std::int64_t> rows;
     for (const std::size_t image : image_of_row) rows.push_back(cache_rows_[image]);
-    result.features = source_.cache->gather(rows);
+    result.features = cache_->gather(rows);
     return result;
   }
   ImageList unique;
@@ -54,9 +53,9 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     if (is_new) unique.push_back(images_[image]);
     index.push_back(entry->second);
   }
-  result.pixels = source_.examples.pixels(unique, source_.preprocessing, source_.device);
+  result.pixels = pixels_of(dataset_, unique, model_.preprocessing, model_.device());
   result.pixel_index = from(index);
   return result;
 }
 
-}  // namespace glimpse::tools
+}  // namespace glimpse

@@ -1,14 +1,14 @@
-#include "encoder_input.h"
+#include "glimpse/models/encoder/encoder_input.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "examples.h"
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/cuda/runtime.h"
 #include "glimpse/kernels/image_normalize.h"
 
-namespace glimpse::tools {
+namespace glimpse {
 namespace {
 
 /// Of any type, so that a build without CUDA emits nothing of it.
@@ -29,17 +29,18 @@ Tensor encoder_input(std::int64_t count, const std::function<Image(std::int64_t)
   on(device, [&](auto tag) {
     if constexpr (std::is_same_v<decltype(tag), kernels::Cuda>) {
       std::vector<std::uint8_t> rgb(static_cast<std::size_t>(count * one));
-      for_each_parallel(count, [&](std::int64_t i) {
+      kernels::parallel_for_each(count, [&](std::int64_t i) {
         const Image squashed = resize(image(i), p.size, p.size);
         std::copy(squashed.rgb.begin(), squashed.rgb.end(), rgb.begin() + i * one);
       });
       normalize_there(tag, rgb, p, y);
     } else {
       float* out = y.data<float>();
-      for_each_parallel(count, [&](std::int64_t i) { to_planes(image(i), p.size, p.mean, p.std, out + i * one); });
+      kernels::parallel_for_each(count,
+                                 [&](std::int64_t i) { to_planes(image(i), p.size, p.mean, p.std, out + i * one); });
     }
   });
   return y;
 }
 
-}  // namespace glimpse::tools
+}  // namespace glimpse

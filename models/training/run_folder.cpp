@@ -1,19 +1,17 @@
-#include "run_folder.h"
+#include "glimpse/models/training/run_folder.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
 #include "glimpse/kernels/base/check.h"
-#include "program.h"
+#include "glimpse/kernels/base/text.h"
 
-namespace glimpse::tools {
+namespace glimpse {
 namespace fs = std::filesystem;
 namespace {
 
@@ -52,18 +50,21 @@ void check_space(const std::string& folder, std::int64_t bytes_needed) {
 
 }  // namespace
 
-RunFolder::RunFolder(const std::string& path, std::int64_t bytes_needed) : path_(path) {
+RunFiles::RunFiles(std::string folder) : path_(std::move(folder)) {
   while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
-  created_ = first_missing(path_);
+}
+
+RunFolder::RunFolder(const std::string& folder, std::int64_t bytes_needed) : RunFiles(folder) {
+  created_ = first_missing(path());
   std::error_code error;
-  fs::create_directories(path_, error);
-  check(!error, "{}: cannot make this folder: {}", path_, error.message());
+  fs::create_directories(path(), error);
+  check(!error, "{}: cannot make this folder: {}", path(), error.message());
   try {
-    folder_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    check(folder_ >= 0, "{}: {}", path_, std::strerror(errno));
-    check(::flock(folder_, LOCK_EX | LOCK_NB) == 0, "{}: another process is training there", path_);
-    check_writable(path_);
-    check_space(path_, bytes_needed);
+    folder_ = ::open(path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check(folder_ >= 0, "{}: {}", path(), std::strerror(errno));
+    check(::flock(folder_, LOCK_EX | LOCK_NB) == 0, "{}: another process is training there", path());
+    check_writable(path());
+    check_space(path(), bytes_needed);
   } catch (...) {
     if (folder_ >= 0) ::close(folder_);
     if (!created_.empty()) fs::remove_all(created_, error);
@@ -90,29 +91,4 @@ void RunFolder::abandon() {
 
 bool is_run(const std::string& path) { return fs::exists(path + "/config.json"); }
 
-RunLog::RunLog(const std::string& path, std::int64_t bytes) : path_(path) {
-  file_ = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_APPEND, 0644);
-  check(file_ >= 0, "{}: {}", path, std::strerror(errno));
-  struct stat status {};
-  bytes_ = ::fstat(file_, &status) == 0 ? std::min<std::int64_t>(bytes, status.st_size) : 0;
-  const bool cut = ::ftruncate(file_, bytes_) == 0;
-  const int error = errno;
-  if (!cut) ::close(file_);
-  check(cut, "{}: {}", path, std::strerror(error));
-}
-
-RunLog::~RunLog() { ::close(file_); }
-
-void RunLog::write(const std::string& json) {
-  const std::string line = json + "\n";
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t n = ::write(file_, line.data() + done, line.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    check(n > 0, "{}: {}", path_, std::strerror(errno));
-    done += static_cast<std::size_t>(n);
-  }
-  bytes_ += static_cast<std::int64_t>(line.size());
-}
-
-}  // namespace glimpse::tools
+}  // namespace glimpse

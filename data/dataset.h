@@ -1,35 +1,34 @@
 #pragma once
 // Images with captions, from files or rendered: one face for training, evaluation and reports.
 
-#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "glimpse/data/captions.h"
-#include "glimpse/data/feature_cache.h"
 #include "glimpse/data/image.h"
 #include "glimpse/data/scenes.h"
-#include "glimpse/engine/tensor.h"
-#include "glimpse/models/captioner/config.h"
-#include "glimpse/models/encoder/preprocessing.h"
 
-namespace glimpse::tools {
+namespace glimpse {
 
+/// Images of a data set, which must outlive the list.
 using ImageList = std::vector<const CaptionedImage*>;
 
-class Examples {
+class Dataset {
  public:
-  /// The built-in scenes, or the photographs that config.data names; reads captions, no image yet. Throws Error for
-  /// captions without images and for a caption file that cannot be read.
-  explicit Examples(const Config& config);
+  /// The built-in scenes, which are drawn when they are asked for.
+  explicit Dataset(const SceneDataset& scenes);
+  /// The photographs of a folder with the captions of a file (read_captions); no photograph is opened yet. Throws Error
+  /// where there is no such folder, and for a caption file that cannot be read.
+  Dataset(const std::string& folder, const std::string& captions_file, const std::string& splits_folder = "");
 
   /// The images of a split, in order.
   ImageList split(std::string_view name) const { return set_.split(name); }
   /// All images, of whatever split.
   ImageList all() const;
-  /// Throws Error when the split has no image, listing the splits that have.
-  ImageList split_or_fail(const std::string& name) const;
+  /// The same as split(). Throws Error when it has no image, listing the splits that have.
+  ImageList require_split(const std::string& name) const;
   /// Keeps only the images of these splits.
   void keep_splits(const std::vector<std::string>& names);
   /// Decodes every photograph once. Bad ones leave the set, which is reported; without `skip_bad` they throw Error with
@@ -38,15 +37,14 @@ class Examples {
   /// Leaves out the images of these names.
   void drop(const std::vector<std::string>& filenames);
 
+  /// The picture itself. Throws Error when it cannot be read.
   Image image(const CaptionedImage& image) const;
-  /// What an encoder takes (encoder_input.h): (N,3,S,S).
-  Tensor pixels(const ImageList& images, const Preprocessing& preprocessing, Device device) const;
   /// Where a photograph lies.
   std::string path(const CaptionedImage& image) const { return image_path(folder_, image); }
   /// The same for names; one that is not in the set is looked for in the folder itself.
   std::vector<std::string> paths(const std::vector<std::string>& filenames) const;
 
-  const CaptionSet& set() const { return set_; }
+  const CaptionSet& captions() const { return set_; }
   /// The renderer, where the data are scenes.
   const std::optional<SceneDataset>& scenes() const { return scenes_; }
   /// "the built-in scenes" or the caption file.
@@ -58,7 +56,7 @@ class Examples {
   CaptionSet set_;
 };
 
-/// Calls work(i) for i < count on all threads; what one of the calls throws is thrown again here, the first by i.
-void for_each_parallel(std::int64_t count, const std::function<void(std::int64_t)>& work);
+/// The names of images, in order.
+std::vector<std::string> filenames_of(const ImageList& images);
 
-}  // namespace glimpse::tools
+}  // namespace glimpse

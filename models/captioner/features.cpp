@@ -1,0 +1,108 @@
+#include "glimpse/models/captioner/features.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/stopwatch.h"
+#include "glimpse/kernels/base/text.h"
+#include "glimpse/models/encoder/encoder_input.h"
+#include "glimpse/models/encoder/frozen_encoder.h"
+
+namespace glimpse {
+namespace {
+
+constexpr std::int64_t encode_batch = 32;
+
+FeatureKey key_of(const CaptionModel& model, const Dataset& dataset, const std::vector<std::string>& filenames,
+                  const std::string& weights) {
+  return feature_key(model.encoder, model.preprocessing, hash_images(filenames, dataset.paths(filenames)), weights);
+}
+
+/// Why the file cannot serve, or "". A cache may hold more images than are asked for: its key is that of all it holds.
+std::string why_not(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
+                    const std::string& weights, const std::string& path) {
+  if (!std::filesystem::exists(path)) return "there is none yet";
+  const std::vector<std::string> encoded = FeatureCache(path).filenames();
+  FeatureKey key;
+  try {
+    key = key_of(model, dataset, encoded, weights);
+  } catch (const Error&) {
+    return "it was made from other images";
+  }
+  return FeatureCache::why_stale(path, key, filenames_of(images));
+}
+
+}  // namespace
+
+Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device) {
+  return encoder_input(
+      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[static_cast<std::size_t>(i)]); },
+      preprocessing, device);
+}
+
+std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds) {
+  const double rate = static_cast<double>(done) / seconds;
+  return fmt::format("encoding {}/{}  {:.1f} images/s  ETA {}", done, total, rate,
+                     human_seconds(static_cast<double>(total - done) / rate));
+}
+
+FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessing, const std::string& images,
+                       const std::string& weights) {
+  FeatureKey key;
+  key.images = images;
+  key.encoder = encoder.description() + (encoder.options().stride_in_1x1 ? ", stride in 1x1" : "");
+  key.weights = weights;
+  key.preprocessing =
+      fmt::format("squash {}, mean {}, std {}", preprocessing.size, preprocessing.mean, preprocessing.std);
+  return key;
+}
+
+FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
+                           const std::string& weights, const std::string& path, Observer& observer) {
+  const std::string reason = why_not(model, dataset, images, weights, path);
+  if (reason.empty()) {
+    observer.say(fmt::format("features    {}: fits, is used again", path));
+    return FeatureCache(path);
+  }
+  observer.say(fmt::format("features    {}: {}; encoding {} images", path, reason, with_commas(std::ssize(images))));
+  const FrozenEncoder encoder(model.encoder);
+  const Stopwatch watch;
+  FeatureCache::BuildOptions options;
+  options.batch_size = encode_batch;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    if (observer.stop()) throw Stopped();
+    observer.progress([&] { return encoding_progress(done, total, watch.seconds()); });
+  };
+  const auto encode = [&](std::int64_t begin, std::int64_t end) {
+    const ImageList batch(images.begin() + begin, images.begin() + end);
+    return encoder(pixels_of(dataset, batch, model.preprocessing, model.device())).to(Device::cpu);
+  };
+  const std::vector<std::string> filenames = filenames_of(images);
+  FeatureCache cache =
+      FeatureCache::build(path, key_of(model, dataset, filenames, weights), filenames, encode, options);
+  observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(std::ssize(images)),
+                           human_seconds(watch.seconds()), static_cast<double>(images.size()) / watch.seconds()));
+  return cache;
+}
+
+std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count) {
+  return count * model.encoder.locations() * model.encoder.channels() * 2;
+}
+
+FeatureFunction cached_features(const FeatureCache& cache, Device device) {
+  return [&cache, device](const ImageList& images) {
+    std::vector<std::int64_t> rows;
+    for (const CaptionedImage* image : images) rows.push_back(cache.row(image->filename));
+    return cache.gather(rows).to(device);
+  };
+}
+
+FeatureFunction encoded_features(const CaptionModel& model, const Dataset& dataset) {
+  const auto encoder = std::make_shared<FrozenEncoder>(model.encoder);
+  return [encoder, &dataset, preprocessing = model.preprocessing, device = model.device()](const ImageList& images) {
+    return (*encoder)(pixels_of(dataset, images, preprocessing, device));
+  };
+}
+
+}  // namespace glimpse

@@ -1,0 +1,41 @@
+#pragma once
+// What the decoder sees of an image: rows of a feature cache, or what the encoder makes of its pixels.
+
+#include <functional>
+#include <string>
+
+#include "glimpse/data/dataset.h"
+#include "glimpse/data/feature_cache.h"
+#include "glimpse/models/captioner/model.h"
+#include "glimpse/models/captioner/observer.h"
+
+namespace glimpse {
+
+/// Features (N,L,D) f32 of images.
+using FeatureFunction = std::function<Tensor(const ImageList& images)>;
+
+/// What an encoder takes of images (encoder_input.h): (N,3,S,S).
+Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device);
+
+/// What a cache of features depends on; `images` and `weights` are hashes (data/feature_cache.h).
+FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessing, const std::string& images,
+                       const std::string& weights);
+
+/// "encoding 32/7000  41.2 images/s  ETA 2:49".
+std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds);
+
+/// The cache at `path` when it holds all `images` as this model's encoder sees them; else encodes them into it, saying
+/// why. Throws Error when `path` is a file of another kind, when an image cannot be read, and Stopped when the observer
+/// wants to stop meanwhile.
+FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
+                           const std::string& weights, const std::string& path, Observer& observer);
+
+/// Bytes that open_features will write for `count` images.
+std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count);
+
+/// Features from a cache, which must outlive the function.
+FeatureFunction cached_features(const FeatureCache& cache, Device device);
+/// Features by running the encoder as it is now. `dataset` must outlive the function.
+FeatureFunction encoded_features(const CaptionModel& model, const Dataset& dataset);
+
+}  // namespace glimpse

@@ -1,0 +1,133 @@
+#include "glimpse/models/captioner/model.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "glimpse/engine/words.h"
+#include "glimpse/kernels/base/check.h"
+
+namespace glimpse {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* format_name = "glimpse-captioner";
+
+Json to_json(const Preprocessing& p) {
+  return {{"resize", "squash"}, {"size", p.size}, {"mean", p.mean}, {"std", p.std}};
+}
+
+Preprocessing preprocessing_from_json(const Json& json) {
+  Preprocessing p;
+  p.size = json.at("size").get<int>();
+  p.mean = json.at("mean").get<std::array<float, 3>>();
+  p.std = json.at("std").get<std::array<float, 3>>();
+  return p;
+}
+
+const std::string& entry(const Metadata& metadata, const std::string& key, const std::string& path) {
+  const auto found = metadata.find(key);
+  check(found != metadata.end(), "{}: no captioner: its metadata have no '{}'", path, key);
+  return found->second;
+}
+
+Vocabulary vocabulary_of(std::vector<std::string> words, const std::string& path) {
+  try {
+    return Vocabulary(std::move(words));
+  } catch (const Error& e) {
+    fail("{}: {}", path, e.what());
+  }
+}
+
+void check_format(const Metadata& metadata, const std::string& path) {
+  const auto format = metadata.find("format");
+  const std::string name = format == metadata.end() ? "" : format->second;
+  check(name != "glimpse-checkpoint", "{}: a checkpoint to resume from, no captioner; use best.safetensors beside it",
+        path);
+  check(name == format_name, "{}: no captioner that train_flickr has written (its metadata have no format '{}')", path,
+        format_name);
+}
+
+}  // namespace
+
+EncoderOptions encoder_options(const Config& config) {
+  EncoderOptions options;
+  options.name = config.encoder.name;
+  options.stage = config.encoder.stage;
+  options.grid = config.encoder.grid;
+  options.stride_in_1x1 = config.encoder.stride_in_1x1;
+  options.size = config.encoder.image_size;
+  return options;
+}
+
+DecoderConfig decoder_config(const Config& config, std::int64_t vocabulary, std::int64_t channels) {
+  DecoderConfig result = config.decoder;
+  result.vocabulary = vocabulary;
+  result.channels = channels;
+  return result;
+}
+
+LossOptions loss_options(const Config& config) {
+  LossOptions options;
+  options.doubly_stochastic = config.decoder.attends() ? config.loss.doubly_stochastic : 0;
+  options.reduction = config.loss.reduction;
+  options.label_smoothing = config.loss.label_smoothing;
+  return options;
+}
+
+CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator) {
+  Encoder encoder = make_encoder(encoder_options(config), generator);
+  if (!config.encoder.weights.empty())
+    load_encoder_weights(encoder, config.encoder.weights);
+  else
+    check(config.encoder.name == "scratch",
+          "encoder {} needs its pretrained weights: --weights FILE.safetensors (or train one from nothing: --encoder "
+          "scratch)",
+          config.encoder.name);
+  if (config.trains_encoder())
+    encoder.set_trainable(config.encoder.fine_tune.empty() ? "all" : config.encoder.fine_tune,
+                          config.encoder.train_batch_norm);
+  Decoder decoder(decoder_config(config, vocabulary.size(), encoder.channels()), generator);
+  Preprocessing preprocessing;
+  preprocessing.size = config.encoder.image_size;
+  return {config, vocabulary, preprocessing, "", std::move(encoder), std::move(decoder)};
+}
+
+void save_model(CaptionModel& model, const std::string& path, const Metadata& notes) {
+  Metadata metadata = notes;
+  metadata["format"] = format_name;
+  metadata["config"] = config_to_json(model.config);
+  metadata["vocabulary"] = Json(model.vocabulary.words()).dump();
+  metadata["preprocessing"] = to_json(model.preprocessing).dump();
+  metadata["encoder_source"] = model.encoder_source;
+  write_safetensors(path, named_tensors(model), metadata);
+}
+
+CaptionModel load_model(const std::string& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  check_format(file.metadata, path);
+  Config config = config_from_json(entry(file.metadata, "config", path), path);
+  std::vector<std::string> words;
+  Preprocessing preprocessing;
+  try {
+    words = Json::parse(entry(file.metadata, "vocabulary", path)).get<std::vector<std::string>>();
+    preprocessing = preprocessing_from_json(Json::parse(entry(file.metadata, "preprocessing", path)));
+  } catch (const Json::exception& e) {
+    fail("{}: damaged metadata: {}", path, e.what());
+  }
+  check(words.size() > special_words, "{}: the vocabulary has only {} words", path, words.size());
+  Generator generator(1);
+  Encoder encoder = make_encoder(encoder_options(config), generator);
+  Decoder decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator);
+  CaptionModel model{std::move(config),  vocabulary_of(std::move(words), path),
+                     preprocessing,      entry(file.metadata, "encoder_source", path),
+                     std::move(encoder), std::move(decoder)};
+  load_tensors(named_tensors(model), file.tensors, path);
+  Visitor freeze([](const std::string&, Tensor& tensor, bool trainable) {
+    if (trainable && tensor.defined()) tensor.set_requires_grad(false);
+  });
+  model.visit(freeze);
+  return model;
+}
+
+}  // namespace glimpse

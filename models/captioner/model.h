@@ -1,0 +1,52 @@
+#pragma once
+// A caption model, encoder to words, and the one file that holds it: a safetensors file with the weights, and in its
+// metadata the configuration, the vocabulary and the preprocessing. The file alone is enough to caption an image.
+
+#include <string>
+#include <vector>
+
+#include "glimpse/data/vocabulary.h"
+#include "glimpse/engine/io/safetensors.h"
+#include "glimpse/models/captioner/config.h"
+#include "glimpse/models/decoder/decoder.h"
+#include "glimpse/models/encoder/encoder.h"
+#include "glimpse/models/encoder/preprocessing.h"
+
+namespace glimpse {
+
+/// What training changes and a file keeps. A Captioner (captioner.h) captions with it.
+struct CaptionModel {
+  Config config;
+  Vocabulary vocabulary;
+  Preprocessing preprocessing;
+  std::string encoder_source;  ///< hash of the weight file that a frozen encoder came from; empty: trained here
+  Encoder encoder;
+  Decoder decoder;
+
+  /// Where it lies, after move_to(model, device) too.
+  Device device() const { return decoder.embedding.weight.device(); }
+
+  /// Tensors "encoder.*" and "decoder.*".
+  void visit(Visitor& v) {
+    v("encoder", encoder);
+    v("decoder", decoder);
+  }
+};
+
+/// The parts of a configuration as the models take them.
+EncoderOptions encoder_options(const Config& config);
+DecoderConfig decoder_config(const Config& config, std::int64_t vocabulary, std::int64_t channels);
+LossOptions loss_options(const Config& config);
+
+/// An untrained model: decoder weights drawn from `generator`, the encoder's read from config.encoder.weights, or
+/// drawn too when that is empty; the encoder trains as config.encoder says. Throws Error for an encoder or stage that
+/// does not exist, weights that do not fit, and a pretrained encoder without a weight file.
+CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator);
+
+/// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Throws Error.
+void save_model(CaptionModel& model, const std::string& path, const Metadata& notes = {});
+/// Reads it; nothing is trainable. Throws Error naming the file for one that is no caption model, or whose weights do
+/// not fit its configuration.
+CaptionModel load_model(const std::string& path);
+
+}  // namespace glimpse

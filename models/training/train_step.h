@@ -1,0 +1,52 @@
+#pragma once
+// One step of optimisation, without folder, log or clock.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "glimpse/engine/optimizer.h"
+#include "glimpse/models/captioner/model.h"
+#include "glimpse/models/training/training_batches.h"
+
+namespace glimpse {
+
+struct StepResult {
+  double loss = 0;               ///< mean cross-entropy of a word, in nats
+  double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations
+  std::int64_t tokens = 0;       ///< words predicted
+  double gradient_norm = 0;      ///< of the decoder, before clipping
+  double learning_rate = 0;      ///< of the decoder
+  bool updated = true;           ///< false: a gradient was not finite, and that part's weights stay as they are
+  std::string not_finite;        ///< then: the first parameter with such a gradient
+};
+
+/// Trains a model as its configuration says: loss, gradients, clipping, update.
+class TrainStep {
+ public:
+  /// Makes the decoder trainable and takes the memory of all trained parameters. `model` must outlive this.
+  explicit TrainStep(CaptionModel& model);
+
+  /// One update by a batch, with the configured learning rates times `rate_factor`. Throws Error for a batch without
+  /// what the model needs: features for a frozen encoder, pixels for one that is trained.
+  StepResult operator()(const TrainingBatch& batch, double rate_factor = 1);
+
+  /// Weights that change and moments of the optimisers, under the names of a checkpoint.
+  std::vector<NamedTensor> tensors();
+  /// Goes on from there. Throws Error, saying that they come from `path`, when they do not belong to this model.
+  void load_tensors(const std::vector<NamedTensor>& tensors, const std::string& path);
+
+  /// Of the decoder, at the last step.
+  double learning_rate() const { return decoder_->learning_rate(); }
+
+  /// Where the random numbers of dropout stand.
+  Generator::State dropout() const { return dropout_.state(); }
+  void set_dropout(Generator::State state) { dropout_.set_state(state); }
+
+ private:
+  CaptionModel& model_;
+  std::unique_ptr<Optimizer> decoder_, encoder_;  // the second only where the encoder is trained
+  Generator dropout_;
+};
+
+}  // namespace glimpse

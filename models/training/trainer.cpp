@@ -1,0 +1,204 @@
+#include "glimpse/models/training/trainer.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/text.h"
+#include "glimpse/models/captioner/features.h"
+
+namespace glimpse {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Steps in a row without a finite gradient after which a run is given up.
+constexpr int most_failures = 20;
+
+}  // namespace
+
+Trainer::Trainer(const TrainerParts& parts)
+    : parts_(parts), validation_images_(parts.dataset.require_split("val")), step_(parts.model) {
+  const TrainingConfig& t = config().training;
+  if (t.schedule == ScheduleKind::plateau) plateau_ = PlateauDecay({.factor = t.decay, .patience = t.decay_every});
+  std::int64_t captions = 0;
+  for (const CaptionedImage* image : parts.dataset.require_split("train")) captions += std::ssize(image->captions);
+  batches_per_epoch_ = (captions + t.batch - 1) / t.batch;
+  state_.data = parts_.data_fingerprint;
+  state_.dropout = step_.dropout();
+}
+
+void Trainer::write_last() {
+  state_.dropout = step_.dropout();
+  state_.plateau = plateau_.state();
+  state_.seconds = seconds();
+  state_.log_bytes = log_->bytes();
+  write_checkpoint(parts_.folder.last(), state_, step_.tensors());
+}
+
+void Trainer::resume() {
+  const std::string path = parts_.folder.last();
+  const Checkpoint checkpoint = read_checkpoint(path);
+  check(checkpoint.state.data == parts_.data_fingerprint,
+        "{}: images, captions or vocabulary are not those that this run began with", path);
+  step_.load_tensors(checkpoint.tensors, path);
+  state_ = checkpoint.state;
+  step_.set_dropout(state_.dropout);
+  plateau_.set_state(state_.plateau);
+  seconds_before_ = state_.seconds;
+  state_.finished = is_finished();  // a run that had come to its end goes on when it was given more epochs
+}
+
+bool Trainer::is_finished() const {
+  const TrainingConfig& t = config().training;
+  return state_.epoch >= t.epochs || (t.patience > 0 && state_.stale_epochs >= t.patience);
+}
+
+double Trainer::rate_factor() const {
+  const TrainingConfig& t = config().training;
+  const double warm = LinearWarmUp{t.warmup_steps}(state_.step);
+  switch (t.schedule) {
+    case ScheduleKind::step:
+      return warm * StepDecay{t.decay, t.decay_every}(state_.epoch);
+    case ScheduleKind::plateau:
+      return warm * plateau_.factor();
+    case ScheduleKind::cosine:
+      return warm * CosineDecay{t.epochs * batches_per_epoch_, t.decay}(state_.step);
+    case ScheduleKind::constant:
+      break;
+  }
+  return warm;
+}
+
+void Trainer::step(const TrainingBatch& batch) {
+  last_ = step_(batch, rate_factor());
+  ++state_.step;
+  ++state_.position;
+  if (last_.updated) {
+    state_.loss_sum += last_.loss * static_cast<double>(last_.tokens);
+    state_.loss_words += last_.tokens;
+    failed_in_a_row_ = 0;
+    return;
+  }
+  ++state_.skipped_steps;
+  check(++failed_in_a_row_ < most_failures,
+        "training: the gradient of {} has not been finite for {} steps; try a smaller --learning-rate",
+        last_.not_finite, most_failures);
+}
+
+std::string Trainer::progress_line(double wait_share) const {
+  const TrainingConfig& t = config().training;
+  const std::int64_t steps_left = t.epochs * batches_per_epoch_ - state_.step;
+  const double step_seconds = static_cast<double>(t.batch) / std::max(captions_per_s_, 1e-9);
+  const double seconds_left = static_cast<double>(steps_left) * step_seconds +
+                              static_cast<double>(t.epochs - state_.epoch) * validation_seconds_;
+  return fmt::format("epoch {}/{}  step {}/{}  loss {:.3f}  {:.0f} captions/s  data wait {:.0f} %  ETA {}",
+                     state_.epoch + 1, t.epochs, state_.position, batches_per_epoch_, last_.loss, captions_per_s_,
+                     100 * wait_share, human_seconds(seconds_left));
+}
+
+void Trainer::train_epoch(TrainingBatches& batches) {
+  const TrainingConfig& t = config().training;
+  const Stopwatch watch;
+  const double waited_before = batches.wait_seconds();
+  std::int64_t captions = 0;
+  while (state_.position < batches_per_epoch_) {
+    const TrainingBatch batch = batches.next();
+    step(batch);
+    captions += batch.tokens.rows();
+    captions_per_s_ = static_cast<double>(captions) / watch.seconds();
+    const double wait = (batches.wait_seconds() - waited_before) / watch.seconds();
+    if (state_.step % t.log_every == 0)
+      log_->write(StepRecord{state_.step, state_.epoch + 1, last_, captions_per_s_, wait, seconds()});
+    parts_.observer.progress([&] { return progress_line(wait); });
+    const bool stop = parts_.observer.stop();
+    if (stop || state_.position == batches_per_epoch_ || state_.step % t.checkpoint_every == 0) write_last();
+    if (stop) throw Stopped();
+  }
+}
+
+void Trainer::keep_if_best(const Validation& validation) {
+  const std::string& by = config().training.keep_best;
+  const double value = validation.scores[by], score = score_named(by).higher_is_better ? value : -value;
+  if (config().training.schedule == ScheduleKind::plateau) plateau_.observe(score);
+  if (state_.best_epoch >= 0 && !(score > state_.best_score)) {
+    ++state_.stale_epochs;
+    return;
+  }
+  state_.best_score = score;
+  state_.best_epoch = state_.epoch;
+  state_.stale_epochs = 0;
+  Json scores = {{"epoch", state_.epoch + 1},
+                 {"split", "val"},
+                 {"beam", config().validation.beam},
+                 {"images", validation.scores.images}};
+  scores.update(Json::parse(validation.scores.json()));
+  save_model(parts_.model, parts_.folder.best(), {{"scores", scores.dump()}});
+}
+
+void Trainer::say_epoch(const EpochRecord& r) {
+  const Validation& v = r.validation;
+  std::string scores;
+  for (const Score& score : v.scores.all)
+    if (score.of_metric) scores += fmt::format("{} {}  ", score.label, score.text());
+  parts_.observer.say(
+      fmt::format("epoch {:>2}/{}  loss {:.3f}  val loss {:.3f}  top-5 {:.1f} %  {}distinct {:.0f} %  unk {:.1f} %  "
+                  "{:.0f} captions/s  {}{}",
+                  r.epoch, config().training.epochs, r.train_loss, v.forced.loss, 100 * v.forced.top5, scores,
+                  100 * v.statistics.distinct, 100 * v.statistics.unknown, r.captions_per_s, human_seconds(r.seconds),
+                  r.best ? "  *" : ""));
+}
+
+void Trainer::end_epoch() {
+  const CaptionModel& model = parts_.model;
+  const FeatureFunction features = parts_.cache != nullptr ? cached_features(*parts_.cache, model.device())
+                                                           : encoded_features(model, parts_.dataset);
+  const auto watch = [&](std::int64_t done) {
+    parts_.observer.progress([&] {
+      return fmt::format("epoch {}/{}  validation {}/{}", state_.epoch + 1, config().training.epochs, done,
+                         validation_images_.size());
+    });
+    return !parts_.observer.stop();
+  };
+  const Validation validation = validate(model, validation_images_, features, watch);
+  validation_seconds_ = validation.seconds;
+  keep_if_best(validation);
+  const EpochRecord record{
+      .epoch = state_.epoch + 1,
+      .step = state_.step,
+      .train_loss = state_.loss_sum / static_cast<double>(std::max<std::int64_t>(state_.loss_words, 1)),
+      .validation = validation,
+      .best = state_.best_epoch == state_.epoch,
+      .learning_rate = step_.learning_rate(),
+      .skipped_steps = state_.skipped_steps,
+      .captions_per_s = captions_per_s_,
+      .peak_tensor_bytes = memory_stats(model.device()).peak,
+      .seconds = seconds()};
+  log_->write(record);
+  say_epoch(record);
+  ++state_.epoch;
+  state_.position = 0;
+  state_.loss_sum = 0;
+  state_.loss_words = 0;
+  state_.finished = is_finished();
+  write_last();
+}
+
+Ending Trainer::run() {
+  log_ = std::make_unique<RunLog>(parts_.folder.log(), state_.log_bytes);
+  const bool between_epochs = state_.position == batches_per_epoch_;
+  TrainingBatches batches(
+      parts_.model, parts_.dataset, parts_.cache,
+      between_epochs ? BatchSampler::State{state_.epoch + 1, 0} : BatchSampler::State{state_.epoch, state_.position});
+  try {
+    while (!state_.finished) {
+      train_epoch(batches);
+      end_epoch();
+    }
+  } catch (const Stopped&) {
+    return Ending::stopped;
+  }
+  return state_.epoch >= config().training.epochs ? Ending::last_epoch : Ending::no_better_score;
+}
+
+}  // namespace glimpse

@@ -1,0 +1,79 @@
+#pragma once
+// The training loop: steps, validation after each epoch, checkpoints, early stopping.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "glimpse/engine/schedule.h"
+#include "glimpse/kernels/base/stopwatch.h"
+#include "glimpse/models/captioner/observer.h"
+#include "glimpse/models/training/checkpoint.h"
+#include "glimpse/models/training/run_folder.h"
+#include "glimpse/models/training/run_log.h"
+#include "glimpse/models/training/train_step.h"
+#include "glimpse/models/training/training_batches.h"
+#include "glimpse/models/training/validation.h"
+
+namespace glimpse {
+
+/// How a run ended.
+enum class Ending : std::uint8_t {
+  last_epoch,
+  no_better_score,
+  stopped,              ///< on request; the folder holds what it needs to go on
+  stopped_before_start  ///< on request, before the first step; nothing was kept
+};
+
+/// All that a trainer works on; everything must outlive it.
+struct TrainerParts {
+  CaptionModel& model;
+  const Dataset& dataset;
+  const FeatureCache* cache = nullptr;  ///< of a frozen encoder
+  const RunFolder& folder;
+  Observer& observer;
+  std::string data_fingerprint;  ///< stands in checkpoints: a run goes on with the same data only
+};
+
+class Trainer {
+ public:
+  /// A run at its beginning. Throws Error where there is nothing to train on or to validate with.
+  explicit Trainer(const TrainerParts& parts);
+
+  /// Goes on from folder.last(). Throws Error for a checkpoint that does not belong to this run.
+  void resume();
+  /// Trains to the end; leaves last.safetensors, best.safetensors and log.jsonl in the folder. Throws Error when the
+  /// gradient is not finite for many steps in a row.
+  Ending run();
+
+  const TrainingState& state() const { return state_; }
+  std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
+
+ private:
+  void step(const TrainingBatch& batch);
+  void train_epoch(TrainingBatches& batches);
+  void end_epoch();
+  void keep_if_best(const Validation& validation);
+  void say_epoch(const EpochRecord& record);
+  void write_last();
+  std::string progress_line(double wait_share) const;
+  double rate_factor() const;
+  bool is_finished() const;
+  double seconds() const { return seconds_before_ + watch_.seconds(); }
+  const Config& config() const { return parts_.model.config; }
+
+  TrainerParts parts_;
+  TrainingState state_;
+  ImageList validation_images_;
+  std::int64_t batches_per_epoch_ = 0;
+  TrainStep step_;
+  PlateauDecay plateau_;
+  std::unique_ptr<RunLog> log_;
+  Stopwatch watch_;
+  double seconds_before_ = 0;  // of training, before this process
+  StepResult last_;            // of the step before
+  double captions_per_s_ = 0, validation_seconds_ = 0;
+  int failed_in_a_row_ = 0;
+};
+
+}  // namespace glimpse

@@ -1,0 +1,109 @@
+#include "glimpse/models/training/training_run.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "glimpse/engine/io/file.h"
+#include "glimpse/engine/memory.h"
+#include "glimpse/kernels/base/check.h"
+#include "glimpse/models/captioner/features.h"
+#include "glimpse/models/training/internal/preparation.h"
+#include "glimpse/models/training/run_report.h"
+
+namespace glimpse {
+namespace {
+
+/// What may change between the parts of a run: where things lie, and when it ends.
+const std::vector<std::string> free_keys{"data.images",       "data.captions",    "data.splits",
+                                         "data.features",     "encoder.weights",  "training.epochs",
+                                         "training.patience", "training.threads", "training.checkpoint_every",
+                                         "training.log_every"};
+
+void say_ending(const Trainer& trainer, const RunOutcome& outcome, const Config& config, Observer& observer) {
+  const TrainingState& s = trainer.state();
+  if (outcome.ending == Ending::stopped) {
+    observer.say(fmt::format("stopped in epoch {} after step {}", s.epoch + 1, s.step));
+    return;
+  }
+  if (outcome.ending == Ending::no_better_score)
+    observer.say(fmt::format("stopped after epoch {}: {} epochs without a better score", s.epoch, s.stale_epochs));
+  const Score& by = score_named(config.training.keep_best);
+  observer.say(fmt::format("best epoch {}: {} {:.4f} on the validation split, beam {}", s.best_epoch + 1, by.label,
+                           by.higher_is_better ? s.best_score : -s.best_score, config.validation.beam));
+}
+
+/// Trains in a folder that is ready.
+RunOutcome train_in(const RunFolder& folder, Preparation& p, Observer& observer) {
+  std::optional<FeatureCache> cache;
+  if (!p.feature_path.empty())
+    cache.emplace(open_features(p.model, p.dataset, p.dataset.all(), p.model.encoder_source, p.feature_path, observer));
+  release_cached_memory();
+  Trainer trainer({p.model, p.dataset, cache ? &*cache : nullptr, folder, observer, fingerprint(p)});
+  if (std::filesystem::exists(folder.last())) {
+    trainer.resume();
+    observer.say(fmt::format("resuming    at epoch {}, step {}{}", trainer.state().epoch + 1, trainer.state().step,
+                             trainer.state().finished ? ": nothing is left to train" : ""));
+  }
+  RunOutcome outcome;
+  outcome.ending = trainer.run();
+  outcome.state = trainer.state();
+  say_ending(trainer, outcome, p.config(), observer);
+  if (outcome.ending != Ending::stopped)
+    write_run_report(folder, p.dataset, cache ? &*cache : nullptr, trainer.state(), p.model.device(), observer);
+  return outcome;
+}
+
+}  // namespace
+
+Dataset open_dataset(const Config& config) {
+  if (config.uses_scenes()) {
+    check(config.data.captions.empty(), "captions {} without photographs: --images names their folder",
+          config.data.captions);
+    const SceneCounts counts{config.scenes.train, config.scenes.val, config.scenes.test};
+    return Dataset(SceneDataset(static_cast<std::uint64_t>(config.scenes.seed), counts));
+  }
+  check(!config.data.captions.empty(), "images {} without captions: --captions names the file", config.data.images);
+  return Dataset(config.data.images, config.data.captions, config.data.splits);
+}
+
+Config recorded_config(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  return config_from_json(read_text_file(path), path);
+}
+
+void check_same_run(const Config& recorded, const Config& wanted) {
+  std::vector<std::string> differences = config_differences(recorded, wanted);
+  std::erase_if(differences, [](const std::string& difference) {
+    return std::any_of(free_keys.begin(), free_keys.end(),
+                       [&](const std::string& key) { return difference.starts_with(key + ":"); });
+  });
+  check(differences.empty(), "--resume: the run was started with {}; start another one to change that",
+        fmt::join(differences, "; "));
+}
+
+RunOutcome train(const RunRequest& request, Observer& observer) {
+  check(request.resume || request.overwrite || !is_run(request.folder),
+        "{}: holds a run already: --resume goes on with it, --overwrite replaces it, --run names another folder",
+        request.folder);
+  Preparation p = prepare(request, observer);
+  say_plan(p, request.folder, observer);
+  const bool goes_on = request.resume && is_run(request.folder);
+  RunFolder folder(request.folder, bytes_to_write(p));
+  if (!goes_on) {
+    folder.clear();
+    if (!p.skipped.empty()) write_file_atomically(folder.skipped(), fmt::format("{}\n", fmt::join(p.skipped, "\n")));
+  }
+  write_file_atomically(folder.config(), config_to_json(p.config()));
+  try {
+    return train_in(folder, p, observer);
+  } catch (const Stopped&) {
+    if (!goes_on) folder.abandon();
+    return {Ending::stopped_before_start, {}};
+  } catch (...) {
+    if (!goes_on && !std::filesystem::exists(folder.last())) folder.abandon();
+    throw;
+  }
+}
+
+}  // namespace glimpse

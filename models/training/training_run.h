@@ -1,0 +1,38 @@
+#pragma once
+// A whole run in a folder: checks everything, says what it will do, encodes, trains, reports.
+
+#include <string>
+
+#include "glimpse/models/captioner/config.h"
+#include "glimpse/models/captioner/observer.h"
+#include "glimpse/models/training/trainer.h"
+
+namespace glimpse {
+
+struct RunRequest {
+  Config config;
+  std::string folder;
+  bool resume = false;     ///< go on with what the folder holds
+  bool overwrite = false;  ///< replace the run that the folder holds
+};
+
+struct RunOutcome {
+  Ending ending = Ending::last_epoch;
+  TrainingState state;
+};
+
+/// The data that a configuration names. Throws Error for captions without images or images without captions, and for
+/// files that cannot be read.
+Dataset open_dataset(const Config& config);
+
+/// The configuration that a folder's run was started with. Throws Error when it cannot be read.
+Config recorded_config(const std::string& folder);
+
+/// Throws Error that names every value in which `wanted` differs from `recorded` and which would make the rest of the
+/// run another than it began as.
+void check_same_run(const Config& recorded, const Config& wanted);
+
+/// Trains; nothing is written before all input has been looked at. Throws Error.
+RunOutcome train(const RunRequest& request, Observer& observer);
+
+}  // namespace glimpse
