@@ -63,8 +63,7 @@ std::vector<CaptionIndex> BatchSampler::order_by_image(std::int64_t epoch) const
   shuffle(images, random);
   std::vector<CaptionIndex> order;
   for (const std::int32_t image : images)
-    for (std::size_t c = 0; c < lengths_[static_cast<std::size_t>(image)].size(); ++c)
-      order.push_back({image, static_cast<std::int32_t>(c)});
+    for (std::size_t c = 0; c < lengths_[image].size(); ++c) order.push_back({image, static_cast<std::int32_t>(c)});
   return order;
 }
 
@@ -82,7 +81,7 @@ std::vector<CaptionIndex> BatchSampler::batch(State state) {
   check(state.epoch >= 0 && state.position >= 0 && state.position < batches_per_epoch(),
         "batches: no batch {} in epoch {}, an epoch has {}", state.position, state.epoch, batches_per_epoch());
   prepare(state.epoch);
-  const std::int64_t number = batch_order_[static_cast<std::size_t>(state.position)];
+  const std::int64_t number = batch_order_[state.position];
   const auto begin = order_.begin() + number * batch_size_;
   return {begin, begin + std::min(batch_size_, captions_ - number * batch_size_)};
 }

@@ -78,7 +78,7 @@ FeatureCache::FeatureCache(const std::string& path) : path_(path) {
     const auto found = file.metadata.find(part.name);
     if (found != file.metadata.end()) key_.*part.member = found->second;
   }
-  for (std::int64_t i = 0; i < size(); ++i) rows_.emplace(filenames_[static_cast<std::size_t>(i)], i);
+  for (std::int64_t i = 0; i < size(); ++i) rows_.emplace(filenames_[i], i);
 }
 
 FeatureCache FeatureCache::build(const std::string& path, const FeatureKey& key,
@@ -107,7 +107,7 @@ FeatureCache FeatureCache::build(const std::string& path, const FeatureKey& key,
     const Tensor stored = features.to(options.dtype);
     const std::int64_t bad = first_bad_row(stored);
     check(bad < 0, "{}: the features of {} hold values that are not finite in {}", path,
-          bad < 0 ? "" : filenames[static_cast<std::size_t>(begin + bad)], name_of(options.dtype));
+          bad < 0 ? "" : filenames[begin + bad], name_of(options.dtype));
     writer->append(stored);
     if (options.progress) options.progress(end, total);
   }
@@ -145,7 +145,7 @@ void FeatureCache::gather(std::span<const std::int64_t> rows, float* y) const {
   const std::int64_t width = locations() * channels();
   kernels::parallel_for(std::ssize(rows), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t from = rows[static_cast<std::size_t>(i)] * width;
+      const std::int64_t from = rows[i] * width;
       if (dtype() == DType::f16)
         widen(width, features_.data<f16>() + from, y + i * width);
       else

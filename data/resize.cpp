@@ -33,14 +33,14 @@ Taps make_taps(int inputs, int outputs) {
     double sum = 0;
     for (int k = 0; k < end - begin; ++k) {
       const double weight = std::max(0.0, 1 - std::abs((begin + k + 0.5 - centre) / support));
-      row[static_cast<std::size_t>(k)] = weight;
+      row[k] = weight;
       sum += weight;
     }
     taps.first.push_back(begin);
     taps.count.push_back(end - begin);
     for (int k = 0; k < end - begin; ++k)
       taps.weights[static_cast<std::size_t>(i) * static_cast<std::size_t>(taps.widest) + static_cast<std::size_t>(k)] =
-          static_cast<std::int32_t>(std::lround(row[static_cast<std::size_t>(k)] / sum * (1 << fraction_bits)));
+          static_cast<std::int32_t>(std::lround(row[k] / sum * (1 << fraction_bits)));
   }
   return taps;
 }
@@ -59,10 +59,10 @@ Image resize_rows(const Image& x, int outputs) {
       const std::uint8_t* from = x.rgb.data() + row * x.width * 3;
       std::uint8_t* to = y.rgb.data() + row * outputs * 3;
       for (int i = 0; i < outputs; ++i, to += 3) {
-        const std::uint8_t* pixel = from + taps.first[static_cast<std::size_t>(i)] * 3;
+        const std::uint8_t* pixel = from + taps.first[i] * 3;
         const std::int32_t* weights = taps.weights.data() + static_cast<std::int64_t>(i) * taps.widest;
         std::int32_t red = half, green = half, blue = half;
-        for (int k = 0; k < taps.count[static_cast<std::size_t>(i)]; ++k, pixel += 3) {
+        for (int k = 0; k < taps.count[i]; ++k, pixel += 3) {
           red += weights[k] * pixel[0];
           green += weights[k] * pixel[1];
           blue += weights[k] * pixel[2];
@@ -87,9 +87,9 @@ Image resize_columns(const Image& x, int outputs) {
     std::int32_t* sum = sums.data();
     for (std::int64_t i = begin; i < end; ++i) {
       std::fill(sums.begin(), sums.end(), half);
-      const std::uint8_t* from = x.rgb.data() + taps.first[static_cast<std::size_t>(i)] * stride;
-      for (int k = 0; k < taps.count[static_cast<std::size_t>(i)]; ++k, from += stride) {
-        const std::int32_t weight = taps.weights[static_cast<std::size_t>(i * taps.widest + k)];
+      const std::uint8_t* from = x.rgb.data() + taps.first[i] * stride;
+      for (int k = 0; k < taps.count[i]; ++k, from += stride) {
+        const std::int32_t weight = taps.weights[i * taps.widest + k];
 #pragma omp simd
         for (std::int64_t j = 0; j < stride; ++j) sum[j] += weight * from[j];
       }

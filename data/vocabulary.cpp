@@ -57,7 +57,7 @@ bool Vocabulary::contains(std::string_view word) const { return ids_.find(word) 
 
 const std::string& Vocabulary::word(std::int32_t id) const {
   check(id >= 0 && id < size(), "vocabulary: no word {} among {}", id, size());
-  return words_[static_cast<std::size_t>(id)];
+  return words_[id];
 }
 
 std::vector<std::int32_t> Vocabulary::encode(const std::vector<std::string>& tokens, std::int64_t max_words) const {
@@ -83,8 +83,8 @@ std::vector<std::int64_t> word_counts(const Vocabulary& vocabulary, const std::v
   std::vector<std::int64_t> counts(static_cast<std::size_t>(vocabulary.size()), 0);
   for (const CaptionedImage* image : images) {
     for (const auto& caption : image->captions) {
-      for (const std::string& word : caption) ++counts[static_cast<std::size_t>(plain_id(vocabulary, word))];
-      ++counts[static_cast<std::size_t>(end_word)];
+      for (const std::string& word : caption) ++counts[plain_id(vocabulary, word)];
+      ++counts[end_word];
     }
   }
   return counts;

@@ -1,7 +1,8 @@
 #pragma once
-// Everything that a user of the engine needs: tensors, differentiation, operations, layers, optimisers, files.
+// Everything that a user of the engine needs: tensors, differentiation, operations, layers, optimizers, files.
 
 #include "glimpse/engine/autograd.h"
+#include "glimpse/engine/device.h"
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/gradcheck.h"
 #include "glimpse/engine/io/file.h"

@@ -39,7 +39,7 @@ class Function {
     std::vector<Tensor> moved = copies();
     Values x = moved[input].to_vector<double>();
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += step * direction[i];
-    moved[input].copy_from(from(x, moved[input].shape()));
+    moved[input].copy_from(from_vector(x, moved[input].shape()));
     return flatten(f_(moved));
   }
   Values results() const {
@@ -56,7 +56,7 @@ class Function {
       if (!has_gradient_[i]) continue;
       const Values part(weight, weight + y[i].numel());
       weight += y[i].numel();
-      const Tensor term = sum(y[i] * from(part, y[i].shape()).to(y[i].dtype()).to(y[i].device())).to(DType::f64);
+      const Tensor term = sum(y[i] * from_vector(part, y[i].shape()).to(y[i].dtype()).to(y[i].device())).to(DType::f64);
       total = total.defined() ? total + term : term;
     }
     total.backward();

@@ -53,11 +53,13 @@ struct Conv2d {
 struct BatchNorm2d {
   Tensor weight, bias;
   BatchNormState state;
-  bool train = false;  ///< batch statistics (and moving the running ones) instead of the running ones
+  double momentum = 0.1;  ///< by which batch statistics move the running ones
+  double eps = 1e-5;      ///< added to the variance
+  bool train = false;     ///< batch statistics (and moving the running ones) instead of the running ones
 
   BatchNorm2d() = default;
   explicit BatchNorm2d(std::int64_t channels);
-  Tensor operator()(const Tensor& x) const { return batch_norm(x, weight, bias, state, train); }
+  Tensor operator()(const Tensor& x) const { return batch_norm(x, weight, bias, state, train, momentum, eps); }
   void visit(Visitor& v) {
     v("weight", weight);
     v("bias", bias);

@@ -38,7 +38,7 @@ class MemoryGuard {
 };
 
 /// A block of memory that several tensors may share. It can move into a larger one (move_to): every tensor on it
-/// follows, which is how an optimiser gathers all parameters in one buffer.
+/// follows, which is how an optimizer gathers all parameters in one buffer.
 class Storage {
  public:
   /// Uninitialised memory, 64-byte aligned. Throws Error naming the size and the counters when there is none.

@@ -64,7 +64,7 @@ std::vector<NamedTensor> named_tensors(M& module) {
   return result;
 }
 
-/// What an optimiser takes: the trainable tensors that require a gradient, of one module or of several (then named
+/// What an optimizer takes: the trainable tensors that require a gradient, of one module or of several (then named
 /// "0.weight", "1.weight", ...).
 template <ModuleLike M, ModuleLike... More>
 std::vector<NamedTensor> parameters(M& module, More&... more) {
@@ -97,14 +97,14 @@ void replace_tensors(M& module, Change change) {
 }  // namespace detail
 
 /// Gives every floating-point tensor of a module this type (f32 or f64), as a new tensor; trainable ones stay so,
-/// without their gradients. Before an optimiser takes the parameters.
+/// without their gradients. Before an optimizer takes the parameters.
 template <ModuleLike M>
 void convert(M& module, DType dtype) {
   detail::replace_tensors(module, [&](const Tensor& x) { return x.dtype() == DType::i32 ? x : x.to(dtype); });
 }
 
 /// Moves every tensor of a module to this device, as a new tensor; trainable ones stay so, without their gradients.
-/// Before an optimiser takes the parameters. Throws Error where there is no such device.
+/// Before an optimizer takes the parameters. Throws Error where there is no such device.
 template <ModuleLike M>
 void move_to(M& module, Device device) {
   detail::replace_tensors(module, [&](const Tensor& x) { return x.to(device); });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "glimpse/engine/tensor.h"
+#include "glimpse/kernels/functors.h"
 
 namespace glimpse {
 
@@ -27,15 +28,11 @@ Tensor operator+(double a, const Tensor& b);
 Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator-(const Tensor& x);
-Tensor relu(const Tensor& x);
-/// min(max(x, 0), 6), MobileNet's activation.
-Tensor relu6(const Tensor& x);
-Tensor tanh(const Tensor& x);
-Tensor sigmoid(const Tensor& x);
-Tensor exp(const Tensor& x);
-/// Natural logarithm.
-Tensor log(const Tensor& x);
-Tensor square(const Tensor& x);
+// The functions of kernels/functors.h, such as relu, relu6 (MobileNet's min(max(x,0),6)), tanh, sigmoid, exp, log (the
+// natural one) and square.
+#define GLIMPSE_DECLARE_OP(functor, name) Tensor name(const Tensor& x);
+GLIMPSE_FOR_EACH_UNARY_OP(GLIMPSE_DECLARE_OP)
+#undef GLIMPSE_DECLARE_OP
 
 /// y += x, same shape; no gradient is recorded.
 void add_into(const Tensor& y, const Tensor& x);

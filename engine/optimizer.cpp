@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 
-/// Memory that a live optimiser has gathered: a parameter that two of them update is a mistake that shows only in the
+/// Memory that a live optimizer has gathered: a parameter that two of them update is a mistake that shows only in the
 /// results.
 struct Claims {
   std::mutex mutex;
   std::set<const Storage*> storages;
 };
 Claims& claims() {
-  static Claims* all = new Claims;  // never destroyed: optimisers may have static lifetime
+  static Claims* all = new Claims;  // never destroyed: optimizers may have static lifetime
   return *all;
 }
 
@@ -101,7 +101,7 @@ void Optimizer::gather_parameters() {
 
   std::lock_guard lock(claims().mutex);
   for (const NamedTensor& p : parameters_)
-    check(!claims().storages.contains(p.tensor.storage().get()), "{}: another optimiser already updates parameter {}",
+    check(!claims().storages.contains(p.tensor.storage().get()), "{}: another optimizer already updates parameter {}",
           name_, p.name);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& p = parameters_[i].tensor;
@@ -170,8 +170,8 @@ void Optimizer::set_learning_rate(double value) {
 }
 
 std::vector<NamedTensor> Optimizer::state() const {
-  std::vector<NamedTensor> state = {{"step", from(std::vector<double>{static_cast<double>(steps_)}, {}), false},
-                                    {"learning_rate", from(std::vector<double>{learning_rate_}, {}), false}};
+  std::vector<NamedTensor> state = {{"step", from_vector(std::vector<double>{static_cast<double>(steps_)}, {}), false},
+                                    {"learning_rate", from_vector(std::vector<double>{learning_rate_}, {}), false}};
   for (std::size_t m = 0; m < moments_.size(); ++m)
     for (std::size_t i = 0; i < parameters_.size(); ++i)
       state.push_back({moment_names_[m] + "." + parameters_[i].name, part(moments_[m], i), false});

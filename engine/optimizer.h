@@ -1,5 +1,5 @@
 #pragma once
-// Optimisers. All parameters of one lie in one flat buffer, all their gradients in another, so that clipping, updating
+// Optimizers. All parameters of one lie in one flat buffer, all their gradients in another, so that clipping, updating
 // and zeroing are one pass over memory. Update rules, defaults and the place of each constant are PyTorch's.
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct ClipOptions {
   double clip_norm = 0;
 };
 
-/// What the four optimisers share. Neither copied nor moved: the parameters' memory belongs to it.
+/// What the four optimizers share. Neither copied nor moved: the parameters' memory belongs to it.
 class Optimizer {
  public:
   virtual ~Optimizer();
@@ -45,15 +45,15 @@ class Optimizer {
   const Tensor& flat_gradients() const { return gradients_; }
 
   /// For checkpoints: "step", "learning_rate", and "MOMENT.PARAMETER" for each moment and parameter. The moments are
-  /// views of the optimiser's memory.
+  /// views of the optimizer's memory.
   std::vector<NamedTensor> state() const;
-  /// Goes on exactly where the optimiser of this state() stood, the parameters apart. Throws Error when the names or
+  /// Goes on exactly where the optimizer of this state() stood, the parameters apart. Throws Error when the names or
   /// shapes are others; then nothing has changed.
   void load_state(const std::vector<NamedTensor>& state);
 
  protected:
   /// Moves the parameters into one buffer. Throws Error for no parameters, one twice, two that share memory, one of
-  /// another live optimiser, different types or devices, and one that requires no gradient.
+  /// another live optimizer, different types or devices, and one that requires no gradient.
   Optimizer(const char* name, std::vector<NamedTensor> parameters, double learning_rate, const ClipOptions& clip,
             std::vector<std::string> moments);
 

@@ -13,8 +13,6 @@ double StepDecay::operator()(std::int64_t t) const {
   return std::pow(factor, static_cast<double>(t / every));
 }
 
-double ExponentialDecay::operator()(std::int64_t t) const { return std::pow(factor, static_cast<double>(t)); }
-
 double CosineDecay::operator()(std::int64_t t) const {
   check(duration >= 1, "cosine decay: duration must be at least 1, got {}", duration);
   const double x = static_cast<double>(std::min(t, duration)) / static_cast<double>(duration);

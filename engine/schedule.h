@@ -14,12 +14,6 @@ struct StepDecay {
   double operator()(std::int64_t t) const;
 };
 
-/// factor^t.
-struct ExponentialDecay {
-  double factor = 0.85;
-  double operator()(std::int64_t t) const;
-};
-
 /// From 1 to `floor` along half a cosine over `duration` (Loshchilov & Hutter, arXiv 1608.03983, eq. 5, one period);
 /// `floor` afterwards.
 struct CosineDecay {

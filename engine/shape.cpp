@@ -18,7 +18,7 @@ Shape::Shape(std::initializer_list<std::int64_t> sizes) {
 void Shape::push_back(std::int64_t size) {
   check(rank_ < max_rank, "shape: more than {} dimensions", max_rank);
   check(size >= 0, "shape: negative size {}", size);
-  sizes_[static_cast<std::size_t>(rank_++)] = size;
+  sizes_[rank_++] = size;
 }
 
 std::int64_t Shape::numel() const {
@@ -41,7 +41,7 @@ int Shape::index(int dim) const {
 Shape Shape::with(int dim, std::int64_t size) const {
   Shape result = *this;
   check(size >= 0, "shape: negative size {}", size);
-  result.sizes_[static_cast<std::size_t>(index(dim))] = size;
+  result.sizes_[index(dim)] = size;
   return result;
 }
 

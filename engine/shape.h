@@ -23,7 +23,7 @@ class Shape {
 
   int rank() const { return rank_; }
   /// Size of dimension `dim`; -1 is the last. Throws Error when there is no such dimension.
-  std::int64_t operator[](int dim) const { return sizes_[static_cast<std::size_t>(index(dim))]; }
+  std::int64_t operator[](int dim) const { return sizes_[index(dim)]; }
   /// Product of the sizes. Throws Error where it is beyond 2^59.
   std::int64_t numel() const;
   const std::int64_t* begin() const { return sizes_.data(); }

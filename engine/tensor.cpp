@@ -189,16 +189,16 @@ Tensor zeros(const Shape& shape, DType dtype, Device device, const char* asks) {
 Tensor zeros_like(const Tensor& x, const char* asks) { return zeros(x.shape(), x.dtype(), x.device(), asks); }
 
 template <class T>
-Tensor from(const std::vector<T>& values, const Shape& shape) {
+Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
   check(static_cast<std::int64_t>(values.size()) == shape.numel(), "from: {} values for {}", values.size(), shape);
   Tensor x(shape, dtype_of<T>, Device::cpu);
   if (!values.empty()) std::memcpy(x.raw(), values.data(), x.bytes());
   return x;
 }
 
-template Tensor from(const std::vector<float>&, const Shape&);
-template Tensor from(const std::vector<double>&, const Shape&);
-template Tensor from(const std::vector<std::int32_t>&, const Shape&);
+template Tensor from_vector(const std::vector<float>&, const Shape&);
+template Tensor from_vector(const std::vector<double>&, const Shape&);
+template Tensor from_vector(const std::vector<std::int32_t>&, const Shape&);
 template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
 template std::vector<std::int32_t> Tensor::to_vector() const;

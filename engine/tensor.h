@@ -20,8 +20,8 @@ struct Variable;  // the autograd side of a tensor; private to engine/autograd.c
 class Tensor {
  public:
   Tensor() = default;
-  /// Uninitialised memory. Prefer empty(), zeros(), full(), from(). Throws OutOfMemory naming what asks, which is the
-  /// calling function or what it says, shape and type.
+  /// Uninitialised memory. Prefer empty(), zeros(), full(), from_vector(). Throws OutOfMemory naming what asks, which
+  /// is the calling function or what it says, shape and type.
   Tensor(const Shape& shape, DType dtype, Device device,
          const char* asks = std::source_location::current().function_name());
   /// `shape` elements of `dtype`, `offset` bytes into an existing storage. Throws Error if they do not fit.
@@ -107,15 +107,15 @@ Tensor zeros_like(const Tensor& x, const char* asks = std::source_location::curr
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
 /// A CPU tensor with a copy of `values`. Throws Error when their number is not that of `shape`.
 template <class T>
-Tensor from(const std::vector<T>& values, const Shape& shape);
+Tensor from_vector(const std::vector<T>& values, const Shape& shape);
 template <class T>
-Tensor from(const std::vector<T>& values) {
-  return from(values, {static_cast<std::int64_t>(values.size())});
+Tensor from_vector(const std::vector<T>& values) {
+  return from_vector(values, {static_cast<std::int64_t>(values.size())});
 }
 
-extern template Tensor from(const std::vector<float>&, const Shape&);
-extern template Tensor from(const std::vector<double>&, const Shape&);
-extern template Tensor from(const std::vector<std::int32_t>&, const Shape&);
+extern template Tensor from_vector(const std::vector<float>&, const Shape&);
+extern template Tensor from_vector(const std::vector<double>&, const Shape&);
+extern template Tensor from_vector(const std::vector<std::int32_t>&, const Shape&);
 extern template std::vector<float> Tensor::to_vector() const;
 extern template std::vector<double> Tensor::to_vector() const;
 extern template std::vector<std::int32_t> Tensor::to_vector() const;

@@ -60,7 +60,7 @@ void zip(Cpu, F f, const Broadcast& shape, const T* a, const T* b, T* y) {
   });
 }
 
-#define GLIMPSE_UNARY(F)                                                                \
+#define GLIMPSE_UNARY(F, name)                                                          \
   template void map(Cpu, F, std::int64_t, const float*, float*);                        \
   template void map(Cpu, F, std::int64_t, const double*, double*);                      \
   template void map_gradient(Cpu, F, std::int64_t, const float*, const float*, float*); \

@@ -1,6 +1,6 @@
 #pragma once
-// Element-wise functions and their derivatives, written once for every device. A new one: a struct here and its name in
-// the list at the end; then an op of one line in engine/ops/elementwise.cpp.
+// Element-wise functions and their derivatives, written once for every device. A new one of one tensor: a struct here
+// and an entry in the list at the end, which makes it an op of the engine.
 
 #include "glimpse/kernels/base/host_device.h"
 #include "glimpse/kernels/base/math.h"
@@ -152,10 +152,13 @@ struct AddScaled {
   }
 };
 
+// The ops of one tensor, functor and name: engine/ops.h declares them and engine/ops/elementwise.cpp defines them from
+// this list.
+#define GLIMPSE_FOR_EACH_UNARY_OP(op) \
+  op(Relu, relu) op(Relu6, relu6) op(Tanh, tanh) op(Sigmoid, sigmoid) op(Exp, exp) op(Log, log) op(Square, square)
+
 // The kernels of elementwise.h exist for these, on every device.
-#define GLIMPSE_FOR_EACH_UNARY(instance)                                                                       \
-  instance(Affine) instance(Relu) instance(Relu6) instance(Tanh) instance(Sigmoid) instance(Exp) instance(Log) \
-      instance(Square)
+#define GLIMPSE_FOR_EACH_UNARY(instance) instance(Affine, affine) GLIMPSE_FOR_EACH_UNARY_OP(instance)
 #define GLIMPSE_FOR_EACH_BINARY(instance) \
   instance(Add) instance(Subtract) instance(Multiply) instance(Divide) instance(AddScaled)
 

@@ -1,4 +1,4 @@
-// Optimiser updates over flat buffers: clip, update and zero the gradient, for all parameters of a model in one launch.
+// Optimizer updates over flat buffers: clip, update and zero the gradient, for all parameters of a model in one launch.
 // The update of one element is the CPU's (optimizer_update.h); a thread applies it to 16 bytes of each buffer at a time
 // and goes on by grid strides.
 //

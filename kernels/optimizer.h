@@ -1,5 +1,5 @@
 #pragma once
-// Optimiser updates over flat buffers: clip, update and zero the gradient in one pass. T is float or double; constants
+// Optimizer updates over flat buffers: clip, update and zero the gradient in one pass. T is float or double; constants
 // are combined in double and rounded once.
 
 #include <cstdint>

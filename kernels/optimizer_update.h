@@ -1,5 +1,5 @@
 #pragma once
-// What an optimiser does to one element, written once for every device: p parameter, g its gradient (left at zero), and
+// What an optimizer does to one element, written once for every device: p parameter, g its gradient (left at zero), and
 // the moments. Constants are combined in double and rounded once.
 
 #include <cmath>

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/gradcheck.h"
 #include "glimpse/engine/memory.h"
@@ -10,22 +11,13 @@
 #include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
 using Floats = std::vector<float>;
 
-Tensor leaf(const Floats& values) { return from(values).set_requires_grad(); }
-
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
+Tensor leaf(const Floats& values) { return from_vector(values).set_requires_grad(); }
 
 /// y = x, with a backward function of the test's own.
 template <class F>

@@ -38,12 +38,12 @@ Tensor make_features(std::int64_t images, DType dtype = DType::f64) {
 
 /// log p of `words` (with <end> or without) given one image, by step().
 double log_probability(const Decoder& decoder, const Tensor& features, const std::vector<std::int32_t>& words) {
-  const DecoderMemory memory = decoder.remember(features);
+  const DecoderMemory memory = decoder.project_keys(features);
   DecoderState state = decoder.start(features);
   double total = 0;
   std::int32_t read = start_word;
   for (const std::int32_t word : words) {
-    const DecoderStep step = decoder.step(memory, from(std::vector<std::int32_t>{read}), state);
+    const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);
     total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(word)];
     state = step.state;
     read = word;
@@ -136,12 +136,12 @@ TEST_CASE("one beam is greedy search") {
     const auto found = beam_search(decoder, features, options);
     for (std::int64_t i = 0; i < 8; ++i) {
       const Tensor image = features.rows(i, i + 1);
-      const DecoderMemory memory = decoder.remember(image);
+      const DecoderMemory memory = decoder.project_keys(image);
       DecoderState state = decoder.start(image);
       std::vector<std::int32_t> words;
       std::int32_t read = start_word;
       while (words.size() < 12 && read != end_word) {
-        const DecoderStep step = decoder.step(memory, from(std::vector<std::int32_t>{read}), state);
+        const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);
         std::vector<double> logits = step.logits.to_vector<double>();
         logits[pad_word] = logits[start_word] = -1e30;
         read = static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
@@ -189,14 +189,14 @@ TEST_CASE("attention maps are those of the caption's own words") {
   const auto found = beam_search(decoder, features, options);
   for (std::int64_t i = 0; i < 2; ++i) {
     const Tensor image = features.rows(i, i + 1);
-    const DecoderMemory memory = decoder.remember(image);
+    const DecoderMemory memory = decoder.project_keys(image);
     for (const Caption& caption : found[static_cast<std::size_t>(i)]) {
       const std::vector<std::int32_t> words = with_end(caption);
       REQUIRE(caption.alphas.shape() == Shape{static_cast<std::int64_t>(words.size()), locations});
       DecoderState state = decoder.start(image);
       std::int32_t read = start_word;
       for (std::size_t t = 0; t < words.size(); ++t) {
-        const DecoderStep step = decoder.step(memory, from(std::vector<std::int32_t>{read}), state);
+        const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);
         const auto row = static_cast<std::int64_t>(t);
         const std::vector<double> expected = step.alpha.to_vector<double>();
         const std::vector<double> kept = caption.alphas.rows(row, row + 1).to_vector<double>();

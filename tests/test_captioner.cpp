@@ -1,6 +1,7 @@
 // The one-file model: everything comes back, and files that are something else are refused.
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
 #include "glimpse/kernels/base/error.h"
@@ -9,6 +10,7 @@
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -28,16 +30,6 @@ const Vocabulary vocabulary({"<pad>", "<start>", "<end>", "<unk>", "a", "\"quote
 CaptionModel small_model() {
   Generator generator(3);
   return make_model(small_config(), vocabulary, generator);
-}
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/data/captions.h"
 #include "glimpse/data/image.h"
 #include "glimpse/engine/io/file.h"
@@ -9,21 +10,11 @@
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
 using Words = std::vector<std::string>;
-
-/// What `action` throws.
-template <class Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -104,19 +95,19 @@ TEST_CASE("JSON cut at any byte names the file and the byte") {
   const std::string whole = karpathy;
   for (std::size_t length = 1; length < whole.size(); length += 7) {
     const std::string path = folder.file("cut.json", whole.substr(0, length));
-    const std::string message = message_of([&] { read_captions(path); });
+    const std::string message = error_of([&] { read_captions(path); });
     INFO(message);
     CHECK(contains(message, path + ": JSON ends in the middle, at byte " + std::to_string(length)));
   }
   const std::string broken = folder.file("broken.json", "{\"images\": [}");
-  CHECK(contains(message_of([&] { read_captions(broken); }), "broken.json: JSON is broken at byte 13 of 13"));
+  CHECK(contains(error_of([&] { read_captions(broken); }), "broken.json: JSON is broken at byte 13 of 13"));
 }
 
 TEST_CASE("JSON that is no caption file says what is missing") {
   const ScratchFolder folder;
   const auto message = [&](const std::string& content) {
     const std::string path = folder.file("x.json", content);
-    return message_of([&] { read_captions(path); });
+    return error_of([&] { read_captions(path); });
   };
   CHECK(contains(message("{}"), "lists no images"));
   CHECK(contains(message(R"({"images":[]})"), "lists no images"));
@@ -152,10 +143,10 @@ TEST_CASE("COCO's captions JSON, a file or the folder of annotations") {
   CHECK(set.split("val")[0]->filename == "v7.jpg");
   CHECK(set.images[0].captions == std::vector<Words>{{"a", "dog"}});
   CHECK(set.without_captions == Words{"t10.jpg"});
-  CHECK(contains(message_of([&] { read_captions(folder.file("mine.json", val)); }), "--splits"));
+  CHECK(contains(error_of([&] { read_captions(folder.file("mine.json", val)); }), "--splits"));
   const std::string stray = R"({"images": [{"id": 7, "file_name": "v7.jpg"}],
       "annotations": [{"image_id": 8, "id": 3, "caption": "A cat"}]})";
-  CHECK(contains(message_of([&] { read_captions(folder.file("captions_val.json", stray)); }), "image_id 8"));
+  CHECK(contains(error_of([&] { read_captions(folder.file("captions_val.json", stray)); }), "image_id 8"));
 }
 
 TEST_CASE("Kaggle's captions.txt with split lists") {
@@ -171,9 +162,9 @@ TEST_CASE("Kaggle's captions.txt with split lists") {
   CHECK(set.without_split == Words{"e.jpg"});
   CHECK(set.without_captions == Words{"f.jpg", "nowhere.jpg"});
 
-  CHECK(contains(message_of([&] { read_captions(path); }), "--splits"));
+  CHECK(contains(error_of([&] { read_captions(path); }), "--splits"));
   const std::string bad = folder.file("bad.txt", "image,caption\r\na.jpg,A dog\r\nno comma here\r\n");
-  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }),
+  CHECK(contains(error_of([&] { read_captions(bad, lists.path()); }),
                  "bad.txt: line 3: expected IMAGE,CAPTION, got 'no comma here'"));
 }
 
@@ -190,20 +181,20 @@ TEST_CASE("Flickr8k.token.txt with split lists") {
   CHECK(set.listed_twice == Words{"b.jpg"});  // by its number, though the lines are together
   CHECK(set.without_captions == Words{"c,\"1\".jpg", "f.jpg", "nowhere.jpg"});
   const std::string bad = folder.file("bad.txt", "a.jpg#0\tA dog\nb.jpg\n");
-  CHECK(contains(message_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
+  CHECK(contains(error_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
 }
 
 TEST_CASE("split lists must be there, and must not overlap") {
   const ScratchFolder folder, empty, overlapping, ambiguous, stems;
   const std::string path = folder.file("captions.txt", kaggle);
-  CHECK(contains(message_of([&] { read_captions(path, empty.path()); }), "no lists"));
-  CHECK(contains(message_of([&] { read_captions(path, empty / "missing"); }), "missing: "));
+  CHECK(contains(error_of([&] { read_captions(path, empty.path()); }), "no lists"));
+  CHECK(contains(error_of([&] { read_captions(path, empty / "missing"); }), "missing: "));
   overlapping.file("train.txt", "a.jpg\nb.jpg\n");
   overlapping.file("val.txt", "b.jpg\n");
-  CHECK(contains(message_of([&] { read_captions(path, overlapping.path()); }), "val.txt: line 1: b.jpg is also in"));
+  CHECK(contains(error_of([&] { read_captions(path, overlapping.path()); }), "val.txt: line 1: b.jpg is also in"));
   ambiguous.file("train.txt", "a.jpg\n");
   ambiguous.file("old_train.txt", "a.jpg\n");
-  CHECK(contains(message_of([&] { read_captions(path, ambiguous.path()); }), "two lists of split train"));
+  CHECK(contains(error_of([&] { read_captions(path, ambiguous.path()); }), "two lists of split train"));
   stems.file("train.txt", "a\n");  // Flickr30k's lists leave the extension out
   stems.file("val.txt", "b\n");
   const CaptionSet set = read_captions(path, stems.path());
@@ -213,10 +204,10 @@ TEST_CASE("split lists must be there, and must not overlap") {
 
 TEST_CASE("a file of no known form says which are known") {
   const ScratchFolder folder;
-  CHECK(contains(message_of([&] { read_captions(folder.file("a.txt", "hello\nworld\n")); }), "not a caption file"));
-  CHECK(contains(message_of([&] { read_captions(folder.file("empty.txt", "")); }), "empty.txt: empty file"));
-  CHECK(contains(message_of([&] { read_captions(folder / "missing.json"); }), "missing.json: No such file"));
-  CHECK(contains(message_of([&] { read_captions(folder.path()); }), "a folder without captions_*.json"));
+  CHECK(contains(error_of([&] { read_captions(folder.file("a.txt", "hello\nworld\n")); }), "not a caption file"));
+  CHECK(contains(error_of([&] { read_captions(folder.file("empty.txt", "")); }), "empty.txt: empty file"));
+  CHECK(contains(error_of([&] { read_captions(folder / "missing.json"); }), "missing.json: No such file"));
+  CHECK(contains(error_of([&] { read_captions(folder.path()); }), "a folder without captions_*.json"));
 }
 
 TEST_CASE("every bad image is found by name before training starts") {
@@ -241,7 +232,7 @@ TEST_CASE("every bad image is found by name before training starts") {
   set.without_split = {"free.jpg"};
 
   CaptionSet untouched = set;
-  const std::string message = message_of([&] { check_images(untouched, folder.path()); });
+  const std::string message = error_of([&] { check_images(untouched, folder.path()); });
   INFO(message);
   for (const char* part : {"cut.png: truncated", "empty.jpg: empty file", "missing.jpg: No such file",
                            "text.jpg: not an image", "silent.jpg: has no caption", "--skip-bad"})
@@ -263,7 +254,6 @@ TEST_CASE("every bad image is found by name before training starts") {
 
   CaptionSet hopeless;
   hopeless.images = {listed("missing.jpg")};
-  CHECK(
-      contains(message_of([&] { check_images(hopeless, folder.path(), {.skip_bad = true}); }), "none of the 1 images"));
-  CHECK(contains(message_of([&] { check_images(set, folder / "absent"); }), "not a folder of images"));
+  CHECK(contains(error_of([&] { check_images(hopeless, folder.path(), {.skip_bad = true}); }), "none of the 1 images"));
+  CHECK(contains(error_of([&] { check_images(set, folder / "absent"); }), "not a folder of images"));
 }

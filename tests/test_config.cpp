@@ -1,27 +1,14 @@
 // The configuration: JSON and back, single values, recipes, and what is said about mistakes.
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/models/captioner/config.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;
-
-namespace {
-
-/// What a call throws.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-}  // namespace
+using glimpse::test::error_of;
 
 TEST_CASE("every value survives JSON") {
   Config config;

@@ -196,7 +196,7 @@ TEST_CASE("a caption's loss does not depend on the captions beside it") {
   }
   const TokenBatch batch = make_token_batch(captions);
   REQUIRE(batch.order == std::vector<std::int64_t>{1, 0, 2});
-  const Tensor sorted = gather_rows(features, from(std::vector<std::int32_t>{1, 0, 2}));
+  const Tensor sorted = gather_rows(features, from_vector(std::vector<std::int32_t>{1, 0, 2}));
   CHECK(decoder.loss(sorted, batch, generator, options).total.item() == Approx(apart).epsilon(1e-12));
 }
 
@@ -223,11 +223,11 @@ TEST_CASE("attention moves with the state, and the state with the image") {
     const DecoderConfig config = small(choice);
     const Decoder decoder = make_decoder(config, DType::f64);
     const Tensor features = make_features(2, 4, config.channels, DType::f64);
-    const DecoderMemory memory = decoder.remember(features);
+    const DecoderMemory memory = decoder.project_keys(features);
     DecoderState state = decoder.start(features);
     state.h = state.h.clone();
     state.h.set_requires_grad();
-    const Tensor words = from(std::vector<std::int32_t>{1, 1});
+    const Tensor words = from_vector(std::vector<std::int32_t>{1, 1});
     const DecoderStep step = decoder.step(memory, words, state);
     const Tensor weight = make_features(1, 2, 4, DType::f64).reshape({2, 4});
     sum(step.alpha * weight).backward();

@@ -3,6 +3,7 @@
 
 #include "catch.h"
 #include "encoder_numbers.h"
+#include "error_of.h"
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/optimizer.h"
@@ -14,30 +15,21 @@
 namespace glimpse::test {
 namespace {
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("unknown encoders, stages and grids are named with what there is") {
-  CHECK(contains(message_of([] { make_encoder({.name = "resnet51"}); }), "no encoder 'resnet51'; there are resnet18"));
-  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .stage = "layer5"}); }),
+  CHECK(contains(error_of([] { make_encoder({.name = "resnet51"}); }), "no encoder 'resnet51'; there are resnet18"));
+  CHECK(contains(error_of([] { make_encoder({.name = "resnet18", .stage = "layer5"}); }),
                  "encoder resnet18: no stage 'layer5'; there are stem, layer1, layer2, layer3, layer4"));
-  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .grid = 10, .size = 64}); }),
+  CHECK(contains(error_of([] { make_encoder({.name = "resnet18", .grid = 10, .size = 64}); }),
                  "has no grid of 10 cells a side; possible are 2, 4, 8"));
-  CHECK(contains(message_of([] { make_encoder({.name = "squeezenet1_1", .grid = 14}); }), "possible are 13"));
-  CHECK(contains(message_of([] { make_encoder({.name = "vgg16", .stride_in_1x1 = true}); }), "choice of ResNets"));
-  CHECK(contains(message_of([] { make_encoder({.name = "resnet18", .stride_in_1x1 = true}); }), "no bottleneck"));
-  CHECK(contains(message_of([] { make_encoder({.name = "squeezenet1_0", .size = 10}); }), "too small"));
+  CHECK(contains(error_of([] { make_encoder({.name = "squeezenet1_1", .grid = 14}); }), "possible are 13"));
+  CHECK(contains(error_of([] { make_encoder({.name = "vgg16", .stride_in_1x1 = true}); }), "choice of ResNets"));
+  CHECK(contains(error_of([] { make_encoder({.name = "resnet18", .stride_in_1x1 = true}); }), "no bottleneck"));
+  CHECK(contains(error_of([] { make_encoder({.name = "squeezenet1_0", .size = 10}); }), "too small"));
   const Encoder encoder = make_encoder({.name = "scratch", .size = 64});
-  CHECK(contains(message_of([&] { encoder.forward(zeros({1, 3, 32, 32})); }), "(N,3,64,64) is needed"));
-  CHECK(contains(message_of([&] { FrozenEncoder{encoder}(zeros({3, 64, 64})); }), "(N,3,64,64) f32 is needed"));
+  CHECK(contains(error_of([&] { encoder.forward(zeros({1, 3, 32, 32})); }), "(N,3,64,64) is needed"));
+  CHECK(contains(error_of([&] { FrozenEncoder{encoder}(zeros({3, 64, 64})); }), "(N,3,64,64) f32 is needed"));
 }
 
 TEST_CASE("stages and sizes of the grids") {
@@ -127,7 +119,7 @@ TEST_CASE("training starts at the stage that was asked for") {
   CHECK(parameters(encoder).size() == 60);
   encoder.set_trainable("", true);
   CHECK(parameters(encoder).empty());
-  CHECK(contains(message_of([&] { encoder.set_trainable("layer5", true); }), "no stage 'layer5'"));
+  CHECK(contains(error_of([&] { encoder.set_trainable("layer5", true); }), "no stage 'layer5'"));
 }
 
 TEST_CASE("fine-tuning changes the trained stages alone, and batch norms only when asked") {
@@ -206,19 +198,19 @@ TEST_CASE("weights of a file: converted, missing, of another shape, left over") 
   }
   SECTION("an unknown tensor is an error") {
     tensors.push_back({"layer2.7.conv1.weight", zeros({1})});
-    CHECK(contains(message_of(load), path + ": tensors do not match: 1 left over: layer2.7.conv1.weight"));
+    CHECK(contains(error_of(load), path + ": tensors do not match: 1 left over: layer2.7.conv1.weight"));
   }
   SECTION("so is a missing one") {
     std::erase_if(tensors, [](const NamedTensor& t) { return t.name == "layer1.1.bn2.running_var"; });
-    CHECK(contains(message_of(load), "1 missing: layer1.1.bn2.running_var"));
+    CHECK(contains(error_of(load), "1 missing: layer1.1.bn2.running_var"));
   }
   SECTION("and one of another shape") {
     change("conv1.weight", [](NamedTensor& t) { t.tensor = zeros({64, 3, 3, 3}); });
-    CHECK(contains(message_of(load), "conv1.weight is (64,3,3,3), not (64,3,7,7)"));
+    CHECK(contains(error_of(load), "conv1.weight is (64,3,3,3), not (64,3,7,7)"));
   }
   SECTION("a file that ends early says how to use it") {
     std::erase_if(tensors, [](const NamedTensor& t) { return t.name.starts_with("layer2."); });
-    CHECK(contains(message_of(load), "the file ends with stage layer1: ask for --stage layer1"));
+    CHECK(contains(error_of(load), "the file ends with stage layer1: ask for --stage layer1"));
   }
 }
 

@@ -4,12 +4,14 @@
 #include <limits>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -28,20 +30,10 @@ Tensor encode(std::int64_t begin, std::int64_t end) {
   std::vector<float> values;
   for (std::int64_t i = begin; i < end; ++i)
     for (std::int64_t j = 0; j < locations * channels; ++j) values.push_back(value(i, j));
-  return from(values, {end - begin, locations, channels});
+  return from_vector(values, {end - begin, locations, channels});
 }
 
 const FeatureKey key{"images 1", "resnet18 layer3", "weights 1", "squash 224"};
-
-template <class Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -72,7 +64,7 @@ TEST_CASE("a cache gives back the features of each image") {
     for (std::size_t b = 0; b < rows.size(); ++b)
       for (std::int64_t j = 0; j < locations * channels; ++j)
         CHECK(values[b * locations * channels + static_cast<std::size_t>(j)] == value(rows[b], j));
-    CHECK(contains(message_of([&] { cache.row("other.jpg"); }), "holds no features of other.jpg"));
+    CHECK(contains(error_of([&] { cache.row("other.jpg"); }), "holds no features of other.jpg"));
     CHECK_THROWS_AS(cache.gather(std::vector<std::int64_t>{10}), Error);
     CHECK_THROWS_AS(cache.gather(std::vector<std::int64_t>{-1}), Error);
   }
@@ -121,7 +113,7 @@ TEST_CASE("files that are no caches are refused") {
   const Tensor x = zeros({2, 3, 5});
   const auto message = [&](const std::string& name, const Tensor& tensor, const Metadata& metadata) {
     write_safetensors(folder / "x", {{name, tensor}}, metadata);
-    return message_of([&] { FeatureCache(folder / "x"); });
+    return error_of([&] { FeatureCache(folder / "x"); });
   };
   CHECK(contains(message("weights", x, {{"files", R"(["a","b"])"}}), "x: no feature cache: expected a tensor"));
   CHECK(contains(message("features", zeros({6, 5}), {{"files", R"(["a","b"])"}}), "expected a tensor"));
@@ -135,7 +127,7 @@ TEST_CASE("a build that fails leaves no file, and names the image that is to bla
   const ScratchFolder folder;
   const std::string path = folder / "cache";
   const auto build = [&](const FeatureCache::Encode& encoder, DType dtype = DType::f16) {
-    return message_of([&] { FeatureCache::build(path, key, names(5), encoder, {dtype, 2, {}}); });
+    return error_of([&] { FeatureCache::build(path, key, names(5), encoder, {dtype, 2, {}}); });
   };
   const auto with = [](std::int64_t image, float bad) {
     return [=](std::int64_t begin, std::int64_t end) {
@@ -189,7 +181,7 @@ TEST_CASE("hashes tell changes of content, names and sizes") {
   CHECK(before != hash_images({"a", "b"}, {a, b}));
   // Zeros at the end are content too.
   CHECK(hash_bytes("\0\0", 1) != hash_bytes("\0\0", 2));
-  CHECK(contains(message_of([&] { hash_images({"z"}, {folder / "z"}); }), "z: cannot be read"));
+  CHECK(contains(error_of([&] { hash_images({"z"}, {folder / "z"}); }), "z: cannot be read"));
   CHECK_THROWS_AS(hash_images({"folder"}, {folder.path()}), Error);
   CHECK_THROWS_AS(hash_file(folder / "z"), Error);
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/data/image.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/error.h"
@@ -11,6 +12,7 @@
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -25,12 +27,7 @@ int difference(const Image& a, const Image& b) {
 }
 
 std::string message_of(const std::string& path) {
-  try {
-    read_image(path);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_of([&] { read_image(path); });
 }
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

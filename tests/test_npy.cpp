@@ -1,10 +1,12 @@
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/engine/io/npy.h"
 #include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -16,12 +18,7 @@ std::string npy(const std::string& header, const std::string& data, char version
 }
 
 std::string message_of(const std::string& path) {
-  try {
-    read_npy(path);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return error_of([&] { read_npy(path); });
 }
 
 }  // namespace
@@ -41,7 +38,7 @@ TEST_CASE("npy: NumPy's files") {
 
 TEST_CASE("npy: what is written is read, and is what NumPy writes") {
   const ScratchFolder folder;
-  write_npy(folder / "f4", from(std::vector<float>{0.5f, -1, 2, 3, 4, 1e30f}, {2, 3}));
+  write_npy(folder / "f4", from_vector(std::vector<float>{0.5f, -1, 2, 3, 4, 1e30f}, {2, 3}));
   CHECK(read_text_file(folder / "f4") == read_text_file(GLIMPSE_TEST_DATA "/f4.npy"));
   for (const DType dtype : {DType::f32, DType::f64, DType::f16, DType::i32}) {
     for (const Shape& shape : {Shape{}, Shape{3}, Shape{0, 2}, Shape{1, 2, 1, 2, 1, 2}}) {

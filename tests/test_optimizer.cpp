@@ -16,7 +16,7 @@ namespace {
 
 Tensor parameter(std::vector<float> values) {
   const auto n = static_cast<std::int64_t>(values.size());
-  return from(values, {n}).set_requires_grad();
+  return from_vector(values, {n}).set_requires_grad();
 }
 
 void set_gradient(const Tensor& p, double value) { p.set_grad(full(p.shape(), value, p.dtype())); }
@@ -137,7 +137,7 @@ TEST_CASE("optimizer: a state that does not fit changes nothing") {
   state.push_back({"exp_avg_sq.b", zeros({7})});
   CHECK_THROWS_WITH(adam.load_state(state), Contains("1 of another shape: exp_avg_sq.b is (7), not (5)"));
   state.back().tensor = zeros({5});
-  state[0].tensor = from(std::vector<double>{-1}, {});
+  state[0].tensor = from_vector(std::vector<double>{-1}, {});
   CHECK_THROWS_WITH(adam.load_state(state), Contains("the state's step is -1"));
   CHECK(adam.steps() == 2);
   CHECK(adam.learning_rate() == 0.5);
@@ -180,9 +180,9 @@ TEST_CASE("optimizer: gradients that were taken out of the buffer come back") {
 }
 
 TEST_CASE("optimizer: norm of the gradient") {
-  const Tensor a = parameter({0, 0, 0}), b = from(std::vector<float>{0}, {}).set_requires_grad();
+  const Tensor a = parameter({0, 0, 0}), b = from_vector(std::vector<float>{0}, {}).set_requires_grad();
   Sgd sgd({{"a", a}, {"b", b}}, {.learning_rate = 1, .clip_value = 3, .clip_norm = 3});
-  a.set_grad(from(std::vector<float>{3, 0, -4}));
+  a.set_grad(from_vector(std::vector<float>{3, 0, -4}));
   set_gradient(b, 12);
   CHECK(sgd.step());
   CHECK(sgd.gradient_norm() == 13);  // before clipping
@@ -261,7 +261,7 @@ TEST_CASE("optimizer: mistakes") {
   CHECK_THROWS_WITH(Sgd({{"p", p}}, {.clip_norm = -1}), Contains("sgd: clip_norm must"));
   {
     Sgd first({{"p", p}});
-    CHECK_THROWS_WITH(Adam({{"q", q}, {"p", p}}), "adam: another optimiser already updates parameter p");
+    CHECK_THROWS_WITH(Adam({{"q", q}, {"p", p}}), "adam: another optimizer already updates parameter p");
     CHECK_THROWS_AS(first.set_learning_rate(std::nan("")), Error);
   }
   // The first is gone: its parameters and their gradients live on, and may have another.

@@ -7,11 +7,13 @@
 #include <filesystem>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/kernels/base/error.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -22,12 +24,7 @@ std::string bytes_of(const std::string& header, const std::string& data) {
 }
 
 std::string message_of(const std::string& path) {
-  try {
-    read_safetensors(path);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return error_of([&] { read_safetensors(path); });
 }
 
 const Tensor& find(const SafetensorsFile& file, const std::string& name) {
@@ -41,12 +38,12 @@ const Tensor& find(const SafetensorsFile& file, const std::string& name) {
 TEST_CASE("safetensors: what is written is read") {
   const ScratchFolder folder;
   const std::string path = folder / "a.safetensors";
-  const std::vector<NamedTensor> tensors = {{"half", from(std::vector<float>{1, -2, 0.5f}, {3}).to(DType::f16)},
-                                            {"weight", from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3})},
-                                            {"words", from(std::vector<std::int32_t>{7, -8}, {2})},
-                                            {"double \"quoted\" \xc3\xa9", from(std::vector<double>{0.1}, {})},
+  const std::vector<NamedTensor> tensors = {{"half", from_vector(std::vector<float>{1, -2, 0.5f}, {3}).to(DType::f16)},
+                                            {"weight", from_vector(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3})},
+                                            {"words", from_vector(std::vector<std::int32_t>{7, -8}, {2})},
+                                            {"double \"quoted\" \xc3\xa9", from_vector(std::vector<double>{0.1}, {})},
                                             {"empty", zeros({0, 4})},
-                                            {"brain", from(std::vector<float>{3}, {1}).to(DType::bf16)}};
+                                            {"brain", from_vector(std::vector<float>{3}, {1}).to(DType::bf16)}};
   write_safetensors(path, tensors, {{"config", "{\"a\": 1}"}, {"empty", ""}});
   const SafetensorsFile file = read_safetensors(path);
   CHECK(file.metadata == Metadata{{"config", "{\"a\": 1}"}, {"empty", ""}});
@@ -249,7 +246,7 @@ TEST_CASE("safetensors: writing refuses what would not be read") {
 TEST_CASE("safetensors: rows are streamed") {
   const ScratchFolder folder;
   const std::string path = folder / "features";
-  const Tensor rows = from(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2});
+  const Tensor rows = from_vector(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2});
   {
     SafetensorsWriter writer(path, "features", {10, 2}, DType::f32, {{"names", std::string(500, 'n')}});
     writer.append(rows);

@@ -14,10 +14,6 @@ TEST_CASE("schedule: functions of time") {
   CHECK(step(8) == 0.25);
   CHECK_THROWS_AS((StepDecay{.factor = 0.5, .every = 0}(1)), Error);
 
-  const ExponentialDecay exponential{.factor = 0.85};
-  CHECK(exponential(0) == 1);
-  CHECK(exponential(2) == Approx(0.7225));
-
   const CosineDecay cosine{.duration = 4, .floor = 0.2};
   CHECK(cosine(0) == 1);
   CHECK(cosine(1) == Approx(0.2 + 0.8 * 0.5 * (1 + std::sqrt(0.5))));

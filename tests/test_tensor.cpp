@@ -2,25 +2,16 @@
 #include <vector>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/kernels/base/error.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
-
-/// What f throws.
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
 
 using Floats = std::vector<float>;
 

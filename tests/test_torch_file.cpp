@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "catch.h"
+#include "error_of.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/io/torch_file.h"
@@ -8,6 +9,7 @@
 #include "scratch_folder.h"
 
 using namespace glimpse;
+using glimpse::test::error_of;
 
 namespace {
 
@@ -26,12 +28,7 @@ std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
 }
 
 std::string message_of(const std::string& path) {
-  try {
-    read_tensors(path);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return error_of([&] { read_tensors(path); });
 }
 
 void check_state(const std::vector<NamedTensor>& state) {

@@ -57,9 +57,9 @@ Photographs readable(const Photographs& all, bool skip_bad) {
   std::vector<std::string> faults(all.paths.size());
   kernels::parallel_for_each(std::ssize(all.paths), [&](std::int64_t i) {
     try {
-      read_image(all.paths[static_cast<std::size_t>(i)]);
+      read_image(all.paths[i]);
     } catch (const std::exception& e) {  // also bad_alloc: a picture too large for this machine
-      faults[static_cast<std::size_t>(i)] = e.what();
+      faults[i] = e.what();
     }
   });
   Photographs good;
@@ -107,9 +107,7 @@ void encode(const Arguments& a) {
   const FeatureKey key =
       feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    const auto image = [&](std::int64_t i) {
-      return read_image(photographs.paths[static_cast<std::size_t>(begin + i)]);
-    };
+    const auto image = [&](std::int64_t i) { return read_image(photographs.paths[begin + i]); };
     return frozen(encoder_input(end - begin, image, preprocessing, device)).to(Device::cpu);
   };
   FeatureCache::build(a.out, key, photographs.names, run, options);

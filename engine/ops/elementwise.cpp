@@ -82,13 +82,10 @@ Tensor operator-(double a, const Tensor& b) { return unary("subtract", kernels::
 Tensor operator*(double a, const Tensor& b) { return unary("multiply", kernels::Affine{a, 0}, b); }
 Tensor operator-(const Tensor& x) { return unary("negate", kernels::Affine{-1, 0}, x); }
 
-Tensor relu(const Tensor& x) { return unary("relu", kernels::Relu{}, x); }
-Tensor relu6(const Tensor& x) { return unary("relu6", kernels::Relu6{}, x); }
-Tensor tanh(const Tensor& x) { return unary("tanh", kernels::Tanh{}, x); }
-Tensor sigmoid(const Tensor& x) { return unary("sigmoid", kernels::Sigmoid{}, x); }
-Tensor exp(const Tensor& x) { return unary("exp", kernels::Exp{}, x); }
-Tensor log(const Tensor& x) { return unary("log", kernels::Log{}, x); }
-Tensor square(const Tensor& x) { return unary("square", kernels::Square{}, x); }
+#define GLIMPSE_DEFINE_OP(functor, name) \
+  Tensor name(const Tensor& x) { return unary(#name, kernels::functor{}, x); }
+GLIMPSE_FOR_EACH_UNARY_OP(GLIMPSE_DEFINE_OP)
+#undef GLIMPSE_DEFINE_OP
 
 void add_scaled_into(const Tensor& y, const Tensor& x, double scale) {
   require_same_kind("add_into", y, x);

@@ -62,9 +62,9 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
   check(order.size() == inverse.size(), "permute: {} dimensions named for {}", order.size(), x.shape());
   Shape shape;
   for (std::size_t d = 0; d < order.size(); ++d) {
-    check(order[d] >= 0 && order[d] < x.rank() && inverse[static_cast<std::size_t>(order[d])] < 0,
+    check(order[d] >= 0 && order[d] < x.rank() && inverse[order[d]] < 0,
           "permute: ({}) is not an order of {} dimensions", fmt::join(order, ","), x.rank());
-    inverse[static_cast<std::size_t>(order[d])] = static_cast<int>(d);
+    inverse[order[d]] = static_cast<int>(d);
     shape.push_back(x.size(order[d]));
   }
   Tensor y(shape, x.dtype(), x.device());

@@ -89,13 +89,13 @@ std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
 std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<Image>& images,
                                                           const CaptionOptions& options) const {
   return caption(
-      std::ssize(images), [&](std::int64_t i) { return images[static_cast<std::size_t>(i)]; }, options);
+      std::ssize(images), [&](std::int64_t i) { return images[i]; }, options);
 }
 
 std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<std::string>& paths,
                                                           const CaptionOptions& options) const {
   return caption(
-      std::ssize(paths), [&](std::int64_t i) { return read_image(paths[static_cast<std::size_t>(i)]); }, options);
+      std::ssize(paths), [&](std::int64_t i) { return read_image(paths[i]); }, options);
 }
 
 ImageCaption Captioner::caption(const std::string& path, const CaptionOptions& options) const {

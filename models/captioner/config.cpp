@@ -26,83 +26,110 @@ Rule any() { return {}; }
 Rule one_of(std::vector<std::string> choices) { return {0, 0, std::move(choices)}; }
 Rule between(double low, double high) { return {low, high, {}}; }
 
-/// The one list of all values: everything else in this file follows from it.
+// The lists of all values, group by group: everything else in this file follows from them.
+
 template <class C, class Visit>
-void each_value(C& c, Visit&& v) {
-  v("recipe", c.recipe, any(), "name of the recipe that these values come from");
+void each_data_value(C& c, Visit&& v) {
+  v("data.images", c.images, any(), "folder of photographs; empty: the built-in scenes");
+  v("data.captions", c.captions, any(), "captions: Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  v("data.splits", c.splits, any(), "folder with the lists of a split, for caption files that name none");
+  v("data.features", c.features, any(), "feature cache of a frozen encoder; empty: in the run's folder");
+  v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
+  v("data.max_words", c.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
+  v("data.skip_bad", c.skip_bad, any(), "leave out images that cannot be read instead of stopping");
+}
 
-  v("data.images", c.data.images, any(), "folder of photographs; empty: the built-in scenes");
-  v("data.captions", c.data.captions, any(), "captions: Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
-  v("data.splits", c.data.splits, any(), "folder with the lists of a split, for caption files that name none");
-  v("data.features", c.data.features, any(), "feature cache of a frozen encoder; empty: in the run's folder");
-  v("data.min_count", c.data.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
-  v("data.max_words", c.data.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
-  v("data.skip_bad", c.data.skip_bad, any(), "leave out images that cannot be read instead of stopping");
+template <class C, class Visit>
+void each_scene_value(C& c, Visit&& v) {
+  v("scenes.seed", c.seed, between(0, 9e15), "of the drawings: another seed, other scenes");
+  v("scenes.train", c.train, between(1, 1e6), "rendered training images");
+  v("scenes.val", c.val, between(1, 1e5), "rendered validation images");
+  v("scenes.test", c.test, between(1, 1e5), "rendered test images");
+}
 
-  v("scenes.seed", c.scenes.seed, between(0, 9e15), "of the drawings: another seed, other scenes");
-  v("scenes.train", c.scenes.train, between(1, 1e6), "rendered training images");
-  v("scenes.val", c.scenes.val, between(1, 1e5), "rendered validation images");
-  v("scenes.test", c.scenes.test, between(1, 1e5), "rendered test images");
+template <class C, class Visit>
+void each_encoder_value(C& c, Visit&& v) {
+  v("encoder.name", c.name, any(), "scratch, or a CNN such as densenet169, resnet50, mobilenet_v2");
+  v("encoder.weights", c.weights, any(), "safetensors file with torchvision's names");
+  v("encoder.stage", c.stage, any(), "stage whose output is the grid; empty: the last");
+  v("encoder.image_size", c.image_size, between(16, 1024), "photographs are squashed to so many pixels a side");
+  v("encoder.grid", c.grid, between(0, 112), "cells a side; more than the native ones by dilation; 0: native");
+  v("encoder.stride_in_1x1", c.stride_in_1x1, any(), "ResNet v1: stride in the 1x1 convolution");
+  v("encoder.fine_tune", c.fine_tune, any(), "train the encoder from this stage on; empty: frozen");
+  v("encoder.train_batch_norm", c.train_batch_norm, any(), "batch statistics in the trained stages");
+  v("encoder.learning_rate", c.learning_rate, between(0, 10), "of the trained stages");
+}
 
-  v("encoder.name", c.encoder.name, any(), "scratch, or a CNN such as densenet169, resnet50, mobilenet_v2");
-  v("encoder.weights", c.encoder.weights, any(), "safetensors file with torchvision's names");
-  v("encoder.stage", c.encoder.stage, any(), "stage whose output is the grid; empty: the last");
-  v("encoder.image_size", c.encoder.image_size, between(16, 1024), "photographs are squashed to so many pixels a side");
-  v("encoder.grid", c.encoder.grid, between(0, 112), "cells a side; more than the native ones by dilation; 0: native");
-  v("encoder.stride_in_1x1", c.encoder.stride_in_1x1, any(), "ResNet v1: stride in the 1x1 convolution");
-  v("encoder.fine_tune", c.encoder.fine_tune, any(), "train the encoder from this stage on; empty: frozen");
-  v("encoder.train_batch_norm", c.encoder.train_batch_norm, any(), "batch statistics in the trained stages");
-  v("encoder.learning_rate", c.encoder.learning_rate, between(0, 10), "of the trained stages");
+template <class C, class Visit>
+void each_decoder_value(C& c, Visit&& v) {
+  v("decoder.attention", c.attention, any(), "none: the mean of the grid");
+  v("decoder.embedding", c.embedding, between(1, 8192), "width of a word vector");
+  v("decoder.attention_size", c.attention_size, between(1, 8192), "width of keys and queries");
+  v("decoder.hidden", c.hidden, between(1, 8192), "width of the LSTM");
+  v("decoder.score", c.score, any(), "activation in the attention scores");
+  v("decoder.gate", c.gate, any(), "gate on the context");
+  v("decoder.output", c.output, any(), "deep: the paper's output layer");
+  v("decoder.initial_state", c.initial_state, any(), "from the mean of the grid");
+  v("decoder.weights", c.weights, any(), "how the weights are drawn");
+  v("decoder.output_bias", c.output_bias, any(), "initial bias of the words");
+  v("decoder.dropout", c.dropout, between(0, 0.95), "before the output layer");
+}
 
-  v("decoder.attention", c.decoder.attention, any(), "none: the mean of the grid");
-  v("decoder.embedding", c.decoder.embedding, between(1, 8192), "width of a word vector");
-  v("decoder.attention_size", c.decoder.attention_size, between(1, 8192), "width of keys and queries");
-  v("decoder.hidden", c.decoder.hidden, between(1, 8192), "width of the LSTM");
-  v("decoder.score", c.decoder.score, any(), "activation in the attention scores");
-  v("decoder.gate", c.decoder.gate, any(), "gate on the context");
-  v("decoder.output", c.decoder.output, any(), "deep: the paper's output layer");
-  v("decoder.initial_state", c.decoder.initial_state, any(), "from the mean of the grid");
-  v("decoder.weights", c.decoder.weights, any(), "how the weights are drawn");
-  v("decoder.output_bias", c.decoder.output_bias, any(), "initial bias of the words");
-  v("decoder.dropout", c.decoder.dropout, between(0, 0.95), "before the output layer");
-
-  v("loss.doubly_stochastic", c.loss.doubly_stochastic, between(0, 1e4), "weight of (1 - sum over time of alpha)^2");
-  v("loss.reduction", c.loss.reduction, any(),
+template <class C, class Visit>
+void each_loss_value(C& c, Visit&& v) {
+  v("loss.doubly_stochastic", c.doubly_stochastic, between(0, 1e4), "weight of (1 - sum over time of alpha)^2");
+  v("loss.reduction", c.reduction, any(),
     "paper: sums over words and over the grid, per caption; tutorial: means over words and over the grid");
-  v("loss.label_smoothing", c.loss.label_smoothing, between(0, 0.9), "share of the target spread over all words");
+  v("loss.label_smoothing", c.label_smoothing, between(0, 0.9), "share of the target spread over all words");
+}
 
-  v("training.seed", c.training.seed, between(0, 9e15), "of weights, dropout and order");
-  v("training.epochs", c.training.epochs, between(1, 1e6), "passes over the training captions, at most");
-  v("training.batch", c.training.batch, between(1, 4096), "captions a step");
-  v("training.grouping", c.training.grouping, any(),
+template <class C, class Visit>
+void each_training_value(C& c, Visit&& v) {
+  v("training.seed", c.seed, between(0, 9e15), "of weights, dropout and order");
+  v("training.epochs", c.epochs, between(1, 1e6), "passes over the training captions, at most");
+  v("training.batch", c.batch, between(1, 4096), "captions a step");
+  v("training.grouping", c.grouping, any(),
     "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
     "is "
     "trained runs once for them");
-  v("training.optimizer", c.training.optimizer, any(), "");
-  v("training.learning_rate", c.training.learning_rate, between(0, 10), "of the decoder");
-  v("training.momentum", c.training.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");
-  v("training.weight_decay", c.training.weight_decay, between(0, 10), "");
-  v("training.clip_value", c.training.clip_value, between(0, 1e6), "largest element of a gradient; 0: off");
-  v("training.clip_norm", c.training.clip_norm, between(0, 1e6), "largest norm of all gradients; 0: off");
-  v("training.schedule", c.training.schedule, any(),
+  v("training.optimizer", c.optimizer, any(), "");
+  v("training.learning_rate", c.learning_rate, between(0, 10), "of the decoder");
+  v("training.momentum", c.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");
+  v("training.weight_decay", c.weight_decay, between(0, 10), "");
+  v("training.clip_value", c.clip_value, between(0, 1e6), "largest element of a gradient; 0: off");
+  v("training.clip_norm", c.clip_norm, between(0, 1e6), "largest norm of all gradients; 0: off");
+  v("training.schedule", c.schedule, any(),
     "step: times decay every decay_every epochs; plateau: after so many without a better score; cosine: to decay at "
     "the last epoch");
-  v("training.decay", c.training.decay, between(0, 1), "see schedule");
-  v("training.decay_every", c.training.decay_every, between(1, 1e6), "see schedule; in epochs");
-  v("training.warmup_steps", c.training.warmup_steps, between(0, 1e7), "steps of linear rise of the learning rate");
-  v("training.patience", c.training.patience, between(0, 1e6),
-    "stop after so many epochs without a better score; 0: never");
-  v("training.keep_best", c.training.keep_best, one_of(score_names()), "score of the validation captions to go by");
-  v("training.checkpoint_every", c.training.checkpoint_every, between(1, 1e9), "steps between checkpoints");
-  v("training.log_every", c.training.log_every, between(1, 1e9), "steps between lines of log.jsonl");
+  v("training.decay", c.decay, between(0, 1), "see schedule");
+  v("training.decay_every", c.decay_every, between(1, 1e6), "see schedule; in epochs");
+  v("training.warmup_steps", c.warmup_steps, between(0, 1e7), "steps of linear rise of the learning rate");
+  v("training.patience", c.patience, between(0, 1e6), "stop after so many epochs without a better score; 0: never");
+  v("training.keep_best", c.keep_best, one_of(score_names()), "score of the validation captions to go by");
+  v("training.checkpoint_every", c.checkpoint_every, between(1, 1e9), "steps between checkpoints");
+  v("training.log_every", c.log_every, between(1, 1e9), "steps between lines of log.jsonl");
+  v("training.threads", c.threads, between(0, 1024), "0: one a core");
+  v("training.device", c.device, any(), "");
+  v("training.matmul", c.matmul, any(), "how factors of products are rounded on a GPU");
+}
 
-  v("training.threads", c.training.threads, between(0, 1024), "0: one a core");
-  v("training.device", c.training.device, any(), "");
-  v("training.matmul", c.training.matmul, any(), "how factors of products are rounded on a GPU");
+template <class C, class Visit>
+void each_validation_value(C& c, Visit&& v) {
+  v("validation.beam", c.beam, between(1, 100), "beams of the captions written after each epoch");
+  v("validation.max_words", c.max_words, between(1, 1000), "longest caption");
+  v("validation.batch", c.batch, between(1, 4096), "images decoded together");
+}
 
-  v("validation.beam", c.validation.beam, between(1, 100), "beams of the captions written after each epoch");
-  v("validation.max_words", c.validation.max_words, between(1, 1000), "longest caption");
-  v("validation.batch", c.validation.batch, between(1, 4096), "images decoded together");
+template <class C, class Visit>
+void each_value(C& c, Visit&& v) {
+  v("recipe", c.recipe, any(), "name of the recipe that these values come from");
+  each_data_value(c.data, v);
+  each_scene_value(c.scenes, v);
+  each_encoder_value(c.encoder, v);
+  each_decoder_value(c.decoder, v);
+  each_loss_value(c.loss, v);
+  each_training_value(c.training, v);
+  each_validation_value(c.validation, v);
 }
 
 std::string valid(const Rule& rule, const bool&) { return rule.choices.empty() ? "true, false" : ""; }

@@ -37,8 +37,7 @@ std::string why_not(const CaptionModel& model, const Dataset& dataset, const Ima
 
 Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device) {
   return encoder_input(
-      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[static_cast<std::size_t>(i)]); },
-      preprocessing, device);
+      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[i]); }, preprocessing, device);
 }
 
 std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds) {

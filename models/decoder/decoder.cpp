@@ -61,7 +61,7 @@ void Decoder::set_output_bias(const std::vector<std::int64_t>& counts) {
   }
   std::vector<double> bias;
   for (const std::int64_t count : counts) bias.push_back(std::log(static_cast<double>(count + 1) / total));
-  output.bias.copy_from(from(bias).to(output.bias.dtype()).to(output.bias.device()));
+  output.bias.copy_from(from_vector(bias).to(output.bias.dtype()).to(output.bias.device()));
 }
 
 void Decoder::visit(Visitor& v) {
@@ -80,7 +80,7 @@ void Decoder::visit(Visitor& v) {
   v("output", output);
 }
 
-DecoderMemory Decoder::remember(const Tensor& features) const {
+DecoderMemory Decoder::project_keys(const Tensor& features) const {
   check_features("decoder", *this, features);
   return {features, config.attends() ? key(features) : Tensor()};
 }

@@ -79,7 +79,7 @@ struct Decoder {
   void set_output_bias(const std::vector<std::int64_t>& counts);
 
   /// Projects the keys, once for all words. features (B,L,D).
-  DecoderMemory remember(const Tensor& features) const;
+  DecoderMemory project_keys(const Tensor& features) const;
   /// State before <start> is read (paper, 3.1.2). features (B,L,D).
   DecoderState start(const Tensor& features) const;
   /// Reads one word in each of Q = B q rows: rows i q .. i q + q - 1 look at image i. words (Q) i32. No dropout.

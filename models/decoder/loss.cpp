@@ -49,7 +49,7 @@ Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
   std::vector<std::int32_t> rows;
   for (const std::int64_t active : batch.active)
     for (std::int64_t row = 0; row < active; ++row) rows.push_back(static_cast<std::int32_t>(row));
-  const Tensor index = from(rows).to(alpha.device());
+  const Tensor index = from_vector(rows).to(alpha.device());
   const Tensor coverage({batch.rows(), alpha.size(1)}, alpha.dtype(), alpha.device());
   on(alpha, [&]<class T>(auto device) {
     kernels::sum_rows_by_index<T>(device, coverage.size(0), alpha.size(0), alpha.size(1), alpha.data<T>(),
@@ -71,7 +71,7 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
-  const DecoderMemory memory = remember(features);
+  const DecoderMemory memory = project_keys(features);
   DecoderState state = start_state(*this, features, masks);
   std::vector<Tensor> logits;
   Tensor coverage;
@@ -100,7 +100,7 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
-  const DecoderMemory memory = remember(features);
+  const DecoderMemory memory = project_keys(features);
   const Tensor distinct = embedding(batch.distinct);
   const Sequence sequence = run_sequence(*this, memory, distinct, start_state(*this, features, masks), batch);
   const Tensor embedded = config.deep_output() ? gather_rows(distinct, batch.slot) : Tensor();

@@ -23,9 +23,7 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
   TokenBatch batch;
   batch.order.resize(captions.size());
   std::iota(batch.order.begin(), batch.order.end(), 0);
-  const auto caption = [&](std::int64_t row) -> const std::vector<std::int32_t>& {
-    return captions[static_cast<std::size_t>(row)];
-  };
+  const auto caption = [&](std::int64_t row) -> const std::vector<std::int32_t>& { return captions[row]; };
   std::stable_sort(batch.order.begin(), batch.order.end(),
                    [&](std::int64_t a, std::int64_t b) { return caption(a).size() > caption(b).size(); });
 
@@ -34,9 +32,9 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
   batch.offset.push_back(0);
   for (std::size_t t = 0; t < steps; ++t) {
     std::int64_t rows = 0;
-    for (; rows < batch.rows() && caption(batch.order[static_cast<std::size_t>(rows)]).size() > t + 1; ++rows) {
-      inputs.push_back(caption(batch.order[static_cast<std::size_t>(rows)])[t]);
-      targets.push_back(caption(batch.order[static_cast<std::size_t>(rows)])[t + 1]);
+    for (; rows < batch.rows() && caption(batch.order[rows]).size() > t + 1; ++rows) {
+      inputs.push_back(caption(batch.order[rows])[t]);
+      targets.push_back(caption(batch.order[rows])[t + 1]);
     }
     batch.active.push_back(rows);
     batch.offset.push_back(batch.offset.back() + rows);
@@ -47,10 +45,10 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
   for (const std::int32_t word : inputs)
     slot.push_back(
         static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
-  batch.distinct = from(distinct);
-  batch.slot = from(slot);
-  batch.inputs = from(inputs);
-  batch.targets = from(targets);
+  batch.distinct = from_vector(distinct);
+  batch.slot = from_vector(slot);
+  batch.inputs = from_vector(inputs);
+  batch.targets = from_vector(targets);
   return batch;
 }
 

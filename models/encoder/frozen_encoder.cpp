@@ -80,9 +80,8 @@ class PlanRunner {
   };
 
   float* address(const Worker& worker, const Place& place) const {
-    const FeatureShape& shape = plan_.buffers[static_cast<std::size_t>(place.buffer)].shape;
-    return worker.arena.data<float>() + offsets_[static_cast<std::size_t>(place.buffer)] / 4 +
-           place.first * shape.height * shape.width;
+    const FeatureShape& shape = plan_.buffers[place.buffer].shape;
+    return worker.arena.data<float>() + offsets_[place.buffer] / 4 + place.first * shape.height * shape.width;
   }
 
   void add_worker() {
@@ -119,8 +118,11 @@ class PlanRunner {
         return kernels::blocked_global_average(block_, blocks, area, x, y);
       case InferenceStep::Kind::add:
         return kernels::blocked_add(blocks * block_ * area, x, address(worker, s.x2), s.bounds, y);
-      default:
+      case InferenceStep::Kind::copy:
         std::memcpy(y, x, static_cast<std::size_t>(blocks * block_ * area) * 4);
+        return;
+      case InferenceStep::Kind::convolution:
+        fail("inference plan: step {} is a convolution that was not prepared", i);
     }
   }
 

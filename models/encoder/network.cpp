@@ -30,7 +30,7 @@ std::vector<std::string> tensor_names(const Layer& layer) {
 
 /// The result of one layer from those of its inputs.
 Tensor run(const Layer& layer, const std::vector<Tensor>& values) {
-  const auto input = [&](std::size_t i) { return values[static_cast<std::size_t>(layer.inputs[i])]; };
+  const auto input = [&](std::size_t i) { return values[layer.inputs[i]]; };
   return std::visit(Overloaded{[&](const ImageLayer&) { return values[0]; },
                                [&](const ConvolutionLayer& k) { return k.module(input(0)); },
                                [&](const BatchNormLayer& k) { return k.module(input(0)); },
@@ -82,13 +82,13 @@ void Network::allocate(Generator& generator) {
 Tensor Network::forward(const Tensor& images) const {
   std::vector<std::size_t> last_use(layers.size(), 0);
   for (std::size_t i = 0; i < layers.size(); ++i)
-    for (const int input : layers[i].inputs) last_use[static_cast<std::size_t>(input)] = i;
+    for (const int input : layers[i].inputs) last_use[input] = i;
   std::vector<Tensor> values(layers.size());
   values[0] = images;
   for (std::size_t i = 1; i < layers.size(); ++i) {
     values[i] = run(layers[i], values);
     for (const int input : layers[i].inputs)
-      if (last_use[static_cast<std::size_t>(input)] == i) values[static_cast<std::size_t>(input)] = Tensor();
+      if (last_use[input] == i) values[input] = Tensor();
   }
   return values.back();
 }

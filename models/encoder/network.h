@@ -101,7 +101,7 @@ class NetworkBuilder {
   bool halve(int x);
   /// The dilation of convolutions from here on.
   int dilation() const { return dilation_; }
-  const FeatureShape& shape(int layer) const { return network_.layers[static_cast<std::size_t>(layer)].shape; }
+  const FeatureShape& shape(int layer) const { return network_.layers[layer].shape; }
 
   /// The network, whose default stage is `default_stage`.
   Network finish(const std::string& default_stage);

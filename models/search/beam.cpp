@@ -75,7 +75,7 @@ BeamSearch::BeamSearch(const Decoder& decoder, const Tensor& features, const Bea
 Continuations BeamSearch::continuations(const Tensor& logits) const {
   const std::int64_t rows = logits.size(0), v = logits.size(1), k = std::min<std::int64_t>(options_.beam, v);
   const Tensor value({rows, k}, DType::f64, logits.device()), index({rows, k}, DType::i32, logits.device());
-  const Tensor banned = from(banned_).to(logits.device());
+  const Tensor banned = from_vector(banned_).to(logits.device());
   on(logits, [&]<class T>(auto device) {
     kernels::log_softmax_topk<T>(device, rows, v, k, logits.data<T>(), banned.data<std::int32_t>(), banned.numel(),
                                  value.data<double>(), index.data<std::int32_t>());
@@ -96,9 +96,7 @@ void BeamSearch::advance(Image& image, std::int64_t first_row, const Continuatio
   };
   for (std::size_t from = 0; from < image.live.size(); ++from)
     for (std::size_t rank = 0; rank < k && next.index[at(from, rank)] >= 0; ++rank)
-      choices.push_back(
-          {nodes_[static_cast<std::size_t>(image.live[from])].log_probability + next.value[at(from, rank)], from,
-           rank});
+      choices.push_back({nodes_[image.live[from]].log_probability + next.value[at(from, rank)], from, rank});
   std::stable_sort(choices.begin(), choices.end(),
                    [](const Choice& a, const Choice& b) { return a.log_probability > b.log_probability; });
   choices.resize(std::min(choices.size(), static_cast<std::size_t>(options_.beam)));
@@ -106,7 +104,7 @@ void BeamSearch::advance(Image& image, std::int64_t first_row, const Continuatio
   std::vector<std::int64_t> live;
   for (const Choice& choice : choices) {
     const std::int64_t parent = image.live[choice.from];
-    const std::int64_t length = nodes_[static_cast<std::size_t>(parent)].length + 1;
+    const std::int64_t length = nodes_[parent].length + 1;
     const auto id = static_cast<std::int64_t>(nodes_.size());
     const std::int32_t word = next.index[at(choice.from, choice.rank)];
     nodes_.push_back(
@@ -128,25 +126,23 @@ void BeamSearch::advance(Image& image, std::int64_t first_row, const Continuatio
 bool BeamSearch::done(const Image& image) const {
   if (image.live.empty()) return true;
   if (image.ended.size() < static_cast<std::size_t>(options_.n_best)) return false;
-  const double best_live = nodes_[static_cast<std::size_t>(image.live.front())].log_probability;
+  const double best_live = nodes_[image.live.front()].log_probability;
   return score(best_live, options_.max_length) <= image.ended.back().score;
 }
 
 Caption BeamSearch::caption(std::int64_t node, bool finished) const {
-  const Node& last = nodes_[static_cast<std::size_t>(node)];
+  const Node& last = nodes_[node];
   Caption result;
   result.finished = finished;
   result.log_probability = last.log_probability;
   result.score = score(last.log_probability, last.length);
   const bool with_alphas = !alphas_.empty();
   if (with_alphas) result.alphas = empty({last.length, alphas_[0].size(1)});
-  for (std::int64_t i = node; nodes_[static_cast<std::size_t>(i)].length > 0;
-       i = nodes_[static_cast<std::size_t>(i)].parent) {
-    const Node& at = nodes_[static_cast<std::size_t>(i)];
+  for (std::int64_t i = node; nodes_[i].length > 0; i = nodes_[i].parent) {
+    const Node& at = nodes_[i];
     if (at.word != end_word) result.words.push_back(at.word);
     if (with_alphas)
-      result.alphas.rows(at.length - 1, at.length)
-          .copy_from(alphas_[static_cast<std::size_t>(at.length - 1)].rows(at.row, at.row + 1));
+      result.alphas.rows(at.length - 1, at.length).copy_from(alphas_[at.length - 1].rows(at.row, at.row + 1));
   }
   std::reverse(result.words.begin(), result.words.end());
   return result;
@@ -166,7 +162,7 @@ std::vector<std::vector<Caption>> BeamSearch::run() {
     std::vector<std::int32_t> words;
     for (const std::size_t i : open) {
       groups.image.push_back(static_cast<std::int64_t>(i));
-      for (const std::int64_t node : images[i].live) words.push_back(nodes_[static_cast<std::size_t>(node)].word);
+      for (const std::int64_t node : images[i].live) words.push_back(nodes_[node].word);
       groups.first.push_back(static_cast<std::int64_t>(words.size()));
     }
     const DecoderStep step = step_(groups, words, state);
@@ -179,12 +175,11 @@ std::vector<std::vector<Caption>> BeamSearch::run() {
       advance(image, groups.first[g], next);
       if (done(image)) continue;
       still_open.push_back(open[g]);
-      for (const std::int64_t node : image.live)
-        rows.push_back(static_cast<std::int32_t>(nodes_[static_cast<std::size_t>(node)].row));
+      for (const std::int64_t node : image.live) rows.push_back(static_cast<std::int32_t>(nodes_[node].row));
     }
     open = std::move(still_open);
     if (open.empty()) break;
-    const Tensor index = from(rows).to(step.state.h.device());
+    const Tensor index = from_vector(rows).to(step.state.h.device());
     state = {gather_rows(step.state.h, index), gather_rows(step.state.c, index)};
   }
 

@@ -32,7 +32,7 @@ struct TrainingState {
 
 struct Checkpoint {
   TrainingState state;
-  std::vector<NamedTensor> tensors;  ///< weights and optimiser state, under the names they were written with
+  std::vector<NamedTensor> tensors;  ///< weights and optimizer state, under the names they were written with
 };
 
 /// Writes the file in one instant (temporary name, rename).

@@ -31,7 +31,7 @@ class TrainStep {
   /// what the model needs: features for a frozen encoder, pixels for one that is trained.
   StepResult operator()(const TrainingBatch& batch, double rate_factor = 1);
 
-  /// Weights that change and moments of the optimisers, under the names of a checkpoint.
+  /// Weights that change and moments of the optimizers, under the names of a checkpoint.
   std::vector<NamedTensor> tensors();
   /// Goes on from there. Throws Error, saying that they come from `path`, when they do not belong to this model.
   void load_tensors(const std::vector<NamedTensor>& tensors, const std::string& path);

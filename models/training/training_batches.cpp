@@ -30,15 +30,14 @@ TrainingBatch TrainingBatches::next() {
 TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
   std::vector<std::vector<std::int32_t>> captions;
   for (const CaptionIndex& item : batch.items) {
-    const CaptionedImage& image = *images_[static_cast<std::size_t>(item.image)];
-    captions.push_back(
-        model_.vocabulary.encode(image.captions[static_cast<std::size_t>(item.caption)], model_.config.data.max_words));
+    const CaptionedImage& image = *images_[item.image];
+    captions.push_back(model_.vocabulary.encode(image.captions[item.caption], model_.config.data.max_words));
   }
   TrainingBatch result;
   result.tokens = make_token_batch(captions);
   std::vector<std::size_t> image_of_row;
   for (const std::int64_t r : result.tokens.order)
-    image_of_row.push_back(static_cast<std::size_t>(batch.items[static_cast<std::size_t>(r)].image));
+    image_of_row.push_back(static_cast<std::size_t>(batch.items[r].image));
   if (cache_ != nullptr) {
     std::vector<std::int64_t> rows;
     for (const std::size_t image : image_of_row) rows.push_back(cache_rows_[image]);
@@ -54,7 +53,7 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     index.push_back(entry->second);
   }
   result.pixels = pixels_of(dataset_, unique, model_.preprocessing, model_.device());
-  result.pixel_index = from(index);
+  result.pixel_index = from_vector(index);
   return result;
 }
 

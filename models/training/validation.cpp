@@ -15,7 +15,7 @@ constexpr std::size_t forced_batch = 128;
 
 ImageList pick(const ImageList& images, const std::vector<std::int32_t>& indices) {
   ImageList result;
-  for (const std::int32_t i : indices) result.push_back(images[static_cast<std::size_t>(i)]);
+  for (const std::int32_t i : indices) result.push_back(images[i]);
   return result;
 }
 
@@ -45,7 +45,7 @@ void add_forced(const CaptionModel& model, const ImageList& images, const Tensor
     std::vector<std::int32_t> rows;
     for (const std::int64_t r : batch.order) rows.push_back(image_of[begin + static_cast<std::size_t>(r)]);
     const DecoderLoss loss =
-        model.decoder.loss(gather_rows(features, from(rows).to(features.device())), batch, unused, options);
+        model.decoder.loss(gather_rows(features, from_vector(rows).to(features.device())), batch, unused, options);
     sums.loss += loss.cross_entropy * static_cast<double>(loss.tokens);
     sums.words += loss.tokens;
     sums.hits += loss.top5_hits;

@@ -127,7 +127,8 @@ const OpCaseRegistrar reshape_case({
           std::vector<double> y = x, z = x;
           for (double& v : y) v *= 2;
           for (double& v : z) v *= 3;
-          return Tensors{from(y, Shape{2, s[0], 3}), s[0] ? from(z, Shape{3, 2 * s[0]}) : from(z, Shape{0, 3, 2})};
+          return Tensors{from_vector(y, Shape{2, s[0], 3}),
+                         s[0] ? from_vector(z, Shape{3, 2 * s[0]}) : from_vector(z, Shape{0, 3, 2})};
         },
 });
 
@@ -141,7 +142,7 @@ const OpCaseRegistrar convert_case({
         [](const Sizes&, const Tensors& in) {
           std::vector<double> y = in[0].to_vector<double>();
           for (double& v : y) v *= 2;
-          return Tensors{from(y)};
+          return Tensors{from_vector(y)};
         },
 });
 

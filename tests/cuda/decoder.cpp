@@ -1,4 +1,4 @@
-// The whole decoder on the device: losses, gradients, an optimiser's steps and beam search against the CPU's.
+// The whole decoder on the device: losses, gradients, an optimizer's steps and beam search against the CPU's.
 
 #include "glimpse/models/decoder/decoder.h"
 
@@ -98,7 +98,7 @@ TEST_CASE("the decoder trains on the device as on the CPU") {
       INFO(v.name << (stepwise ? ", word by word" : ", in one go"));
       const auto [losses, gradients] = train(v, stepwise, DType::f64, Device::cpu);
       const auto [found, found_gradients] = train(v, stepwise, DType::f64, Device::cuda);
-      CHECK(difference(from(losses), from(found), 0x1p-50, 64, 64) == "");
+      CHECK(difference(from_vector(losses), from_vector(found), 0x1p-50, 64, 64) == "");
       REQUIRE(found_gradients.size() == gradients.size());
       for (std::size_t i = 0; i < gradients.size(); ++i) {
         INFO(gradients[i].name);
@@ -114,7 +114,7 @@ TEST_CASE("in f32 the device's loss is the CPU's in f64, to rounding") {
     INFO(v.name);
     const auto [losses, gradients] = train(v, false, DType::f64, Device::cpu);
     const auto [found, found_gradients] = train(v, false, DType::f32, Device::cuda);
-    CHECK(difference(from(losses), from(found), 0x1p-23, 64, 64) == "");
+    CHECK(difference(from_vector(losses), from_vector(found), 0x1p-23, 64, 64) == "");
   }
 }
 

@@ -38,7 +38,7 @@ TEST_CASE("ops in f32 and their gradients") { check_ops(DType::f32, 0x1p-23); }
 TEST_CASE("ops in f64 and their gradients") { check_ops(DType::f64, 0x1p-50); }
 
 TEST_CASE("tensors between the CPU and the device") {
-  const Tensor x = from(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2}).set_requires_grad();
+  const Tensor x = from_vector(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2}).set_requires_grad();
   const Tensor y = x.to(Device::cuda);
   CHECK(y.device() == Device::cuda);
   CHECK(y.rows(1, 3).to_vector<float>() == std::vector<float>{3, 4, 5, 6});
@@ -62,7 +62,7 @@ TEST_CASE("tensors between the CPU and the device") {
 }
 
 TEST_CASE("a wrong index on the device is named as on the CPU") {
-  const Tensor table = zeros({5, 3}), words = from(std::vector<std::int32_t>{4, 0, 7, 1}, {2, 2});
+  const Tensor table = zeros({5, 3}), words = from_vector(std::vector<std::int32_t>{4, 0, 7, 1}, {2, 2});
   const std::string message = "embedding: word 7 at position 2 is outside [0,5)";
   CHECK_THROWS_WITH(embedding(table, words), message);
   CHECK_THROWS_WITH(embedding(table.to(Device::cuda), words.to(Device::cuda)), message);

@@ -62,7 +62,7 @@ void check_all(std::int64_t n) {
 
 }  // namespace
 
-TEST_CASE("optimiser steps") {
+TEST_CASE("optimizer steps") {
   for (const std::int64_t n : lengths) {
     check_all<float>(n);
     check_all<double>(n);

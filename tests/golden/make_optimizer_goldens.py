@@ -1,4 +1,4 @@
-"""Twenty steps of each optimiser by PyTorch, in f32 and f64, into optimizers.safetensors.
+"""Twenty steps of each optimizer by PyTorch, in f32 and f64, into optimizers.safetensors.
 
 Needs: pip install numpy torch safetensors. Run from anywhere; writes beside itself. Two parameters follow the same twenty
 gradients in each run; the learning rate is halved after ten steps. CONFIG.f32.a is parameter a after twenty steps.

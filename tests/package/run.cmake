@@ -1,8 +1,9 @@
 # Configures, builds and runs one consumer of the package, from nothing:
-#   cmake -DSOURCE=DIR -DBINARY=DIR -DGENERATOR=NAME "-DARGUMENTS=-DA=1|-DB=2" [-DPROGRAM=NAME] -P run.cmake
+#   cmake -DSOURCE=DIR -DBINARY=DIR -DGENERATOR=NAME "-DARGUMENTS=-DA=1|-DB=2" [-DPROGRAM="NAME|ARGUMENT..."] -P run.cmake
 # Fails also when the consumer's own code is compiled with flags that are Glimpse's.
 file(REMOVE_RECURSE ${BINARY})
 string(REPLACE "|" ";" ARGUMENTS "${ARGUMENTS}")
+string(REPLACE "|" ";" PROGRAM "${PROGRAM}")
 execute_process(
   COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BINARY} -G ${GENERATOR} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON ${ARGUMENTS}
   COMMAND_ERROR_IS_FATAL ANY)

@@ -208,16 +208,16 @@ class PickleMachine {
   bool do_memory(unsigned char opcode) {
     switch (opcode) {
       case 'q':
-        remember(reader_.number<std::uint8_t>());
+        project_keys(reader_.number<std::uint8_t>());
         return true;
       case 'r':
-        remember(reader_.number<std::uint32_t>());
+        project_keys(reader_.number<std::uint32_t>());
         return true;
       case 'p':
-        remember(decimal(reader_.line()));
+        project_keys(decimal(reader_.line()));
         return true;
       case 0x94:
-        remember(memory_.size());
+        project_keys(memory_.size());
         return true;
       case 'h':
         recall(reader_.number<std::uint8_t>());
@@ -257,7 +257,7 @@ class PickleMachine {
     if (error != std::errc() || end != line.data() + line.size()) damaged();
     return value;
   }
-  void remember(std::uint64_t place) {
+  void project_keys(std::uint64_t place) {
     if (stack_.empty()) damaged();
     memory_[place] = stack_.back();
   }

@@ -50,9 +50,7 @@ void draw_block(const Tensor& x, std::int64_t row, std::int64_t rows, std::int64
   if (rows == columns) orthonormalise(m);
   float* values = x.data<float>();
   for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j)
-      values[(row + i) * x.size(1) + column + j] =
-          static_cast<float>(m[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)]);
+    for (std::int64_t j = 0; j < columns; ++j) values[(row + i) * x.size(1) + column + j] = static_cast<float>(m[i][j]);
 }
 
 void draw_paper_weights(Decoder& decoder, Generator& generator) {

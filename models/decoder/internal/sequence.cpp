@@ -40,6 +40,31 @@ struct Packed {
   }
 };
 
+/// The inputs of the op, and so their gradients, by number.
+namespace input {
+enum : std::size_t {
+  features,
+  keys,
+  embedded,
+  h0,
+  c0,
+  score,
+  query_weight,
+  gate_weight,
+  gate_bias,
+  weight_ih,
+  weight_hh,
+  bias_ih,
+  bias_hh,
+  count
+};
+}  // namespace input
+
+/// Its results.
+namespace result {
+enum : std::size_t { h, context, alpha };
+}  // namespace result
+
 /// Gradients of what the steps compute, filled while walking back.
 struct StepGradients {
   Tensor dgates;      // (N,4H), before the activations
@@ -60,11 +85,13 @@ class Recurrence {
   Gradients backward(const Gradients& dy) const;
 
  private:
-  std::int64_t at(std::int64_t step) const { return offset_[static_cast<std::size_t>(step)]; }
+  std::int64_t at(std::int64_t step) const { return offset_[step]; }
   std::int64_t rows(std::int64_t step) const { return at(step + 1) - at(step); }
   std::int64_t steps() const { return static_cast<std::int64_t>(offset_.size()) - 1; }
-  std::int64_t projection() const { return width_ + gate_width_; }
-  kernels::AttentionShape attention_shape(std::int64_t groups) const { return {groups, locations_, width_, channels_}; }
+  std::int64_t projection() const { return attention_size_ + gate_size_; }
+  kernels::AttentionShape attention_shape(std::int64_t groups) const {
+    return {groups, locations_, attention_size_, channels_};
+  }
 
   template <class T>
   kernels::AttentionInputs<T> attention_inputs(std::int64_t token) const;
@@ -81,11 +108,11 @@ class Recurrence {
   void walk_back(Device device, const Gradients& dy, const StepGradients& steps_d) const;
   template <class T, class Device>
   void attention_back(Device device, std::int64_t step, const Gradients& dy, const StepGradients& d, T* dz) const;
-  void attention_gradients(const StepGradients& d, Gradients& result) const;
-  void input_gradients(const Tensor& dgates, Gradients& result) const;
+  void attention_gradients(const StepGradients& d, Gradients& gradients) const;
+  void input_gradients(const Tensor& dgates, Gradients& gradients) const;
 
   std::vector<std::int64_t> offset_;  // first token of each step
-  std::int64_t tokens_, hidden_, word_, locations_ = 0, width_ = 0, channels_ = 0, gate_width_ = 0;
+  std::int64_t tokens_, hidden_, embedding_size_, locations_ = 0, attention_size_ = 0, channels_ = 0, gate_size_ = 0;
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
   Tensor slot_;  // (N), of each word in embedded_ (U,E)
@@ -102,7 +129,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
     : offset_(batch.offset),
       tokens_(batch.tokens()),
       hidden_(decoder.config.hidden),
-      word_(decoder.config.embedding),
+      embedding_size_(decoder.config.embedding),
       activation_(decoder.config.score),
       attends_(decoder.config.attends()),
       slot_(batch.slot),
@@ -120,8 +147,8 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
   gate_bias_ = decoder.gate.bias.detach();
   locations_ = features_.size(1);
   channels_ = features_.size(2);
-  width_ = keys_.size(2);
-  gate_width_ = gate_bias_.size(0);
+  attention_size_ = keys_.size(2);
+  gate_size_ = gate_bias_.size(0);
   projection_weight_ = concat({decoder.query.weight.detach(), decoder.gate.weight.detach()}, 0);
 }
 
@@ -141,7 +168,7 @@ Sequence Recurrence::forward() {
   const auto per_token = [&](std::int64_t size) {
     return Tensor({tokens_, size}, embedded_.dtype(), embedded_.device());
   };
-  gates_ = gather_rows(linear(embedded_, slice(weight_ih_, 1, 0, word_), bias_), slot_);
+  gates_ = gather_rows(linear(embedded_, slice(weight_ih_, 1, 0, embedding_size_), bias_), slot_);
   h_ = per_token(hidden_);
   c_ = per_token(hidden_);
   if (attends_) {
@@ -162,8 +189,9 @@ void Recurrence::run_forward(Device device) {
   if (attends_) {
     projection_of_h.emplace(device, hidden_, projection(),
                             kernels::Operand<T>{projection_weight_.data<T>(), hidden_, true});
-    gates_of_context.emplace(device, channels_, 4 * hidden_,
-                             kernels::Operand<T>{weight_ih_.data<T>() + word_, word_ + channels_, true});
+    gates_of_context.emplace(
+        device, channels_, 4 * hidden_,
+        kernels::Operand<T>{weight_ih_.data<T>() + embedding_size_, embedding_size_ + channels_, true});
   }
   for (std::int64_t t = 0; t < steps(); ++t) {
     const std::int64_t first = at(t), m = rows(t);
@@ -176,7 +204,7 @@ void Recurrence::run_forward(Device device) {
       projection_of_h->multiply(m, h, projected);
       kernels::attention_forward<T>(device, attention_shape(m), attention_inputs<T>(first),
                                     alpha_.data<T>() + first * locations_, context);
-      kernels::gate_forward<T>(device, m, channels_, gate_width_, gate_bias_.data<T>(), projected + width_,
+      kernels::gate_forward<T>(device, m, channels_, gate_size_, gate_bias_.data<T>(), projected + attention_size_,
                                projection(), context, gated);
       gates_of_context->add_product(m, gated, gates);
     }
@@ -199,21 +227,21 @@ Gradients Recurrence::backward(const Gradients& dy) const {
   }
   on(embedded_, [&]<class T>(auto device) { walk_back<T>(device, dy, d); });
 
-  Gradients result(13);
-  result[3] = d.dh;
-  result[4] = d.dc;
+  Gradients gradients(input::count);
+  gradients[input::h0] = d.dh;
+  gradients[input::c0] = d.dc;
   const Tensor before_steps = states_before();
-  result[10] = matmul(d.dgates, before_steps, true, false);
-  result[11] = result[12] = sum(d.dgates, 0);
+  gradients[input::weight_hh] = matmul(d.dgates, before_steps, true, false);
+  gradients[input::bias_ih] = gradients[input::bias_hh] = sum(d.dgates, 0);
   if (attends_) {
     const Tensor dweight = matmul(d.dprojected, before_steps, true, false);
-    result[6] = dweight.rows(0, width_);
-    result[7] = dweight.rows(width_, projection());
-    result[8] = sum(d.dprojected, 0).rows(width_, projection());
-    attention_gradients(d, result);
+    gradients[input::query_weight] = dweight.rows(0, attention_size_);
+    gradients[input::gate_weight] = dweight.rows(attention_size_, projection());
+    gradients[input::gate_bias] = sum(d.dprojected, 0).rows(attention_size_, projection());
+    attention_gradients(d, gradients);
   }
-  input_gradients(d.dgates, result);
-  return result;
+  input_gradients(d.dgates, gradients);
+  return gradients;
 }
 
 /// The state that each token's step began with, (N,H).
@@ -232,14 +260,14 @@ void Recurrence::walk_back(Device device, const Gradients& dy, const StepGradien
   if (attends_) {
     h_of_projection.emplace(device, projection(), hidden_, kernels::Operand<T>{projection_weight_.data<T>(), hidden_});
     context_of_gates.emplace(device, 4 * hidden_, channels_,
-                             kernels::Operand<T>{weight_ih_.data<T>() + word_, word_ + channels_});
+                             kernels::Operand<T>{weight_ih_.data<T>() + embedding_size_, embedding_size_ + channels_});
   }
   T *dh = d.dh.data<T>(), *dc = d.dc.data<T>();
   for (std::int64_t t = steps() - 1; t >= 0; --t) {
     const std::int64_t first = at(t), m = rows(t);
     T* dgates = d.dgates.data<T>() + first * 4 * hidden_;
     kernels::LstmGradients<T> received;
-    received.dh = dy[0].defined() ? dy[0].data<T>() + first * hidden_ : nullptr;
+    received.dh = dy[result::h].defined() ? dy[result::h].data<T>() + first * hidden_ : nullptr;
     received.dh_later = dh;
     received.dc_next = dc;
     received.later_rows = t + 1 < steps() ? rows(t + 1) : 0;
@@ -248,9 +276,9 @@ void Recurrence::walk_back(Device device, const Gradients& dy, const StepGradien
     h_of_gates.multiply(m, dgates, dh);
     if (!attends_) continue;
     T* dz = d.dcontext.data<T>() + (features_need_gradient_ ? first * channels_ : 0);
-    if (dy[1].defined()) {
+    if (dy[result::context].defined()) {
       kernels::copy_bytes(device, m * channels_ * static_cast<std::int64_t>(sizeof(T)),
-                          dy[1].data<T>() + first * channels_, dz);
+                          dy[result::context].data<T>() + first * channels_, dz);
       context_of_gates->add_product(m, dgates, dz);
     } else {
       context_of_gates->multiply(m, dgates, dz);
@@ -266,17 +294,17 @@ void Recurrence::attention_back(Device device, std::int64_t step, const Gradient
                                 T* dz) const {
   const std::int64_t first = at(step), m = rows(step);
   T* dprojected = d.dprojected.data<T>() + first * projection();
-  kernels::gate_backward<T>(device, m, channels_, gate_width_, projected_.data<T>() + first * projection() + width_,
-                            projection(), context_.data<T>() + first * channels_, dz, dz, dprojected + width_,
-                            projection());
-  kernels::attention_backward<T>(device, attention_shape(m), attention_inputs<T>(first),
-                                 alpha_.data<T>() + first * locations_, dz,
-                                 dy[2].defined() ? dy[2].data<T>() + first * locations_ : nullptr,
-                                 d.descore.data<T>() + first * locations_, dprojected, projection());
+  kernels::gate_backward<T>(device, m, channels_, gate_size_,
+                            projected_.data<T>() + first * projection() + attention_size_, projection(),
+                            context_.data<T>() + first * channels_, dz, dz, dprojected + attention_size_, projection());
+  kernels::attention_backward<T>(
+      device, attention_shape(m), attention_inputs<T>(first), alpha_.data<T>() + first * locations_, dz,
+      dy[result::alpha].defined() ? dy[result::alpha].data<T>() + first * locations_ : nullptr,
+      d.descore.data<T>() + first * locations_, dprojected, projection());
 }
 
 /// Gradients of features, keys and score, once over all words of each image.
-void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) const {
+void Recurrence::attention_gradients(const StepGradients& d, Gradients& gradients) const {
   std::vector<std::int64_t> first{0}, row;
   for (std::int64_t image = 0; image < rows(0); ++image) {
     for (std::int64_t t = 0; t < steps() && image < rows(t); ++t) row.push_back(at(t) + image);
@@ -288,34 +316,35 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& result) 
   shape.row = tokens.data();
   shape.queries = tokens_;
   const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
-  const Tensor partial({rows(0), width_}, keys_.dtype(), keys_.device());
+  const Tensor partial({rows(0), attention_size_}, keys_.dtype(), keys_.device());
   on(keys_, [&]<class T>(auto device) {
     kernels::attention_backward_keys<T>(device, shape, attention_inputs<T>(0), d.descore.data<T>(), dkeys.data<T>(),
                                         dscore.data<T>(), partial.data<T>());
     if (!features_need_gradient_) return;
-    result[0] = empty_like(features_);
-    kernels::attention_backward_features<T>(device, shape, alpha_.data<T>(), d.dcontext.data<T>(), result[0].data<T>());
+    gradients[input::features] = empty_like(features_);
+    kernels::attention_backward_features<T>(device, shape, alpha_.data<T>(), d.dcontext.data<T>(),
+                                            gradients[input::features].data<T>());
   });
-  result[1] = dkeys;
-  result[5] = dscore;
+  gradients[input::keys] = dkeys;
+  gradients[input::score] = dscore;
 }
 
 /// Gradients of the embedded words and of weight_ih, whose columns are those of the words and those of the context.
-void Recurrence::input_gradients(const Tensor& dgates, Gradients& result) const {
-  const std::int64_t inputs = word_ + channels_, distinct = embedded_.size(0), gates = 4 * hidden_;
+void Recurrence::input_gradients(const Tensor& dgates, Gradients& gradients) const {
+  const std::int64_t inputs = embedding_size_ + channels_, distinct = embedded_.size(0), gates = 4 * hidden_;
   const Tensor by_word({distinct, gates}, dgates.dtype(), dgates.device());  // dgates summed over each word's tokens
-  result[2] = empty_like(embedded_);
-  result[9] = empty_like(weight_ih_);
+  gradients[input::embedded] = empty_like(embedded_);
+  gradients[input::weight_ih] = empty_like(weight_ih_);
   on(embedded_, [&]<class T>(auto device) {
-    T *sums = by_word.data<T>(), *dweight = result[9].data<T>();
+    T *sums = by_word.data<T>(), *dweight = gradients[input::weight_ih].data<T>();
     kernels::sum_rows_by_index<T>(device, distinct, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
-    kernels::gemm<T>(device, distinct, word_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs}, T(0),
-                     result[2].data<T>(), word_);
-    kernels::gemm<T>(device, gates, word_, distinct, T(1), {sums, gates, true}, {embedded_.data<T>(), word_}, T(0),
-                     dweight, inputs);
+    kernels::gemm<T>(device, distinct, embedding_size_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs},
+                     T(0), gradients[input::embedded].data<T>(), embedding_size_);
+    kernels::gemm<T>(device, gates, embedding_size_, distinct, T(1), {sums, gates, true},
+                     {embedded_.data<T>(), embedding_size_}, T(0), dweight, inputs);
     if (!attends_) return;
     kernels::gemm<T>(device, gates, channels_, tokens_, T(1), {dgates.data<T>(), gates, true},
-                     {gated_.data<T>(), channels_}, T(0), dweight + word_, inputs);
+                     {gated_.data<T>(), channels_}, T(0), dweight + embedding_size_, inputs);
   });
 }
 
@@ -324,26 +353,28 @@ void Recurrence::input_gradients(const Tensor& dgates, Gradients& result) const 
 Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                       const DecoderState& start, const TokenBatch& batch) {
   const auto recurrence = std::make_shared<Recurrence>(decoder, memory, embedded, start, batch);
-  const Sequence result = recurrence->forward();
-  const bool attends = result.alpha.defined();
-  std::vector<Tensor> outputs{result.h};
-  if (attends) outputs.insert(outputs.end(), {result.context, result.alpha});
-  const std::vector<Tensor> inputs{attends ? memory.features : Tensor(),
-                                   memory.keys,
-                                   embedded,
-                                   start.h,
-                                   start.c,
-                                   decoder.score,
-                                   decoder.query.weight,
-                                   decoder.gate.weight,
-                                   decoder.gate.bias,
-                                   decoder.cell.weight_ih,
-                                   decoder.cell.weight_hh,
-                                   decoder.cell.bias_ih,
-                                   decoder.cell.bias_hh};
+  const Sequence sequence = recurrence->forward();
+  const bool attends = sequence.alpha.defined();
+  std::vector<Tensor> outputs{sequence.h};
+  if (attends) outputs.insert(outputs.end(), {sequence.context, sequence.alpha});
+  std::vector<Tensor> inputs(input::count);
+  if (attends) inputs[input::features] = memory.features;
+  inputs[input::keys] = memory.keys;
+  inputs[input::embedded] = embedded;
+  inputs[input::h0] = start.h;
+  inputs[input::c0] = start.c;
+  inputs[input::score] = decoder.score;
+  inputs[input::query_weight] = decoder.query.weight;
+  inputs[input::gate_weight] = decoder.gate.weight;
+  inputs[input::gate_bias] = decoder.gate.bias;
+  inputs[input::weight_ih] = decoder.cell.weight_ih;
+  inputs[input::weight_hh] = decoder.cell.weight_hh;
+  inputs[input::bias_ih] = decoder.cell.bias_ih;
+  inputs[input::bias_hh] = decoder.cell.bias_hh;
   const std::vector<Tensor> y = differentiable("decoder_sequence", outputs, inputs,
                                                [recurrence](const Gradients& dy) { return recurrence->backward(dy); });
-  return {y[0], attends ? y[1] : Tensor(), attends ? y[2] : Tensor()};
+  if (!attends) return {y[result::h], {}, {}};
+  return {y[result::h], y[result::context], y[result::alpha]};
 }
 
 }  // namespace glimpse

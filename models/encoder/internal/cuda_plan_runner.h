@@ -61,7 +61,7 @@ class CudaPlanRunner {
   static bool all_are(const std::vector<float>& values, float value) {
     return std::all_of(values.begin(), values.end(), [&](float v) { return v == value; });
   }
-  static Tensor on_device(const std::vector<float>& values) { return from(values).to(Device::cuda); }
+  static Tensor on_device(const std::vector<float>& values) { return from_vector(values).to(Device::cuda); }
 
   template <class T>
   kernels::Slice<T> slice(const Batch& batch, const Place& place) const {
@@ -100,8 +100,10 @@ class CudaPlanRunner {
       case Kind::copy:
         return kernels::inference_affine(batch.device, shape, x, weights.weight_data(), weights.bias_data(), s.bounds,
                                          y);
-      default:
-        pool(batch, s, x, y);
+      case Kind::max_pool:
+      case Kind::avg_pool:
+      case Kind::global_average:
+        return pool(batch, s, x, y);
     }
   }
 
@@ -118,12 +120,12 @@ class CudaPlanRunner {
   static void pool_planes(kernels::Cuda device, const InferenceStep& s, std::int64_t planes, const float* x, float* y) {
     const kernels::PoolShape shape{planes,        s.in.height,    s.in.width,      s.pool.kernel,
                                    s.pool.stride, s.pool.padding, s.pool.ceil_mode};
-    if (s.kind == InferenceStep::Kind::max_pool)
-      kernels::max_pool_forward(device, shape, x, y, nullptr);
-    else if (s.kind == InferenceStep::Kind::avg_pool)
-      kernels::avg_pool_forward(device, shape, x, y);
-    else
+    if (s.kind == InferenceStep::Kind::global_average)
       kernels::adaptive_avg_pool_forward(device, {planes, s.in.height, s.in.width, 1, 1}, x, y);
+    else if (s.kind == InferenceStep::Kind::max_pool)
+      kernels::max_pool_forward(device, shape, x, y, nullptr);
+    else
+      kernels::avg_pool_forward(device, shape, x, y);
   }
 
   InferencePlan plan_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <variant>
 
 #include "glimpse/kernels/base/check.h"
 
@@ -22,11 +23,10 @@ std::vector<double> values_of(const Tensor& x) { return x.to(Device::cpu).to_vec
 struct Affine {
   std::vector<double> scale, shift;
   explicit Affine(const BatchNorm2d& norm) {
-    constexpr double eps = 1e-5;
     const auto weight = values_of(norm.weight), bias = values_of(norm.bias);
     const auto mean = values_of(norm.state.running_mean), variance = values_of(norm.state.running_var);
     for (std::size_t c = 0; c < weight.size(); ++c) {
-      scale.push_back(weight[c] / std::sqrt(variance[c] + eps));
+      scale.push_back(weight[c] / std::sqrt(variance[c] + norm.eps));
       shift.push_back(bias[c] - mean[c] * scale[c]);
     }
   }
@@ -41,15 +41,14 @@ class Planner {
         places_(layers_.size()),
         done_(layers_.size(), false) {
     for (std::size_t i = 0; i < layers_.size(); ++i)
-      for (const int input : layers_[i].inputs)
-        consumers_[static_cast<std::size_t>(input)].push_back(static_cast<int>(i));
+      for (const int input : layers_[i].inputs) consumers_[input].push_back(static_cast<int>(i));
   }
 
   InferencePlan run() {
     places_[0] = new_buffer(layers_[0].shape);
     place_concatenations();
     for (int i = 1; i < static_cast<int>(layers_.size()); ++i)
-      if (!done_[static_cast<std::size_t>(i)]) plan_layer(i);
+      if (!done_[i]) plan_layer(i);
     plan_.result = places_.back();
     plan_.shape = layers_.back().shape;
     use(plan_.result);
@@ -57,8 +56,8 @@ class Planner {
   }
 
  private:
-  const Layer& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
-  Place& place(int i) { return places_[static_cast<std::size_t>(i)]; }
+  const Layer& layer(int i) const { return layers_[i]; }
+  Place& place(int i) { return places_[i]; }
   int step() const { return static_cast<int>(plan_.steps.size()); }
 
   Place new_buffer(const FeatureShape& shape) {
@@ -75,7 +74,7 @@ class Planner {
 
   /// The current step reads or writes a place.
   void use(const Place& p) {
-    InferenceBuffer& buffer = plan_.buffers[static_cast<std::size_t>(p.buffer)];
+    InferenceBuffer& buffer = plan_.buffers[p.buffer];
     if (buffer.begin < 0) buffer.begin = step();
     buffer.end = step();
   }
@@ -102,12 +101,12 @@ class Planner {
   /// The only consumer of layer i if it is of this kind.
   template <class Kind>
   const Kind* next(int i) const {
-    const auto& consumers = consumers_[static_cast<std::size_t>(i)];
+    const auto& consumers = consumers_[i];
     return consumers.size() == 1 ? std::get_if<Kind>(&layer(consumers[0]).kind) : nullptr;
   }
   int take_next(int i) {
-    const int taken = consumers_[static_cast<std::size_t>(i)][0];
-    done_[static_cast<std::size_t>(taken)] = true;
+    const int taken = consumers_[i][0];
+    done_[taken] = true;
     return taken;
   }
 
@@ -119,41 +118,51 @@ class Planner {
   }
 
   void plan_layer(int i) {
-    InferenceStep s;
-    s.bounds = unbounded;
-    const Layer& l = layer(i);
-    s.in = layer(l.inputs[0]).shape;
-    if (const auto* convolution = std::get_if<ConvolutionLayer>(&l.kind)) return plan_convolution(i, *convolution, s);
-    if (std::holds_alternative<ConcatLayer>(l.kind)) return plan_concatenation(i);
-    int end = i;
-    if (const auto* norm = std::get_if<BatchNormLayer>(&l.kind)) {
-      set_affine(s, Affine(norm->module));
-      end = take_activation(i, s);
-    } else if (const auto* relu = std::get_if<ReluLayer>(&l.kind)) {
-      s.kind = InferenceStep::Kind::affine;
-      s.weight.assign(static_cast<std::size_t>(s.in.channels), 1.0f);
-      s.bias.assign(static_cast<std::size_t>(s.in.channels), 0.0f);
-      s.bounds = bounds_of(*relu);
-    } else if (const auto* largest = std::get_if<MaxPoolLayer>(&l.kind)) {
-      s.kind = InferenceStep::Kind::max_pool;
-      s.pool = largest->options;
-    } else if (const auto* average = std::get_if<AvgPoolLayer>(&l.kind)) {
-      s.kind = InferenceStep::Kind::avg_pool;
-      s.pool = average->options;
-    } else if (std::holds_alternative<GlobalAverageLayer>(l.kind)) {
-      s.kind = InferenceStep::Kind::global_average;
-    } else {
-      s.kind = InferenceStep::Kind::add;
-      s.x2 = source(l.inputs[1]);
-      end = take_activation(i, s);
-    }
-    emit(s, l.inputs[0], end);
+    std::visit([&](const auto& kind) { plan(i, kind); }, layer(i).kind);
   }
 
-  static void set_affine(InferenceStep& s, const Affine& affine) {
-    s.kind = InferenceStep::Kind::affine;
+  /// A step that reads the first input of layer i.
+  InferenceStep step_of(int i, InferenceStep::Kind kind) const {
+    InferenceStep s;
+    s.kind = kind;
+    s.bounds = unbounded;
+    s.in = layer(layer(i).inputs[0]).shape;
+    return s;
+  }
+
+  void plan(int, const ImageLayer&) {}  // buffer 0
+
+  void plan(int i, const BatchNormLayer& norm) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::affine);
+    const Affine affine(norm.module);
     s.weight.assign(affine.scale.begin(), affine.scale.end());
     s.bias.assign(affine.shift.begin(), affine.shift.end());
+    const int end = take_activation(i, s);
+    emit(s, layer(i).inputs[0], end);
+  }
+
+  void plan(int i, const ReluLayer& relu) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::affine);
+    s.weight.assign(static_cast<std::size_t>(s.in.channels), 1.0f);
+    s.bias.assign(static_cast<std::size_t>(s.in.channels), 0.0f);
+    s.bounds = bounds_of(relu);
+    emit(s, layer(i).inputs[0], i);
+  }
+
+  void plan(int i, const MaxPoolLayer& pool) { plan_pool(i, InferenceStep::Kind::max_pool, pool.options); }
+  void plan(int i, const AvgPoolLayer& pool) { plan_pool(i, InferenceStep::Kind::avg_pool, pool.options); }
+  void plan(int i, const GlobalAverageLayer&) { plan_pool(i, InferenceStep::Kind::global_average, {}); }
+  void plan_pool(int i, InferenceStep::Kind kind, const PoolOptions& options) {
+    InferenceStep s = step_of(i, kind);
+    s.pool = options;
+    emit(s, layer(i).inputs[0], i);
+  }
+
+  void plan(int i, const AddLayer&) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::add);
+    s.x2 = source(layer(i).inputs[1]);
+    const int end = take_activation(i, s);
+    emit(s, layer(i).inputs[0], end);
   }
 
   void emit(InferenceStep& s, int input, int end) {
@@ -161,11 +170,11 @@ class Planner {
     s.out = layer(end).shape;
     s.y = target(end);
     plan_.steps.push_back(std::move(s));
-    done_[static_cast<std::size_t>(end)] = true;
+    done_[end] = true;
   }
 
   /// Inputs that could not be made in place are copied there.
-  void plan_concatenation(int i) {
+  void plan(int i, const ConcatLayer&) {
     std::int64_t first = place(i).first;
     for (const int input : layer(i).inputs) {
       const Place wanted{place(i).buffer, first};
@@ -181,8 +190,8 @@ class Planner {
     }
   }
 
-  void plan_convolution(int i, const ConvolutionLayer& convolution, InferenceStep& s) {
-    s.kind = InferenceStep::Kind::convolution;
+  void plan(int i, const ConvolutionLayer& convolution) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::convolution);
     const Conv2dOptions& o = convolution.module.options;
     s.shape = {
         1,        s.in.channels, s.in.height, s.in.width, convolution.out, convolution.kernel, convolution.kernel,
@@ -208,14 +217,14 @@ class Planner {
   /// Lets convolution i, whose result is layer `main`, add into the memory of the shortcut, if that is there already,
   /// has memory of its own, and nobody needs its value afterwards.
   int take_addition(int i, int main, InferenceStep& s) {
-    const int sum = consumers_[static_cast<std::size_t>(main)][0];
+    const int sum = consumers_[main][0];
     const auto& inputs = layer(sum).inputs;
     const int shortcut = inputs[0] == main ? inputs[1] : inputs[0];
-    const int end = next<ReluLayer>(sum) ? consumers_[static_cast<std::size_t>(sum)][0] : sum;
-    const auto& users = consumers_[static_cast<std::size_t>(shortcut)];
+    const int end = next<ReluLayer>(sum) ? consumers_[sum][0] : sum;
+    const auto& users = consumers_[shortcut];
     const bool last_use = std::all_of(users.begin(), users.end(), [&](int user) { return user == sum || user < i; });
-    if (!last_use || !done_[static_cast<std::size_t>(shortcut)] || place(end).buffer >= 0) return main;
-    if (plan_.buffers[static_cast<std::size_t>(place(shortcut).buffer)].shape != layer(shortcut).shape) return main;
+    if (!last_use || !done_[shortcut] || place(end).buffer >= 0) return main;
+    if (plan_.buffers[place(shortcut).buffer].shape != layer(shortcut).shape) return main;
     place(end) = place(shortcut);
     s.accumulate = true;
     return take_next(main);

@@ -40,7 +40,7 @@ void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& 
 }
 
 BeamStep::BeamStep(const Decoder& decoder, const Tensor& features) : decoder_(decoder), features_(features) {
-  keys_ = decoder.remember(features).keys;
+  keys_ = decoder.project_keys(features).keys;
   const LstmCell& cell = decoder.cell;
   const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
   gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
@@ -58,7 +58,7 @@ BeamStep::BeamStep(const Decoder& decoder, const Tensor& features) : decoder_(de
 Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
   std::vector<std::int32_t> unseen;
   for (const std::int32_t word : words)
-    if (std::int32_t& slot = slot_[static_cast<std::size_t>(word)]; slot < 0) {
+    if (std::int32_t& slot = slot_[word]; slot < 0) {
       slot = static_cast<std::int32_t>(seen_) + static_cast<std::int32_t>(unseen.size());
       unseen.push_back(word);
     }
@@ -71,12 +71,12 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
     }
     const Tensor fresh = word_gates_.rows(seen_, needed);
     fresh.copy_from(broadcast_rows(bias_, fresh.size(0)));
-    gates_of_words_.multiply(decoder_.embedding(from(unseen).to(bias_.device())), true, fresh);
+    gates_of_words_.multiply(decoder_.embedding(from_vector(unseen).to(bias_.device())), true, fresh);
     seen_ = needed;
   }
   std::vector<std::int32_t> slots;
-  for (const std::int32_t word : words) slots.push_back(slot_[static_cast<std::size_t>(word)]);
-  return gather_rows(word_gates_, from(slots).to(bias_.device()));
+  for (const std::int32_t word : words) slots.push_back(slot_[word]);
+  return gather_rows(word_gates_, from_vector(slots).to(bias_.device()));
 }
 
 std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tensor& h) {
@@ -121,7 +121,8 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
     kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
                              gates.data<T>(), next.c.data<T>(), next.h.data<T>());
   });
-  const Tensor embedded = decoder_.config.deep_output() ? decoder_.embedding(from(words).to(gates.device())) : Tensor();
+  const Tensor embedded =
+      decoder_.config.deep_output() ? decoder_.embedding(from_vector(words).to(gates.device())) : Tensor();
   const Tensor input = output_input(decoder_, next.h, embedded, context, {});
   const Tensor logits = broadcast_rows(decoder_.output.bias, groups.rows());
   output_.multiply(input, true, logits);

@@ -34,7 +34,7 @@ Tensor softsign(const Tensor& x, double sign = 1) {
 }
 
 int main() {
-  const Tensor x = from(std::vector<double>{-3, -0.5, 0.25, 1, 40}).set_requires_grad();
+  const Tensor x = from_vector(std::vector<double>{-3, -0.5, 0.25, 1, 40}).set_requires_grad();
   gradcheck([](const std::vector<Tensor>& in) { return softsign(in[0]); }, {x});
   std::printf("softsign: gradients agree with finite differences\n");
   try {

@@ -15,7 +15,7 @@ int main() {
     points.insert(points.end(), {0.2f * side * t * std::cos(t), 0.2f * side * t * std::sin(t)});
     sides.push_back(side);
   }
-  const Tensor x = from(points, {n, 2}), y = from(sides, {n, 1});
+  const Tensor x = from_vector(points, {n, 2}), y = from_vector(sides, {n, 1});
 
   Linear hidden(2, 32), out(32, 1);
   Adam adam(parameters(hidden, out), {.learning_rate = 3e-2f});
