@@ -2,6 +2,8 @@
 // the roofline, which is measured on the same device in the same run. A kernel whose result differs from the CPU kernel
 // in double is not timed. Buffers rotate, so that no call finds its data in a cache.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -43,6 +45,11 @@ std::string text_of(const Sizes& sizes) {
   return text;
 }
 
+/// The first columns of a row. A long name takes the room of the sizes.
+std::string heading_of(const std::string& kernel, const std::string& sizes, const char* type) {
+  return fmt::format("{:<63} {:<5} ", fmt::format("{:<28} {}", kernel, sizes), type);
+}
+
 /// Relative L2 error that a right result stays below; doubled sums and short rows are far better.
 double largest_error(DType dtype, Unit unit) {
   if (dtype == DType::bf16) return 1e-2;
@@ -53,9 +60,8 @@ Place choose_place(const std::string& device) {
   Place place;
   if constexpr (cuda_built) {
     if (device == "cuda" || (device == "auto" && cuda::available())) {
-      cuda::device_info();  // throws why there is none
-      static const cuda::Stream stream;
-      place = {true, stream.get()};
+      cuda::device_info();                       // throws why there is none
+      place = {true, detail::current_stream()};  // ops run in no other
     } else if (device == "auto") {
       std::fprintf(stderr, "no GPU (%s): measuring the CPU kernels\n", cuda::why_unavailable().c_str());
     }
@@ -90,12 +96,12 @@ void print_heading(const Place& place, const Roofline& roofline, const Rotation&
   std::printf("; a launch %.2f us", roofline.launch_us);
   if (roofline.replayed_launch_us > 0) std::printf(", in a graph %.2f us", roofline.replayed_launch_us);
   std::printf("; buffers of %.0f MB in turn\n\n", rotation.bytes * 1e-6);
-  std::printf("%-28s %-34s %-5s %10s %10s %9s %9s %9s %9s %9s\n", "kernel", "sizes", "type", "us", "in graph", "MB",
-              "GB/s", "TFLOP/s", "roofline", "error");
+  std::printf("%s%10s %10s %9s %9s %9s %9s %9s\n", heading_of("kernel", "sizes", "type").c_str(), "us", "in graph",
+              "MB", "GB/s", "TFLOP/s", "roofline", "error");
 }
 
 void print_row(const Row& row, const Roofline& roofline) {
-  std::printf("%-28s %-34s %-5s ", row.kernel.c_str(), text_of(row.sizes).c_str(), name_of(row.dtype));
+  std::printf("%s", heading_of(row.kernel, text_of(row.sizes), name_of(row.dtype)).c_str());
   if (row.calls.median == 0) {
     std::printf("WRONG: relative error %.2g, allowed %.2g\n", row.error, largest_error(row.dtype, row.cost.unit));
     return;
@@ -147,11 +153,11 @@ void write_json(const std::string& path, const nlohmann::ordered_json& json) {
 /// False when a kernel was wrong or failed.
 bool run(const Options& options) {
   if (options.threads > 0) kernels::set_threads(options.threads);
-  const Suite suite = all_kernels(options.tiny);
+  const std::vector<KernelCase> rows = all_rows(options.tiny);
   const std::regex only(options.only);
   const auto wanted = [&](const KernelCase& c) { return std::regex_search(c.kernel + " " + text_of(c.sizes), only); };
   if (options.list) {
-    for (const KernelCase& c : suite.cases())
+    for (const KernelCase& c : rows)
       if (wanted(c)) std::printf("%s %s\n", c.kernel.c_str(), text_of(c.sizes).c_str());
     return true;
   }
@@ -177,7 +183,7 @@ bool run(const Options& options) {
                                     {"rows", nlohmann::ordered_json::array()}};
   bool good = true;
   for (const std::string& dtype : dtypes)
-    for (const KernelCase& c : suite.cases()) {
+    for (const KernelCase& c : rows) {
       if (!wanted(c)) continue;
       try {
         const std::optional<Row> row = measure(c, place, dtype_called(dtype), options, rotation);
@@ -190,8 +196,7 @@ bool run(const Options& options) {
         // After each row: what is there when somebody stops it counts.
         if (!options.json.empty()) write_json(options.json, results);
       } catch (const std::exception& error) {
-        std::printf("%-28s %-34s %-5s FAILED: %s\n", c.kernel.c_str(), text_of(c.sizes).c_str(), dtype.c_str(),
-                    error.what());
+        std::printf("%sFAILED: %s\n", heading_of(c.kernel, text_of(c.sizes), dtype.c_str()).c_str(), error.what());
         good = false;
       }
     }

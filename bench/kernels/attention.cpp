@@ -210,9 +210,7 @@ Subject backward_features(Device device, T, const AttentionSizes& s, const Rotat
           }};
 }
 
-}  // namespace
-
-void add_attention(Suite& suite) {
+void add_rows(Suite& suite) {
   std::vector<AttentionSizes> steps, beams, captions;
   if (suite.tiny()) {
     steps = {{2, 20, 32, 64, 1}};
@@ -241,4 +239,7 @@ void add_attention(Suite& suite) {
   }
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

@@ -90,9 +90,7 @@ Subject reduce(Device device, T, const Reduction& r, const Rotation& rotation) {
           }};
 }
 
-}  // namespace
-
-void add_elementwise(Suite& suite) {
+void add_rows(Suite& suite) {
   const std::int64_t n = suite.tiny() ? 1000 : std::int64_t{1} << 25, rows = suite.tiny() ? 10 : 16384,
                      width = suite.tiny() ? 16 : 2048;
   const auto add_map = [&](const char* name, auto f) {
@@ -131,4 +129,7 @@ void add_elementwise(Suite& suite) {
         [=](auto device, auto type, const Rotation& rotation) { return reduce(device, type, r, rotation); });
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

@@ -40,9 +40,7 @@ Subject product(Device device, T, const Product& s, MatmulPrecision precision, c
           }};
 }
 
-}  // namespace
-
-void add_gemm(Suite& suite) {
+void add_rows(Suite& suite) {
   // Gates of a step, keys of a batch, logits of a batch with a small and a large vocabulary.
   const std::vector<Product> shapes =
       suite.tiny() ? std::vector<Product>{{5, 33, 17}}
@@ -58,4 +56,7 @@ void add_gemm(Suite& suite) {
   }
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

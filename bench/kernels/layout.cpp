@@ -61,9 +61,7 @@ Subject normalize(Device device, T, std::int64_t images, std::int64_t pixels, co
           }};
 }
 
-}  // namespace
-
-void add_layout(Suite& suite) {
+void add_rows(Suite& suite) {
   struct Planes {
     std::int64_t batch, channels, places;
   };
@@ -89,4 +87,7 @@ void add_layout(Suite& suite) {
   });
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

@@ -34,9 +34,7 @@ Subject adam(Device device, T, std::int64_t n, bool with_copy, const Rotation& r
           }};
 }
 
-}  // namespace
-
-void add_optimizer(Suite& suite) {
+void add_rows(Suite& suite) {
   // Parameters of the decoder: grid of 512 channels and 2541 words, grid of 2048 channels and 9490 words.
   const std::vector<std::int64_t> sizes =
       suite.tiny() ? std::vector<std::int64_t>{1001} : std::vector<std::int64_t>{7'100'000, 20'500'000};
@@ -47,4 +45,7 @@ void add_optimizer(Suite& suite) {
           [=](auto device, auto type, const Rotation& rotation) { return adam(device, type, n, with_copy, rotation); });
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

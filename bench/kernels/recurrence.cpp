@@ -109,9 +109,7 @@ Subject gate_backward(Device device, T, std::int64_t queries, std::int64_t chann
           }};
 }
 
-}  // namespace
-
-void add_recurrence(Suite& suite) {
+void add_rows(Suite& suite) {
   const std::vector<std::int64_t> batches =
       suite.tiny() ? std::vector<std::int64_t>{3} : std::vector<std::int64_t>{64, 256, 16384};
   const std::int64_t hidden = suite.tiny() ? 32 : 512;
@@ -136,4 +134,7 @@ void add_recurrence(Suite& suite) {
   }
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

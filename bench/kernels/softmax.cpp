@@ -46,9 +46,7 @@ Subject backward(Device device, T, std::int64_t rows, std::int64_t n, const Rota
           }};
 }
 
-}  // namespace
-
-void add_softmax(Suite& suite) {
+void add_rows(Suite& suite) {
   using Pair = std::pair<std::int64_t, std::int64_t>;
   // Attention maps; words of a batch with a small and a large vocabulary, and with one whose rows can be read 16 bytes
   // at a time.
@@ -78,4 +76,7 @@ void add_softmax(Suite& suite) {
   }
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench

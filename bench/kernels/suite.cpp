@@ -8,6 +8,25 @@
 #include "glimpse/kernels/random.h"
 
 namespace glimpse::bench {
+namespace {
+
+std::vector<void (*)(Suite&)>& families() {
+  static std::vector<void (*)(Suite&)> all;
+  return all;
+}
+
+}  // namespace
+
+RowRegistrar::RowRegistrar(void (*add)(Suite&)) { families().push_back(add); }
+
+std::vector<KernelCase> all_rows(bool tiny) {
+  Suite suite(tiny);
+  for (const auto add : families()) add(suite);
+  std::vector<KernelCase> rows = suite.cases();
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const KernelCase& a, const KernelCase& b) { return a.kernel < b.kernel; });
+  return rows;
+}
 
 template <class T>
 std::vector<T> draw(std::int64_t n, std::uint64_t seed, double scale) {
@@ -36,12 +55,13 @@ std::vector<std::int32_t> draw_words(std::int64_t n, std::int64_t limit, std::ui
 }
 
 double relative_error(const std::vector<double>& got, const std::vector<double>& truth) {
+  if (got.size() != truth.size()) return std::numeric_limits<double>::infinity();
   double difference = 0, norm = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     difference += (got[i] - truth[i]) * (got[i] - truth[i]);
     norm += truth[i] * truth[i];
   }
-  if (got.size() != truth.size() || !std::isfinite(difference)) return std::numeric_limits<double>::infinity();
+  if (!std::isfinite(difference)) return std::numeric_limits<double>::infinity();
   return difference == 0 ? 0 : std::sqrt(difference / norm);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // A kernel benchmark is a row of a Suite: a name, sizes, and a function that makes a Subject, the kernel with its
-// buffers, for a device tag and an element type. One file a family, each with a function add_FAMILY(Suite&).
+// buffers, for a device tag and an element type. One file a family, whose RowRegistrar adds its rows.
 
 #include <algorithm>
 #include <cmath>
@@ -174,15 +174,21 @@ class Suite {
            return pick<Types...>(Cpu{}, dtype, rotation, make);
          }});
   }
+  /// The same for what only CPUs have.
+  template <class... Types, class Make>
+  void add_for_cpu(std::string kernel, Sizes sizes, Make make) {
+    cases_.push_back(
+        {std::move(kernel), std::move(sizes), [make](const Place& place, DType dtype, const Rotation& rotation) {
+           return place.cuda ? std::nullopt : pick<Types...>(Cpu{}, dtype, rotation, make);
+         }});
+  }
   /// The same for what only GPUs have.
   template <class... Types, class Make>
   void add_for_cuda(std::string kernel, Sizes sizes, Make make) {
     if constexpr (cuda_built)
       cases_.push_back(
           {std::move(kernel), std::move(sizes), [make](const Place& place, DType dtype, const Rotation& rotation) {
-             std::optional<Subject> subject;
-             if (place.cuda) subject = pick<Types...>(Cuda{place.stream}, dtype, rotation, make);
-             return subject;
+             return place.cuda ? pick<Types...>(Cuda{place.stream}, dtype, rotation, make) : std::nullopt;
            }});
   }
 
@@ -203,16 +209,13 @@ class Suite {
   std::vector<KernelCase> cases_;
 };
 
-void add_attention(Suite& suite);
-void add_recurrence(Suite& suite);
-void add_softmax(Suite& suite);
-void add_vocabulary(Suite& suite);
-void add_elementwise(Suite& suite);
-void add_layout(Suite& suite);
-void add_optimizer(Suite& suite);
-void add_gemm(Suite& suite);
+/// Has `add` called for each new suite; meant for constants at namespace scope.
+class RowRegistrar {
+ public:
+  explicit RowRegistrar(void (*add)(Suite&));
+};
 
-/// All of the above.
-Suite all_kernels(bool tiny);
+/// The rows of all families that are linked in, in order of their names.
+std::vector<KernelCase> all_rows(bool tiny);
 
 }  // namespace glimpse::bench

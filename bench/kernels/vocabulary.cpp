@@ -133,9 +133,7 @@ Subject sum_by_index(Device device, T, const Words& w, std::int64_t width, const
           }};
 }
 
-}  // namespace
-
-void add_vocabulary(Suite& suite) {
+void add_rows(Suite& suite) {
   // Words of a batch of 64 and of 256 captions; a vocabulary whose rows can be read 16 bytes at a time.
   const std::vector<Words> batches = suite.tiny()
                                          ? std::vector<Words>{{5, 300}}
@@ -166,4 +164,7 @@ void add_vocabulary(Suite& suite) {
         [=](auto device, auto type, const Rotation& rotation) { return topk(device, type, w, 5, rotation); });
 }
 
+const RowRegistrar registrar(add_rows);
+
+}  // namespace
 }  // namespace glimpse::bench
