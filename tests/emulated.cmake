@@ -26,10 +26,13 @@ glimpse_catch_test(test_emulator glimpse_emulated emulated main.cpp test_emulato
 # tests/cuda/*.cpp against the CPU: test_emulated everywhere, test_gpu where the backend is built, which skips itself
 # where no GPU answers.
 file(GLOB cuda_tests CONFIGURE_DEPENDS cuda/*.cpp)
-glimpse_catch_test(test_emulated glimpse_emulated emulated ${cuda_tests} op_case.cpp ${case_sources})
+glimpse_op_cases(emulated_op_cases glimpse_emulated)
+glimpse_catch_test(test_emulated glimpse_emulated emulated ${cuda_tests})
+target_link_libraries(test_emulated PRIVATE emulated_op_cases)
 target_compile_definitions(test_emulated PRIVATE GLIMPSE_TEST_EMULATED)
 if(GLIMPSE_CUDA_FOUND)
-  glimpse_catch_test(test_gpu glimpse gpu ${cuda_tests} op_case.cpp ${case_sources})
+  glimpse_catch_test(test_gpu glimpse gpu ${cuda_tests})
+  target_link_libraries(test_gpu PRIVATE op_cases)
   add_test(NAME "nvcc: all kernels compile without warnings and spills"
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.sh ${GLIMPSE_NVCC} ${glimpse_include} ${PROJECT_SOURCE_DIR} ${glimpse_nvcc_options})
   set_tests_properties("nvcc: all kernels compile without warnings and spills" PROPERTIES LABELS nvcc TIMEOUT 900)

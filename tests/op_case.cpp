@@ -75,19 +75,32 @@ bool differentiated(const OpCase& op, const Tensors& inputs, std::size_t i) {
   return floating(inputs[i]) && std::find(op.constants.begin(), op.constants.end(), i) == op.constants.end();
 }
 
-Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs) {
+Tensors leaves_of(const OpCase& op, const Tensors& inputs) {
   Tensors leaves;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     leaves.push_back(inputs[i].clone());  // an op that writes into its inputs must not disturb the next run
     if (differentiated(op, inputs, i)) leaves.back().set_requires_grad();
   }
-  Outcome outcome{op.run(sizes, leaves), {}};
+  return leaves;
+}
+
+Tensors weights_of(const Tensors& results) {
   Draw draw(11);
+  Tensors weights;
+  for (const Tensor& y : results)
+    weights.push_back(y.requires_grad() ? draw.uniform(y.shape(), -1, 1).to(y.dtype()).to(y.device()) : Tensor());
+  return weights;
+}
+
+Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs) {
+  const Tensors leaves = leaves_of(op, inputs);
+  Outcome outcome{op.run(sizes, leaves), {}};
+  const Tensors weights = weights_of(outcome.results);
   Tensor total;
-  for (const Tensor& y : outcome.results) {
-    if (!y.requires_grad()) continue;
-    const Tensor u = draw.uniform(y.shape(), -1, 1).to(y.dtype()).to(y.device());
-    total = total.defined() ? total + sum(y * u) : sum(y * u);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!weights[i].defined()) continue;
+    const Tensor part = sum(outcome.results[i] * weights[i]);
+    total = total.defined() ? total + part : part;
   }
   if (total.defined()) total.backward();
   for (const Tensor& x : leaves) outcome.gradients.push_back(x.grad());

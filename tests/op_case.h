@@ -1,6 +1,6 @@
 #pragma once
 // One op, described once: how to make inputs, how to run it, what the result should be. From such a case the harness
-// derives the proofs in test_ops.cpp and test_gradients.cpp, and the benchmark its sizes, bytes and flops.
+// derives the proofs in test_ops.cpp and test_gradients.cpp, and bench_kernels the op's rows (bench/kernels/ops.cpp).
 //
 // A new case is a file tests/cases/NAME.cpp; nothing else is edited:
 //
@@ -24,7 +24,7 @@
 //         for (std::int64_t i = 0; i < y.numel(); ++i) at(y, i) = at(in[0], i) * at(in[1], i / s[1]);
 //         return Tensors{y};
 //       },
-//       .bytes = [](const Sizes& s) { return 4.0 * 2 * s[0] * s[1]; },
+//       .bench_sizes = {{4096, 4096}},
 //   });
 //
 //   }  // namespace
@@ -86,8 +86,8 @@ struct OpCase {
   /// gradients four times that. Raise `absolute` for sums of many terms.
   double absolute = 16;
   double relative = 16;
-  /// What one forward run must move and compute at least, in f32; for the benchmark. The sizes for it are
-  /// `bench_sizes`.
+  /// The rest is for the benchmark, which times the op at `bench_sizes`. `bytes`: what one forward run must move at
+  /// least, in f32, where that is not all of its inputs and results; `flops`: what it computes at least.
   std::function<double(const Sizes&)> bytes = {};
   std::function<double(const Sizes&)> flops = {};
   std::vector<Sizes> bench_sizes = {};
@@ -111,6 +111,10 @@ struct Outcome {
 
 /// The case's inputs for these sizes in `dtype` (floating ones), on `device`. The same numbers at every call.
 Tensors make_inputs(const OpCase& op, const Sizes& sizes, DType dtype, Device device = Device::cpu);
+/// Copies of the inputs, which require a gradient where differentiated() says so.
+Tensors leaves_of(const OpCase& op, const Tensors& inputs);
+/// The u of Outcome for these results; undefined where a result requires no gradient.
+Tensors weights_of(const Tensors& results);
 /// One run, forward and backward.
 Outcome evaluate(const OpCase& op, const Sizes& sizes, const Tensors& inputs);
 /// Whether input number i is differentiated.

@@ -43,9 +43,6 @@ Tensors attention_reference(const Sizes& s, const Tensors& in, double (*activati
 const std::vector<Sizes> sizes = {{0, 1, 3, 4, 5},   {1, 1, 1, 1, 1},   {2, 1, 5, 31, 33}, {3, 2, 7, 32, 31},
                                   {1, 5, 33, 33, 8}, {2, 3, 4, 17, 32}, {1, 2, 1000, 6, 3}};
 
-double attention_bytes(const Sizes& s) {
-  return 4.0 * static_cast<double>(s[0] * (s[2] * (s[3] + s[4]) + s[1] * (s[2] + s[3] + s[4])));
-}
 double attention_flops(const Sizes& s) { return static_cast<double>(s[0] * s[1] * s[2] * (4 * s[3] + 2 * s[4])); }
 
 const std::vector<Sizes> bench_sizes = {{64, 1, 196, 512, 512}, {64, 1, 49, 512, 1664}, {32, 5, 196, 512, 512}};
@@ -71,7 +68,6 @@ const OpCaseRegistrar tanh_scores({
     .reference = tanh_reference,
     .absolute = 256,
     .relative = 64,
-    .bytes = attention_bytes,
     .flops = attention_flops,
     .bench_sizes = bench_sizes,
 });
@@ -96,8 +92,6 @@ const OpCaseRegistrar masked_scores({
     .reference = tanh_reference,
     .absolute = 256,
     .relative = 64,
-    .bytes = attention_bytes,
-    .flops = attention_flops,
 });
 
 /// Keys are 1/4 off the multiples of 1/2 that queries are, so that no sum comes near the kink at 0.
@@ -122,7 +116,6 @@ const OpCaseRegistrar relu_scores({
         },
     .absolute = 256,
     .relative = 64,
-    .bytes = attention_bytes,
     .flops = attention_flops,
     .bench_sizes = bench_sizes,
 });

@@ -69,12 +69,6 @@ double convolution_flops(const Sizes& sizes) {
   return 2.0 * static_cast<double>(s.n * s.o * s.out_h() * s.out_w() * (s.c / s.groups) * s.kh * s.kw);
 }
 
-double convolution_bytes(const Sizes& sizes) {
-  const auto s = shape_of(sizes);
-  return 4.0 * static_cast<double>(s.n * s.c * s.h * s.w + s.n * s.o * s.out_h() * s.out_w() +
-                                   s.o * (s.c / s.groups) * s.kh * s.kw);
-}
-
 const OpCaseRegistrar convolution({
     .name = "conv2d",
     .sizes = convolution_sizes,
@@ -87,7 +81,6 @@ const OpCaseRegistrar convolution({
         },
     .reference = convolution_reference,
     .absolute = 256,
-    .bytes = convolution_bytes,
     .flops = convolution_flops,
     .bench_sizes = {{32, 64, 56, 56, 64, 3, 1, 1, 1, 1, 0},
                     {32, 256, 14, 14, 1024, 1, 1, 0, 1, 1, 0},
@@ -127,7 +120,6 @@ const OpCaseRegistrar own({
         },
     .reference = convolution_reference,
     .absolute = 256,
-    .bytes = convolution_bytes,
     .flops = convolution_flops,
     .bench_sizes = {{32, 64, 56, 56, 64, 3, 1, 1, 1, 1, 0}},
 });

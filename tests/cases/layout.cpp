@@ -42,7 +42,6 @@ const OpCaseRegistrar permute_case({
                 }
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 8.0 * static_cast<double>(s[0] * s[1] * s[2] * s[3]); },
     .bench_sizes = {{32, 512, 14, 14, 1}, {32, 14, 14, 512, 4}},
 });
 
@@ -67,7 +66,6 @@ const OpCaseRegistrar concat_case({
                 at(y, place++) = at(part, i * part.size(1) * s[2] + j);
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 8.0 * static_cast<double>(s[0] * s[1] * s[2]); },
     .bench_sizes = {{64, 512, 196}},
 });
 

@@ -32,7 +32,6 @@ const OpCaseRegistrar lstm({
             }
           return Tensors{h, c};
         },
-    .bytes = [](const Sizes& s) { return 4.0 * 7 * static_cast<double>(s[0] * s[1]); },
     .bench_sizes = {{64, 512}, {256, 512}},
 });
 

@@ -33,7 +33,6 @@ const OpCaseRegistrar matmul_case({
           return Tensors{c};
         },
     .absolute = 500,
-    .bytes = [](const Sizes& s) { return 4.0 * static_cast<double>(s[0] * s[2] + s[2] * s[1] + s[0] * s[1]); },
     .flops = [](const Sizes& s) { return 2.0 * static_cast<double>(s[0] * s[1] * s[2]); },
     .bench_sizes = {{64, 2048, 512, 0, 1}, {1024, 1024, 1024, 0, 0}},
 });
@@ -70,7 +69,6 @@ const OpCaseRegistrar linear_case({
           return Tensors{y};
         },
     .absolute = 500,
-    .bytes = [](const Sizes& s) { return 4.0 * static_cast<double>(s[0] * s[1] + s[1] * s[2] + s[0] * s[2]); },
     .flops = [](const Sizes& s) { return 2.0 * static_cast<double>(s[0] * s[1] * s[2]); },
     .bench_sizes = {{64, 512, 2048, 1, 2}, {750, 512, 2541, 1, 2}},
 });
@@ -90,7 +88,6 @@ const OpCaseRegistrar transpose_case({
             for (std::int64_t j = 0; j < s[1]; ++j) at(y, j * s[0] + i) = at(in[0], i * s[1] + j);
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 8.0 * static_cast<double>(s[0] * s[1]); },
     .bench_sizes = {{4096, 4096}},
 });
 

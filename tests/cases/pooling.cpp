@@ -64,7 +64,6 @@ const OpCaseRegistrar maximum({
           });
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 4.0 * 1.25 * static_cast<double>(s[0] * s[1] * s[2] * s[3]); },
     .bench_sizes = {{32, 64, 112, 112, 3, 2, 1, 0}},
 });
 
@@ -86,7 +85,6 @@ const OpCaseRegistrar average({
           for (std::int64_t i = 0; i < y.numel(); ++i) at(y, i) /= at(count, i);
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 4.0 * 1.25 * static_cast<double>(s[0] * s[1] * s[2] * s[3]); },
     .bench_sizes = {{32, 128, 56, 56, 2, 2, 0, 0}},
 });
 
@@ -129,7 +127,6 @@ const OpCaseRegistrar adaptive({
           }
           return Tensors{y};
         },
-    .bytes = [](const Sizes& s) { return 4.0 * static_cast<double>(s[0] * s[1] * (s[2] * s[3] + s[4] * s[5])); },
     .bench_sizes = {{32, 2048, 8, 8, 14, 14}},
 });
 

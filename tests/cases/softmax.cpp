@@ -33,8 +33,6 @@ OpCase rows_case(const char* name, Tensor (*function)(const Tensor&), double (*o
             return Tensors{y};
           },
       .absolute = 32,
-      .bytes = [](const Sizes& s) { return 8.0 * static_cast<double>(s[0] * s[1]); },
-      .flops = [](const Sizes& s) { return 3.0 * static_cast<double>(s[0] * s[1]); },
       .bench_sizes = {{64, 196}, {755, 9490}},
   };
 }
@@ -74,8 +72,6 @@ const OpCaseRegistrar cross_entropy_case({
           return Tensors{full({}, loss / counted, DType::f64)};
         },
     .absolute = 32,
-    .bytes = [](const Sizes& s) { return 4.0 * static_cast<double>(s[0] * s[1]); },
-    .flops = [](const Sizes& s) { return 2.0 * static_cast<double>(s[0] * s[1]); },
     .bench_sizes = {{750, 2541, 0, 0}, {755, 9490, 0, 0}},
 });
 

@@ -1,0 +1,10 @@
+# What the tests of ops and bench_kernels share. Objects, not a library: nothing refers to a case by name, so a linker would
+# leave them out.
+function(glimpse_op_cases name library)
+  set(folder ${PROJECT_SOURCE_DIR}/tests)
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/cases/*.cpp)
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${folder}/op_case.cpp ${sources})
+  target_link_libraries(${name} PUBLIC ${library} glimpse_flags)
+  target_include_directories(${name} PUBLIC ${folder})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
