@@ -1,5 +1,8 @@
 #include "glimpse/kernels/batch_norm.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "cuda_test.h"
 
 using namespace glimpse;
@@ -23,6 +26,10 @@ std::string name_of(const char* op, const char* type, const BatchNormShape& s) {
 }
 
 std::int64_t elements(const BatchNormShape& s) { return s.n * s.c * s.area; }
+
+/// Additions that an element of a channel passes through at most: those of its plane, and those of the planes. On the
+/// device there are fewer: its threads, warps and blocks add in a tree.
+std::int64_t longest_chain(const BatchNormShape& s) { return s.area + s.n; }
 
 template <class F>
 void for_each_case(const char* op, F f) {
@@ -61,7 +68,12 @@ void check_statistics(const std::string& name, const BatchNormShape& s, double o
     kernels::batch_norm_statistics(Cuda{}, s, in.data(), m.data(), v.data());
     return joined(m.host(), v.host());
   });
-  check_close(name, got, joined(mean, variance), 2 + offset * 1e-7, 2);
+  // Means, so the magnitudes are those of single elements.
+  double largest = 0;
+  for (const T v : x) largest = std::max(largest, std::abs(static_cast<double>(v)));
+  const double spread = largest - std::abs(offset);
+  check_close(name, got, joined(mean, variance),
+              2 + offset * 1e-7 + sum_errors<T>(longest_chain(s)) * std::max(largest, spread * spread), 2);
 }
 
 template <class T>
@@ -118,15 +130,50 @@ struct Backward {
   }
 };
 
+/// Sums of the magnitudes of what makes a gradient, the largest of all channels.
+struct Magnitudes {
+  double dx = 0, dweight = 0, dbias = 0;
+
+  template <class T>
+  explicit Magnitudes(const Backward<T>& b) {
+    const BatchNormShape& s = b.s;
+    for (std::int64_t c = 0; c < s.c; ++c) {
+      const auto channel = static_cast<std::size_t>(c);
+      const double scale = 1 / std::sqrt(static_cast<double>(b.c.variance[channel]) + eps_of_norm);
+      double sum = 0, product = 0, largest_dy = 0, largest_xhat = 0;
+      for (std::int64_t i = 0; i < s.n * s.area; ++i) {
+        const auto at = static_cast<std::size_t>((i / s.area * s.c + c) * s.area + i % s.area);
+        const double dy_at = std::abs(static_cast<double>(b.dy[at]));
+        const double xhat = scale * std::abs(static_cast<double>(b.x[at]) - static_cast<double>(b.c.mean[channel]));
+        sum += dy_at;
+        product += dy_at * xhat;
+        largest_dy = std::max(largest_dy, dy_at);
+        largest_xhat = std::max(largest_xhat, xhat);
+      }
+      const double count = static_cast<double>(std::max<std::int64_t>(1, s.n * s.area));
+      const double factor = scale * std::abs(static_cast<double>(b.c.weight[channel]));
+      dx = std::max(dx, factor * (largest_dy + sum / count + largest_xhat * product / count));
+      dweight = std::max(dweight, product);
+      dbias = std::max(dbias, sum);
+    }
+  }
+};
+
 template <class T>
 void check_backward(const std::string& name, const BatchNormShape& s, bool frozen) {
   const Backward<T> backward{s, frozen};
   const std::vector<double> truth = backward.truth();
   const std::vector<T> got = repeated<T>(name, [&] { return backward.on_device(true, true); });
-  double largest = 1;
-  for (const double v : truth) largest = std::max(largest, std::abs(v));
-  check_close(name, got, truth, 4 * largest, 4);
   const auto dx_end = got.begin() + elements(s);
+  const Magnitudes size(backward);
+  const double of_sums = sum_errors<T>(longest_chain(s));
+  const auto check_part = [&](const char* part, std::int64_t begin, std::int64_t n, double absolute) {
+    check_close(name + part, std::vector<T>(got.begin() + begin, got.begin() + begin + n),
+                std::vector<double>(truth.begin() + begin, truth.begin() + begin + n), absolute, 2);
+  };
+  check_part(" dx", 0, elements(s), (6 + of_sums) * size.dx);  // a part of it is rounded five times at most
+  check_part(" dweight", elements(s), s.c, of_sums * size.dweight);
+  check_part(" dbias", elements(s) + s.c, s.c, of_sums * size.dbias);
   check_same(name + " without dx", backward.on_device(false, true), std::vector<T>(dx_end, got.end()));
   if (frozen) check_same(name + " dx alone", backward.on_device(true, false), std::vector<T>(got.begin(), dx_end));
 }

@@ -43,9 +43,10 @@ class DeviceArray {
   T* data_;
 };
 
-/// Numbers from N(0, std^2), rounded to T.
+/// Numbers from about N(0, std^2), rounded to T. None is larger than largest_magnitude std.
 template <class T>
 std::vector<T> draw(std::int64_t n, std::uint64_t seed, double std = 1);
+constexpr double largest_magnitude = 3.5;
 /// Uniform in [0, limit).
 std::vector<std::int32_t> draw_words(std::int64_t n, std::int32_t limit, std::uint64_t seed);
 /// Replaces one element in `every` by `value`.
@@ -59,6 +60,14 @@ std::vector<double> to_double(const std::vector<T>& values);
 /// TF32 makes of it, unless exact products are asked for.
 template <class T>
 double eps();
+
+/// What sums of n numbers in double, of the CPU's kernel and the device's, differ by at most, in units of eps<T>() and
+/// of the sum of magnitudes: whatever order a side adds in, and so for vectors of any width, a number passes through no
+/// more than n additions, each of which errs by 2^-53 of a partial sum (Higham, SIAM J. Sci. Comput. 14, 1993).
+template <class T>
+double sum_errors(std::int64_t n) {
+  return 2 * 0x1p-53 * static_cast<double>(n) / eps<T>();
+}
 
 /// Fails the test unless |got - truth| <= unit (absolute + relative |truth|) for every element; infinities and NaN must
 /// be where the truth has them.

@@ -103,7 +103,8 @@ TEST_CASE("sums of squared gradients") {
       const GradientSums sums = gradient_sums(Cuda{}, n, 0.5, in.data());
       return std::vector<double>{sums.all, sums.clipped};
     });
-    check_close("gradient_sums", got, {truth.all, truth.clipped}, 0, 1024);
+    // The CPU adds 4096 squares, then the sums; the device has shorter chains.
+    check_close("gradient_sums", got, {truth.all, truth.clipped}, 0, 2 + sum_errors<double>(4096 + n / 4096));
   }
   std::vector<float> g(100, 1.0f);
   g[70] = std::numeric_limits<float>::quiet_NaN();

@@ -1,5 +1,7 @@
 #include "glimpse/kernels/softmax.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "cuda_test.h"
@@ -66,7 +68,8 @@ void check_case(const std::string& name, bool log, const Case& c) {
     check_same(name + " in place", in.host(), out.host());
     return out.host();
   });
-  check_close(name + " forward", got, y, log ? 64 : 0.001, log ? 8 : 32);
+  const double of_sum = sum_errors<T>(c.n);  // of e^x, as a share of it
+  check_close(name + " forward", got, y, log ? 64 + of_sum : 0.001, log ? 8 : 32 + of_sum);
 
   const std::vector<T> kept = rounded<T>(y);
   backward_on(Cpu{}, log, c, to_double(kept).data(), to_double(dy).data(), dx.data());
@@ -77,9 +80,11 @@ void check_case(const std::string& name, bool log, const Case& c) {
     check_same(name + " backward in place", up.host(), out.host());
     return out.host();
   });
-  // In f64 the truth adds up the row with errors of its own.
-  const double absolute = sizeof(T) == 8 ? 8 + static_cast<double>(c.n) / 16 : 8;
-  check_close(name + " backward", gradient, dx, absolute, log ? 64 : 32);
+  // The sum of y dy, or of dy, is multiplied by a share.
+  double largest_share = 0;
+  for (const double v : y) largest_share = std::max(largest_share, log ? std::exp(v) : v);
+  const double magnitudes = largest_magnitude * (log ? static_cast<double>(c.n) : 1) * largest_share;
+  check_close(name + " backward", gradient, dx, 8 + of_sum * magnitudes, log ? 64 : 32);
 }
 
 }  // namespace
