@@ -179,7 +179,7 @@ template <class F, class T>
 void zip(Cuda device, F f, const Broadcast& shape, const T* a, const T* b, T* y) {
   const std::int64_t n = elements(shape);
   if (n == 0) return;
-  if (n > cuda::most_indexed && shape.rank > 1) {  // one slice of the outermost dimension at a time
+  if (n > cuda::most_indexed() && shape.rank > 1) {  // one slice of the outermost dimension at a time
     Broadcast slice = shape;
     --slice.rank;
     std::copy_n(shape.sizes + 1, slice.rank, slice.sizes);

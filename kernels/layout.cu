@@ -125,7 +125,7 @@ template <class Word>
 void permute_words(Cuda device, const StridedView& view, const Word* x, Word* y) {
   const std::int64_t n = elements(view);
   if (n == 0) return;
-  if (n > cuda::most_indexed && view.rank > 1) {  // one slice of the outermost dimension at a time
+  if (n > cuda::most_indexed() && view.rank > 1) {  // one slice of the outermost dimension at a time
     StridedView slice = view;
     --slice.rank;
     std::copy_n(view.sizes + 1, slice.rank, slice.sizes);
@@ -146,8 +146,8 @@ void copy_row_words(Cuda device, std::int64_t rows, std::int64_t words, std::int
                     std::int64_t y_stride, void* y) {
   const Word* from = static_cast<const Word*>(x);
   Word* to = static_cast<Word*>(y);
-  if (words > cuda::most_indexed) throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
-  const std::int64_t rows_at_a_time = cuda::most_indexed / words;
+  if (words > cuda::most_indexed()) throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
+  const std::int64_t rows_at_a_time = cuda::most_indexed() / words;
   for (std::int64_t row = 0; row < rows; row += rows_at_a_time) {
     const std::int64_t n = std::min(rows_at_a_time, rows - row) * words;
     launch(device, {"copy_rows", {rows, words}, grid_for(n, threads), threads}, copy_rows_kernel<Word>, n,

@@ -3,8 +3,8 @@
 // g++ the same .cu file meets the emulator (tests/emulator/emulator.h). There are no <<<>>> elsewhere.
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -36,10 +36,9 @@ struct LaunchSizes {
   std::int64_t values[most] = {};
   int count = 0;
 
-  LaunchSizes() = default;
-  LaunchSizes(std::initializer_list<std::int64_t> sizes) {
-    for (const std::int64_t size : sizes)
-      if (count < most) values[count++] = size;
+  template <std::integral... Size>
+  LaunchSizes(Size... size) : values{static_cast<std::int64_t>(size)...}, count(sizeof...(size)) {
+    static_assert(sizeof...(size) <= most, "an operation names at most six sizes");
   }
 };
 
@@ -92,7 +91,7 @@ void launch([[maybe_unused]] Cuda device, const Launch& what, void (*kernel)(P..
 /// ceil(n / d) for n >= 0, d > 0.
 GLIMPSE_HOST_DEVICE constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
 
-/// As the x of a grid. Throws Error where CUDA has no such number.
+/// A number of blocks as Launch::grid takes it. Throws Error for none and for more than CUDA starts along x.
 inline unsigned grid_size(std::int64_t blocks) {
   if (blocks < 1 || blocks > 0x7fffffff) throw Error("CUDA: a grid of " + std::to_string(blocks) + " blocks");
   return static_cast<unsigned>(blocks);

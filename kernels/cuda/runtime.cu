@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/cuda/internal/index_limit_for_tests.h"
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
@@ -113,6 +115,8 @@ void count_allocation(std::size_t bytes) {
 
 std::string megabytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
+std::int64_t index_limit = 0x7fffffff;
+
 /// CUDA gives no memory for nothing.
 std::size_t at_least_one(std::size_t bytes) { return bytes ? bytes : 1; }
 
@@ -121,6 +125,10 @@ std::size_t at_least_one(std::size_t bytes) { return bytes ? bytes : 1; }
 bool available() { return device().why_not.empty(); }
 const std::string& why_unavailable() { return device().why_not; }
 const DeviceInfo& device_info() { return usable_device().info; }
+
+std::int64_t most_indexed() { return index_limit; }
+ScopedIndexLimit::ScopedIndexLimit(std::int64_t limit) : before_(std::exchange(index_limit, limit)) {}
+ScopedIndexLimit::~ScopedIndexLimit() { index_limit = before_; }
 
 void* allocate(std::size_t bytes, void* stream, const char* what) {
   usable_device();
@@ -173,23 +181,6 @@ void release_cached() {
   check(cudaMemPoolTrimTo(device().pool, 0), "giving cached memory back");
 }
 
-void* allocate_pinned(std::size_t bytes) {
-  usable_device();
-  void* memory = nullptr;
-  const cudaError_t error = cudaMallocHost(&memory, bytes);
-  if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    throw Error("CUDA: no " + std::to_string(bytes) + " bytes of pinned host memory");
-  }
-  check(error, "allocating pinned host memory");
-  return memory;
-}
-
-void release_pinned(void* memory) noexcept {
-  const cudaError_t error = cudaFreeHost(memory);
-  if (error != cudaSuccess) failure_of_release = error;
-}
-
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream) {
   if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, native(stream)), "copying to the device");
 }
@@ -232,10 +223,6 @@ void Event::record(void* stream) {
 }
 
 void Event::wait() const { check(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)), "waiting for an event"); }
-
-void Event::wait_in(void* stream) const {
-  check(cudaStreamWaitEvent(native(stream), static_cast<cudaEvent_t>(event_), 0), "waiting for an event");
-}
 
 float Event::since(const Event& earlier) const {
   float milliseconds = 0;

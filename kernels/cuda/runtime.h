@@ -26,8 +26,8 @@ const std::string& why_unavailable();
 const DeviceInfo& device_info();
 inline int multiprocessors() { return device_info().multiprocessors; }
 
-/// Elements that kernels with indices of 32 bits take in one launch. A variable, so that a test needs fewer.
-inline std::int64_t most_indexed = 0x7fffffff;
+/// Elements that kernels with indices of 32 bits take in one launch.
+std::int64_t most_indexed();
 
 /// Device memory, ordered on `stream`, from CUDA's own pool, which keeps what is freed. Throws Error naming the size,
 /// what it is for, and who holds how much, when there is none even after the pool has given back what it keeps.
@@ -65,10 +65,6 @@ void reset_peak();
 /// Waits for the device, and gives the pool's cached memory back to it.
 void release_cached();
 
-/// Host memory that copies run asynchronously from. Throws Error naming the size.
-void* allocate_pinned(std::size_t bytes);
-void release_pinned(void* memory) noexcept;
-
 /// Copies of `bytes` bytes, in the order of the stream. Copies from pageable host memory return when it may be reused;
 /// copy_to_host waits until the bytes are there. Throw Error, of earlier failed work too.
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream);
@@ -103,8 +99,6 @@ class Event {
   void record(void* stream);
   /// Waits on the host until the mark is passed.
   void wait() const;
-  /// Lets `stream` go on only when the mark is passed.
-  void wait_in(void* stream) const;
   /// Milliseconds between two passed marks.
   float since(const Event& earlier) const;
 

@@ -5,6 +5,7 @@
 #include "cuda_test.h"
 #include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/cuda/internal/index_limit_for_tests.h"
 #include "glimpse/kernels/elementwise.h"
 #include "glimpse/kernels/functors.h"
 #include "glimpse/kernels/layout.h"
@@ -34,13 +35,6 @@ std::vector<emulator::LaunchShape> launches(Body body) {
   body();
   return seen;
 }
-
-/// cuda::most_indexed until the end of a scope.
-struct MostIndexed {
-  std::int64_t before = cuda::most_indexed;
-  explicit MostIndexed(std::int64_t n) { cuda::most_indexed = n; }
-  ~MostIndexed() { cuda::most_indexed = before; }
-};
 
 }  // namespace
 
@@ -122,7 +116,7 @@ TEST_CASE("a transpose goes through tiles, whichever dimension is consecutive") 
 }
 
 TEST_CASE("arrays with more elements than indices count are taken in slices") {
-  const MostIndexed limit(60);
+  const cuda::ScopedIndexLimit limit(60);
   const std::vector<float> numbers = draw<float>(61, 1);
   const DeviceArray<float> x(numbers), y(61);
   const auto permuted = [&](const StridedView& view) {

@@ -1,7 +1,6 @@
 #include "glimpse/tests/emulator/runtime.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -138,15 +137,6 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
   return cudaErrorIllegalAddress;
 }
 
-cudaError_t cudaMallocHost(void** address, std::size_t bytes) {
-  if (const cudaError_t error = asked_failure()) return error;
-  *address = std::malloc(bytes);
-  return *address ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-cudaError_t cudaFreeHost(void* address) {
-  std::free(address);
-  return cudaSuccess;
-}
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   *pool = nullptr;
   return cudaSuccess;
@@ -178,7 +168,6 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return asked_failure(); }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   *event = new EmulatedEvent{};
   return cudaSuccess;
