@@ -157,26 +157,21 @@ LaunchSizes sizes_of(const BatchNormShape& s) { return {s.n, s.c, s.area}; }
 template <class T>
 void launch_apply(Cuda device, const BatchNormShape& s, const T* x, const T* mean, const T* scale, const T* bias,
                   T* y) {
-  const auto run = [&]<int width>() {
-    const std::int64_t n = s.n * s.c * s.area / width;
-    launch(device, {"batch_norm_apply", sizes_of(s), grid_for(n, threads), threads}, apply_kernel<width, T>, n,
-           static_cast<int>(s.c), static_cast<int>(s.area / width), x, mean, scale, bias, y);
-  };
-  constexpr int wide = pack_width<T>;
-  aligned<wide>(x, s.area) && aligned<wide>(y, s.area) ? run.template operator()<wide>() : run.template operator()<1>();
+  dispatch_width<pack_width<T>>({{x, s.area}, {y, s.area}}, [&]<int Width>() {
+    const std::int64_t n = s.n * s.c * s.area / Width;
+    launch(device, {"batch_norm_apply", sizes_of(s), grid_for(n, threads), threads}, apply_kernel<Width, T>, n,
+           static_cast<int>(s.c), static_cast<int>(s.area / Width), x, mean, scale, bias, y);
+  });
 }
 
 template <class T>
 void launch_backward(Cuda device, const BatchNormShape& s, const T* x, const T* mean, const T* dy, Slopes<T> slopes,
                      T* dx) {
-  const auto run = [&]<int width>() {
-    const std::int64_t n = s.n * s.c * s.area / width;
-    launch(device, {"batch_norm_backward", sizes_of(s), grid_for(n, threads), threads}, backward_kernel<width, T>, n,
-           static_cast<int>(s.c), static_cast<int>(s.area / width), x, mean, dy, slopes, dx);
-  };
-  constexpr int wide = pack_width<T>;
-  const bool packs = aligned<wide>(dy, s.area) && aligned<wide>(dx, s.area) && (!mean || aligned<wide>(x, s.area));
-  packs ? run.template operator()<wide>() : run.template operator()<1>();
+  dispatch_width<pack_width<T>>({{dy, s.area}, {dx, s.area}, {x, s.area}}, [&]<int Width>() {
+    const std::int64_t n = s.n * s.c * s.area / Width;
+    launch(device, {"batch_norm_backward", sizes_of(s), grid_for(n, threads), threads}, backward_kernel<Width, T>, n,
+           static_cast<int>(s.c), static_cast<int>(s.area / Width), x, mean, dy, slopes, dx);
+  });
 }
 
 /// dweight and dbias, and the slopes if they have memory.

@@ -56,14 +56,14 @@ __global__ void __launch_bounds__(threads) fill_kernel(std::int64_t packs, std::
 template <class T>
 void fill(Cuda device, std::int64_t n, T value, T* y) {
   if (n == 0) return;
-  const std::int64_t packs = aligned<width>(y, 0) ? n / width : 0;
+  const std::int64_t packs = whole_packs<width>(n, {y});
   launch(device, {"fill", {n}, grid_for(packs ? packs : n, threads), threads}, fill_kernel<T>, packs, n, value, y);
 }
 
 template <class From, class To>
 void convert(Cuda device, std::int64_t n, const From* x, To* y) {
   if (n == 0) return;
-  const std::int64_t packs = aligned<width>(x, 0) && aligned<width>(y, 0) ? n / width : 0;
+  const std::int64_t packs = whole_packs<width>(n, {x, y});
   launch(device, {"convert", {n}, grid_for(packs ? packs : n, threads), threads}, convert_kernel<From, To>, packs, n, x,
          y);
 }

@@ -83,22 +83,20 @@ template <class T>
 void cross_entropy_forward(Cuda device, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
                            double* log_sum_exp, double* loss) {
   if (n == 0) return;
-  constexpr int width = pack_width<T>;
-  const auto kernel =
-      aligned<width>(logits, v) ? cross_entropy_forward_kernel<width, T> : cross_entropy_forward_kernel<1, T>;
-  launch(device, {"cross_entropy_forward", {n, v}, grid_size(n), threads}, kernel, v, logits, targets, log_sum_exp,
-         loss);
+  dispatch_width<pack_width<T>>({{logits, v}}, [&]<int Width>() {
+    launch(device, {"cross_entropy_forward", {n, v}, grid_size(n), threads}, cross_entropy_forward_kernel<Width, T>, v,
+           logits, targets, log_sum_exp, loss);
+  });
 }
 
 template <class T>
 void cross_entropy_backward(Cuda device, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
                             const double* log_sum_exp, double scale, const T* dloss, T* dlogits) {
   if (n == 0) return;
-  constexpr int width = pack_width<T>;
-  const bool packs = aligned<width>(logits, v) && aligned<width>(dlogits, v);
-  const auto kernel = packs ? cross_entropy_backward_kernel<width, T> : cross_entropy_backward_kernel<1, T>;
-  launch(device, {"cross_entropy_backward", {n, v}, grid_size(n), threads}, kernel, v, logits, targets, log_sum_exp,
-         scale, dloss, dlogits);
+  dispatch_width<pack_width<T>>({{logits, v}, {dlogits, v}}, [&]<int Width>() {
+    launch(device, {"cross_entropy_backward", {n, v}, grid_size(n), threads}, cross_entropy_backward_kernel<Width, T>,
+           v, logits, targets, log_sum_exp, scale, dloss, dlogits);
+  });
 }
 
 #define GLIMPSE_CROSS_ENTROPY(T)                                                                                       \

@@ -45,7 +45,7 @@ void dropout(Cuda device, std::int64_t n, double p, std::uint64_t seed, std::uin
   using A = Accumulator<T>;
   const std::uint64_t dropped = static_cast<std::uint64_t>(p * 0x1p32);  // random numbers below are dropped
   const A scale = p < 1 ? static_cast<A>(1 / (1 - p)) : A(0);
-  const bool packs = aligned<of_block>(x, 0) && aligned<of_block>(y, 0);
+  const bool packs = in_packs<of_block>({x, y});
   launch(device, {"dropout", {n}, grid_for(ceil_div(n, of_block), threads), threads}, dropout_kernel<T>, n, packs,
          dropped, scale, seed, position, x, y);
 }

@@ -136,28 +136,18 @@ SmallBroadcast merged(const Broadcast& shape) {
   return m;
 }
 
-/// Whether an operand can be read `width` elements at a time along the innermost dimension.
-template <class T>
-bool in_packs(const SmallBroadcast& m, const std::int64_t* strides, const T* p, int width) {
-  if (strides[0] != 0 &&
-      !(strides[0] == 1 && reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(width)) == 0))
-    return false;
-  for (int d = 1; d < m.rank; ++d)
-    if (strides[0] != 0 && strides[d] % width != 0) return false;
-  return true;
-}
-
-template <class T>
-std::int64_t whole_packs(std::int64_t n, std::initializer_list<const T*> arrays) {
-  for (const T* p : arrays)
-    if (!aligned<pack_width<T>>(p, 0)) return 0;
-  return n / pack_width<T>;
+/// Whether an operand can be read N elements at a time along the innermost dimension, or repeats one along it.
+template <int N, class T>
+bool operand_in_packs(const SmallBroadcast& m, const std::int64_t* strides, const T* p) {
+  if (strides[0] == 0) return true;
+  if (strides[0] != 1 || !in_packs<N>({p})) return false;
+  return std::all_of(strides + 1, strides + m.rank, [](std::int64_t stride) { return stride % N == 0; });
 }
 
 template <class F, class T>
 void zip_same(Cuda device, const char* name, F f, std::int64_t n, const T* a, const T* b, T* c) {
   if (n == 0) return;
-  const std::int64_t packs = whole_packs<T>(n, {a, b, c});
+  const std::int64_t packs = whole_packs<pack_width<T>>(n, {a, b, c});
   launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads}, zip_kernel<F, T>, f, packs, n, a, b, c);
 }
 
@@ -166,7 +156,7 @@ void zip_same(Cuda device, const char* name, F f, std::int64_t n, const T* a, co
 template <class F, class T>
 void map(Cuda device, F f, std::int64_t n, const T* x, T* y) {
   if (n == 0) return;
-  const std::int64_t packs = whole_packs<T>(n, {x, y});
+  const std::int64_t packs = whole_packs<pack_width<T>>(n, {x, y});
   launch(device, {"map", {n}, grid_for(packs ? packs : n, threads), threads}, map_kernel<F, T>, f, packs, n, x, y);
 }
 
@@ -193,8 +183,8 @@ void zip(Cuda device, F f, const Broadcast& shape, const T* a, const T* b, T* y)
   if (m.rank == 0 || (m.rank == 1 && m.a_strides[0] == 1 && m.b_strides[0] == 1))
     return zip_same(device, "zip", Apply<F>{f}, n, a, b, y);
   constexpr int width = pack_width<T>;
-  if (m.sizes[0] % width != 0 || !aligned<width>(y, 0) || !in_packs(m, m.a_strides, a, width) ||
-      !in_packs(m, m.b_strides, b, width)) {
+  if (!in_packs<width>({{y, m.sizes[0]}}) || !operand_in_packs<width>(m, m.a_strides, a) ||
+      !operand_in_packs<width>(m, m.b_strides, b)) {
     launch(device, {"zip", {n}, grid_for(n, threads), threads}, zip_broadcast_kernel<1, F, T>, f, m, n, a, b, y);
     return;
   }

@@ -138,11 +138,11 @@ std::int64_t find_outside(Cuda device, std::int64_t n, const std::int32_t* index
 template <class T>
 void gather_rows(Cuda device, std::int64_t n, std::int64_t width, const T* x, const std::int32_t* index, T* y) {
   if (n == 0 || width == 0) return;
-  constexpr int width_of_16_bytes = 16 / static_cast<int>(sizeof(T));
-  if (aligned<width_of_16_bytes>(x, width) && aligned<width_of_16_bytes>(y, width))
-    gather_words<uint4>(device, n, width / width_of_16_bytes, x, index, y);
-  else
-    gather_words<T>(device, n, width, x, index, y);
+  constexpr int of_16_bytes = 16 / static_cast<int>(sizeof(T));
+  dispatch_width<of_16_bytes>({{x, width}, {y, width}}, [&]<int Width>() {
+    using Word = std::conditional_t<Width == 1, T, uint4>;
+    gather_words<Word>(device, n, width / Width, x, index, y);
+  });
 }
 
 template <class T>
@@ -150,12 +150,11 @@ void sum_rows_by_index(Cuda device, std::int64_t rows, std::int64_t n, std::int6
                        const std::int32_t* index, T* dx) {
   cuda::fill_bytes(dx, 0, static_cast<std::size_t>(rows * width) * sizeof(T), device.stream);
   if (n == 0 || width == 0) return;
-  constexpr int wide = std::is_same_v<T, double> ? 1 : 4;
-  const bool packs = aligned<wide>(dy, width) && aligned<wide>(dx, width);
-  const std::int64_t tiles = ceil_div(width, warp_lanes * (packs ? wide : 1));
-  const auto kernel = packs ? sum_rows_by_index_kernel<wide, T> : sum_rows_by_index_kernel<1, T>;
-  launch(device, {"sum_rows_by_index", {rows, n, width}, grid_size(n * tiles), threads}, kernel, n, width, tiles, dy,
-         index, dx);
+  dispatch_width<quad_width<T>>({{dy, width}, {dx, width}}, [&]<int Width>() {
+    const std::int64_t tiles = ceil_div(width, warp_lanes * Width);
+    launch(device, {"sum_rows_by_index", {rows, n, width}, grid_size(n * tiles), threads},
+           sum_rows_by_index_kernel<Width, T>, n, width, tiles, dy, index, dx);
+  });
 }
 
 #define GLIMPSE_EMBEDDING(T)                                                                      \

@@ -76,13 +76,13 @@ template <class T>
 void gate_forward(Cuda device, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
                   std::int64_t gate_stride, const T* context, T* gated) {
   if (queries == 0 || channels == 0) return;
-  constexpr int w = pack_width<T>;
   const bool per_channel = width != 1;
-  const bool wide =
-      aligned<w>(context, channels) && aligned<w>(gated, channels) && (!per_channel || aligned<w>(gate, gate_stride));
-  launch(device, {"gate_forward", {queries, channels, width}, grid_size(queries), threads},
-         wide ? gate_forward_kernel<w, T> : gate_forward_kernel<1, T>, channels, per_channel, bias, gate, gate_stride,
-         context, gated);
+  // The only gate of a row is read alone, whatever its place.
+  const Rows gates = per_channel ? Rows(gate, gate_stride) : Rows(context, channels);
+  dispatch_width<pack_width<T>>({gates, {context, channels}, {gated, channels}}, [&]<int Width>() {
+    launch(device, {"gate_forward", {queries, channels, width}, grid_size(queries), threads},
+           gate_forward_kernel<Width, T>, channels, per_channel, bias, gate, gate_stride, context, gated);
+  });
 }
 
 template <class T>
@@ -90,13 +90,15 @@ void gate_backward(Cuda device, std::int64_t queries, std::int64_t channels, std
                    std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
                    std::int64_t dgate_stride) {
   if (queries == 0 || channels == 0) return;
-  constexpr int w = pack_width<T>;
   const bool per_channel = width != 1;
-  const bool wide = aligned<w>(context, channels) && aligned<w>(dgated, channels) && aligned<w>(dcontext, channels) &&
-                    (!per_channel || (aligned<w>(gate, gate_stride) && aligned<w>(dgate, dgate_stride)));
-  launch(device, {"gate_backward", {queries, channels, width}, grid_size(queries), threads},
-         wide ? gate_backward_kernel<w, T> : gate_backward_kernel<1, T>, channels, per_channel, gate, gate_stride,
-         context, dgated, dcontext, dgate, dgate_stride);
+  const Rows gates = per_channel ? Rows(gate, gate_stride) : Rows(context, channels);
+  const Rows dgates = per_channel ? Rows(dgate, dgate_stride) : Rows(context, channels);
+  dispatch_width<pack_width<T>>(
+      {gates, dgates, {context, channels}, {dgated, channels}, {dcontext, channels}}, [&]<int Width>() {
+        launch(device, {"gate_backward", {queries, channels, width}, grid_size(queries), threads},
+               gate_backward_kernel<Width, T>, channels, per_channel, gate, gate_stride, context, dgated, dcontext,
+               dgate, dgate_stride);
+      });
 }
 
 #define GLIMPSE_GATE(T)                                                                                            \

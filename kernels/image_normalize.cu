@@ -50,11 +50,10 @@ __global__ void __launch_bounds__(threads)
 void image_normalize(Cuda device, std::int64_t n, std::int64_t pixels, const Normalization& normalization,
                      const std::uint8_t* rgb, float* y) {
   if (n * pixels == 0) return;
-  const auto run = [&]<int width>() {
-    launch(device, {"image_normalize", {n, pixels}, grid_for(n * pixels / width, threads), threads},
-           image_normalize_kernel<width>, n, pixels / width, normalization, rgb, y);
-  };
-  aligned<4>(rgb, pixels) && aligned<4>(y, pixels) ? run.operator()<4>() : run.operator()<1>();
+  dispatch_width<4>({{rgb, pixels}, {y, pixels}}, [&]<int Width>() {
+    launch(device, {"image_normalize", {n, pixels}, grid_for(n * pixels / Width, threads), threads},
+           image_normalize_kernel<Width>, n, pixels / Width, normalization, rgb, y);
+  });
 }
 
 }  // namespace glimpse::kernels

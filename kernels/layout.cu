@@ -146,7 +146,8 @@ void copy_row_words(Cuda device, std::int64_t rows, std::int64_t words, std::int
                     std::int64_t y_stride, void* y) {
   const Word* from = static_cast<const Word*>(x);
   Word* to = static_cast<Word*>(y);
-  if (words > cuda::most_indexed()) throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
+  if (words > cuda::most_indexed())
+    throw Error("copy_rows: rows of " + std::to_string(words) + " elements are too long");
   const std::int64_t rows_at_a_time = cuda::most_indexed() / words;
   for (std::int64_t row = 0; row < rows; row += rows_at_a_time) {
     const std::int64_t n = std::min(rows_at_a_time, rows - row) * words;
@@ -172,10 +173,10 @@ void copy_rows(Cuda device, std::int64_t rows, std::int64_t width, std::int64_t 
                std::int64_t y_stride, T* y) {
   if (rows == 0 || width == 0) return;
   constexpr int whole = 16 / static_cast<int>(sizeof(T));
-  if (width % whole == 0 && aligned<whole>(x, x_stride) && aligned<whole>(y, y_stride))
-    copy_row_words<uint4>(device, rows, width / whole, x_stride / whole, x, y_stride / whole, y);
-  else
-    copy_row_words<WordOf<sizeof(T)>>(device, rows, width, x_stride, x, y_stride, y);
+  dispatch_width<whole>({{x, width}, {x, x_stride}, {y, y_stride}}, [&]<int Width>() {
+    using Word = std::conditional_t<Width == 1, WordOf<sizeof(T)>, uint4>;
+    copy_row_words<Word>(device, rows, width / Width, x_stride / Width, x, y_stride / Width, y);
+  });
 }
 
 #define GLIMPSE_LAYOUT(T)                                        \

@@ -111,37 +111,39 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
-/// Units that one thread takes: 4, or 1 where arrays cannot be read four elements at a time, and in f64.
-template <class T>
-constexpr int most_units = std::is_same_v<T, double> ? 1 : 4;
-
 }  // namespace
 
 template <class T>
 void lstm_forward(Cuda device, std::int64_t batch, std::int64_t hidden, const T* gates, const Accumulator<T>* c,
                   T* activated, Accumulator<T>* c_next, T* h_next) {
   if (batch == 0 || hidden == 0) return;
-  constexpr int w = most_units<T>;
-  const bool wide = aligned<w>(gates, hidden) && aligned<w>(c, hidden) && aligned<w>(activated, hidden) &&
-                    aligned<w>(c_next, hidden) && aligned<w>(h_next, hidden);
-  const std::int64_t packs = wide ? hidden / w : hidden;
-  launch(device, {"lstm_forward", {batch, hidden}, grid_for(batch * packs, threads), threads},
-         wide ? lstm_forward_kernel<w, T> : lstm_forward_kernel<1, T>, batch, static_cast<unsigned>(packs), gates, c,
-         activated, c_next, h_next);
+  dispatch_width<quad_width<T>>(
+      {{gates, hidden}, {c, hidden}, {activated, hidden}, {c_next, hidden}, {h_next, hidden}}, [&]<int Width>() {
+        const std::int64_t packs = hidden / Width;
+        launch(device, {"lstm_forward", {batch, hidden}, grid_for(batch * packs, threads), threads},
+               lstm_forward_kernel<Width, T>, batch, static_cast<unsigned>(packs), gates, c, activated, c_next, h_next);
+      });
 }
 
 template <class T>
 void lstm_backward(Cuda device, std::int64_t batch, std::int64_t hidden, const T* activated, const Accumulator<T>* c,
                    const Accumulator<T>* c_next, const LstmGradients<T>& gradients, T* dgates, Accumulator<T>* dc) {
   if (batch == 0 || hidden == 0) return;
-  constexpr int w = most_units<T>;
-  const bool wide = aligned<w>(activated, hidden) && aligned<w>(c, hidden) && aligned<w>(c_next, hidden) &&
-                    aligned<w>(gradients.dh, hidden) && aligned<w>(gradients.dh_later, hidden) &&
-                    aligned<w>(gradients.dc_next, hidden) && aligned<w>(dgates, hidden) && aligned<w>(dc, hidden);
-  const std::int64_t packs = wide ? hidden / w : hidden;
-  launch(device, {"lstm_backward", {batch, hidden}, grid_for(batch * packs, threads), threads},
-         wide ? lstm_backward_kernel<w, T> : lstm_backward_kernel<1, T>, batch, static_cast<unsigned>(packs), activated,
-         c, c_next, gradients, dgates, dc);
+  dispatch_width<quad_width<T>>({{activated, hidden},
+                                 {c, hidden},
+                                 {c_next, hidden},
+                                 {gradients.dh, hidden},
+                                 {gradients.dh_later, hidden},
+                                 {gradients.dc_next, hidden},
+                                 {dgates, hidden},
+                                 {dc, hidden}},
+                                [&]<int Width>() {
+                                  const std::int64_t packs = hidden / Width;
+                                  launch(device,
+                                         {"lstm_backward", {batch, hidden}, grid_for(batch * packs, threads), threads},
+                                         lstm_backward_kernel<Width, T>, batch, static_cast<unsigned>(packs), activated,
+                                         c, c_next, gradients, dgates, dc);
+                                });
 }
 
 #define GLIMPSE_LSTM(T)                                                                                              \

@@ -54,10 +54,7 @@ template <bool Copies, class Update, class T, class... Moments>
 void for_each(Cuda device, const char* name, const Update& update, std::int64_t n, T* p, T* g, bf16* copy,
               Moments*... moments) {
   if (n == 0) return;
-  constexpr int width = pack_width<T>;
-  const bool in_packs = aligned<width>(p, 0) && aligned<width>(g, 0) && (aligned<width>(moments, 0) && ...) &&
-                        (!Copies || aligned<width>(copy, 0));
-  const std::int64_t packs = in_packs ? n / width : 0;
+  const std::int64_t packs = whole_packs<pack_width<T>>(n, {p, g, copy, moments...});
   launch(device, {name, {n}, grid_for(packs ? packs : n, threads), threads},
          update_kernel<Copies, Update, T, Moments...>, update, packs, n, p, g, copy, moments...);
 }

@@ -89,7 +89,7 @@ void sum_parts(Cuda device, std::int64_t outer, std::int64_t n, std::int64_t inn
            sum_short_row_kernel<T, Y>, outer, n, scale, x, y);
   } else {
     launch(device, {"reduce_sum", sizes, grid_size(outer * parts), threads}, sum_row_kernel<T, Y>, n, parts,
-           aligned<pack_width<T>>(x, n), scale, x, y);
+           in_packs<pack_width<T>>({{x, n}}), scale, x, y);
   }
 }
 

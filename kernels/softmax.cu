@@ -207,27 +207,19 @@ void backward(Cuda device, Form form, const char* name, std::int64_t rows, std::
            y, dy, dx);
 }
 
-/// f64 is for gradient checks: one element at a time is enough.
-template <class T>
-constexpr int wide = std::is_same_v<T, double> ? 1 : 4;
-
 template <class T>
 void forward(Cuda device, Form form, const char* name, std::int64_t rows, std::int64_t n, const T* x, T* y) {
   if (rows == 0 || n == 0) return;
-  if (aligned<wide<T>>(x, n) && aligned<wide<T>>(y, n))
-    forward<wide<T>>(device, form, name, rows, n, x, y);
-  else
-    forward<1>(device, form, name, rows, n, x, y);
+  dispatch_width<quad_width<T>>({{x, n}, {y, n}},
+                                [&]<int Width>() { forward<Width>(device, form, name, rows, n, x, y); });
 }
 
 template <class T>
 void backward(Cuda device, Form form, const char* name, std::int64_t rows, std::int64_t n, const T* y, const T* dy,
               T* dx) {
   if (rows == 0 || n == 0) return;
-  if (aligned<wide<T>>(y, n) && aligned<wide<T>>(dy, n) && aligned<wide<T>>(dx, n))
-    backward<wide<T>>(device, form, name, rows, n, y, dy, dx);
-  else
-    backward<1>(device, form, name, rows, n, y, dy, dx);
+  dispatch_width<quad_width<T>>({{y, n}, {dy, n}, {dx, n}},
+                                [&]<int Width>() { backward<Width>(device, form, name, rows, n, y, dy, dx); });
 }
 
 }  // namespace

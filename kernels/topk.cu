@@ -140,12 +140,13 @@ void log_softmax_topk(Cuda device, std::int64_t rows, std::int64_t vocabulary, s
                       const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index) {
   if (rows == 0 || k == 0) return;
   check_vocabulary("log_softmax_topk", vocabulary);
-  constexpr int w = pack_width<T>;
   const std::size_t bytes = static_cast<std::size_t>(vocabulary) * sizeof(Accumulator<T>);
   const bool staged = bytes <= most_shared_unasked;
-  launch(device, {"log_softmax_topk", {rows, vocabulary, k}, grid_size(rows), threads, staged ? bytes : 0},
-         aligned<w>(logits, vocabulary) ? log_softmax_topk_kernel<w, T> : log_softmax_topk_kernel<1, T>,
-         static_cast<int>(vocabulary), k, staged, logits, banned, banned_count, value, index);
+  dispatch_width<pack_width<T>>({{logits, vocabulary}}, [&]<int Width>() {
+    launch(device, {"log_softmax_topk", {rows, vocabulary, k}, grid_size(rows), threads, staged ? bytes : 0},
+           log_softmax_topk_kernel<Width, T>, static_cast<int>(vocabulary), k, staged, logits, banned, banned_count,
+           value, index);
+  });
 }
 
 template <class T>
@@ -153,10 +154,10 @@ void rank_of_target(Cuda device, std::int64_t rows, std::int64_t vocabulary, con
                     const std::int32_t* target, std::int32_t* rank) {
   if (rows == 0) return;
   check_vocabulary("rank_of_target", vocabulary);
-  constexpr int w = pack_width<T>;
-  launch(device, {"rank_of_target", {rows, vocabulary}, grid_size(rows), threads},
-         aligned<w>(logits, vocabulary) ? rank_of_target_kernel<w, T> : rank_of_target_kernel<1, T>,
-         static_cast<int>(vocabulary), logits, target, rank);
+  dispatch_width<pack_width<T>>({{logits, vocabulary}}, [&]<int Width>() {
+    launch(device, {"rank_of_target", {rows, vocabulary}, grid_size(rows), threads}, rank_of_target_kernel<Width, T>,
+           static_cast<int>(vocabulary), logits, target, rank);
+  });
 }
 
 #define GLIMPSE_TOPK(T)                                                                                         \

@@ -186,11 +186,9 @@ void attention_backward(Cuda device, const AttentionShape& shape, const Attentio
                         const Accumulator<T>* alpha, const T* dcontext, const Accumulator<T>* dalpha,
                         Accumulator<T>* descore, T* dquery, std::int64_t dquery_stride) {
   if (attention::queries_of(shape) == 0 || shape.locations == 0) return;
-  constexpr int width = pack_width<T>;
-  if (aligned<width>(inputs.keys, shape.width) && aligned<width>(inputs.features, shape.channels))
-    attention::backward<width>(device, shape, inputs, alpha, dcontext, dalpha, descore, dquery, dquery_stride);
-  else
-    attention::backward<1>(device, shape, inputs, alpha, dcontext, dalpha, descore, dquery, dquery_stride);
+  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}}, [&]<int Width>() {
+    attention::backward<Width>(device, shape, inputs, alpha, dcontext, dalpha, descore, dquery, dquery_stride);
+  });
 }
 
 #define GLIMPSE_ATTENTION(T)                                                                                      \

@@ -234,11 +234,8 @@ template <class T>
 void attention_forward(Cuda device, const AttentionShape& shape, const AttentionInputs<T>& inputs,
                        Accumulator<T>* alpha, T* context) {
   if (attention::queries_of(shape) == 0 || shape.locations == 0) return;
-  constexpr int width = pack_width<T>;
-  if (aligned<width>(inputs.keys, shape.width) && aligned<width>(inputs.features, shape.channels))
-    attention::forward<width>(device, shape, inputs, alpha, context);
-  else
-    attention::forward<1>(device, shape, inputs, alpha, context);
+  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}},
+                                [&]<int Width>() { attention::forward<Width>(device, shape, inputs, alpha, context); });
 }
 
 #define GLIMPSE_ATTENTION(T) \

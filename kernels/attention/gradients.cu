@@ -142,10 +142,6 @@ __global__ void __launch_bounds__(column_threads, 4)
   }
 }
 
-/// Columns that one thread takes: registers for eight locations of them.
-template <class T>
-constexpr int column_width = std::is_same_v<T, double> ? 1 : 4;
-
 template <int Width, class T>
 void backward_keys(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, const Accumulator<T>* descore,
                    T* dkeys, Accumulator<T>* dscore) {
@@ -173,27 +169,23 @@ void attention_backward_keys(Cuda device, const AttentionShape& shape, const Att
     cuda::fill_bytes(dscore, 0, static_cast<std::size_t>(shape.width) * sizeof(Accumulator<T>), device.stream);
     return;
   }
-  constexpr int width = attention::column_width<T>;
-  if (aligned<width>(inputs.keys, shape.width) && aligned<width>(dkeys, shape.width))
-    attention::backward_keys<width>(device, shape, inputs, descore, dkeys, dscore);
-  else
-    attention::backward_keys<1>(device, shape, inputs, descore, dkeys, dscore);
+  dispatch_width<quad_width<T>>({{inputs.keys, shape.width}, {dkeys, shape.width}}, [&]<int Width>() {
+    attention::backward_keys<Width>(device, shape, inputs, descore, dkeys, dscore);
+  });
 }
 
 template <class T>
 void attention_backward_features(Cuda device, const AttentionShape& s, const Accumulator<T>* alpha, const T* dcontext,
                                  T* dfeatures) {
   if (s.groups == 0 || s.locations == 0 || s.channels == 0) return;
-  constexpr int width = attention::column_width<T>;
-  const bool wide = aligned<width>(dcontext, s.channels) && aligned<width>(dfeatures, s.channels);
-  launch(device,
-         {"attention_backward_features",
-          {s.groups, attention::queries_of(s), s.locations, s.channels},
-          attention::blocks_for(s, s.channels, wide ? width : 1),
-          attention::column_threads},
-         wide ? attention::attention_backward_features_kernel<width, T>
-              : attention::attention_backward_features_kernel<1, T>,
-         s, alpha, dcontext, dfeatures);
+  dispatch_width<quad_width<T>>({{dcontext, s.channels}, {dfeatures, s.channels}}, [&]<int Width>() {
+    launch(device,
+           {"attention_backward_features",
+            {s.groups, attention::queries_of(s), s.locations, s.channels},
+            attention::blocks_for(s, s.channels, Width),
+            attention::column_threads},
+           attention::attention_backward_features_kernel<Width, T>, s, alpha, dcontext, dfeatures);
+  });
 }
 
 #define GLIMPSE_ATTENTION(T)                                                                                           \

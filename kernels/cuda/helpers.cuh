@@ -2,7 +2,9 @@
 // What the CUDA kernels share: grid strides, vectorised loads and stores, sums and maxima of a warp and of a block.
 // Everything here works the same in the emulator.
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <type_traits>
 
@@ -93,10 +95,40 @@ __device__ __forceinline__ void store(T* p, const Pack<T, N>& value) {
   *reinterpret_cast<Pack<T, N>*>(p) = value;
 }
 
-/// Whether rows of n elements, one after another from p, can all be read in packs of N.
-template <int N, class T>
-inline bool aligned(const T* p, std::int64_t n) {
-  return n % N == 0 && reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * N) == 0;
+/// pack_width, but at most 4: for kernels that keep many packs in registers.
+template <class T>
+inline constexpr int quad_width = std::min(4, pack_width<T>);
+
+/// Where rows of `stride` elements, one after another, begin. A null array agrees to every width that its stride has.
+struct Rows {
+  std::uintptr_t begin;
+  std::size_t element;  // bytes
+  std::int64_t stride;
+  template <class T>
+  Rows(const T* data, std::int64_t row_stride = 0)
+      : begin(reinterpret_cast<std::uintptr_t>(data)), element(sizeof(T)), stride(row_stride) {}
+};
+
+/// Whether each row of all the arrays can be read in packs of N.
+template <int N>
+bool in_packs(std::initializer_list<Rows> arrays) {
+  return std::all_of(arrays.begin(), arrays.end(),
+                     [](const Rows& r) { return r.stride % N == 0 && r.begin % (r.element * N) == 0; });
+}
+
+/// Calls launch_kernel.operator()<N>() where in_packs<N>(arrays), else <1>: the one choice of a kernel's vector width.
+template <int N, class Launching>
+void dispatch_width(std::initializer_list<Rows> arrays, Launching&& launch_kernel) {
+  if (in_packs<N>(arrays))
+    launch_kernel.template operator()<N>();
+  else
+    launch_kernel.template operator()<1>();
+}
+
+/// Packs of N among n elements of each array, for kernels that take the rest one by one: none where one is not aligned.
+template <int N>
+std::int64_t whole_packs(std::int64_t n, std::initializer_list<Rows> arrays) {
+  return in_packs<N>(arrays) ? n / N : 0;
 }
 
 // --- Reductions. All lanes (threads) of the warp (block) take part and get the result; the order is fixed.

@@ -60,11 +60,6 @@ __global__ void __launch_bounds__(threads) add_kernel(std::int64_t n, int channe
   }
 }
 
-template <class T>
-bool takes_packs(const SliceShape& s, const Slice<T>& slice) {
-  return aligned<widest>(slice.data, s.area) && slice.stride % widest == 0;
-}
-
 LaunchSizes sizes_of(const SliceShape& s) { return {s.n, s.c, s.area}; }
 
 }  // namespace
@@ -73,22 +68,21 @@ void inference_affine(Cuda device, const SliceShape& s, Slice<const float> x, co
                       Bounds bounds, Slice<float> y) {
   const std::int64_t n = s.n * s.c * s.area;
   if (n == 0) return;
-  const auto run = [&]<int width>() {
-    launch(device, {"inference_affine", sizes_of(s), grid_for(n / width, threads), threads}, affine_kernel<width>,
-           n / width, static_cast<int>(s.c), static_cast<int>(s.area / width), x, scale, shift, bounds, y);
-  };
-  takes_packs(s, x) && takes_packs(s, y) ? run.operator()<widest>() : run.operator()<1>();
+  dispatch_width<widest>({{x.data, s.area}, {x.data, x.stride}, {y.data, y.stride}}, [&]<int Width>() {
+    launch(device, {"inference_affine", sizes_of(s), grid_for(n / Width, threads), threads}, affine_kernel<Width>,
+           n / Width, static_cast<int>(s.c), static_cast<int>(s.area / Width), x, scale, shift, bounds, y);
+  });
 }
 
 void inference_add(Cuda device, const SliceShape& s, Slice<const float> a, Slice<const float> b, Bounds bounds,
                    Slice<float> y) {
   const std::int64_t n = s.n * s.c * s.area;
   if (n == 0) return;
-  const auto run = [&]<int width>() {
-    launch(device, {"inference_add", sizes_of(s), grid_for(n / width, threads), threads}, add_kernel<width>, n / width,
-           static_cast<int>(s.c), static_cast<int>(s.area / width), a, b, bounds, y);
-  };
-  takes_packs(s, a) && takes_packs(s, b) && takes_packs(s, y) ? run.operator()<widest>() : run.operator()<1>();
+  dispatch_width<widest>(
+      {{a.data, s.area}, {a.data, a.stride}, {b.data, b.stride}, {y.data, y.stride}}, [&]<int Width>() {
+        launch(device, {"inference_add", sizes_of(s), grid_for(n / Width, threads), threads}, add_kernel<Width>,
+               n / Width, static_cast<int>(s.c), static_cast<int>(s.area / Width), a, b, bounds, y);
+      });
 }
 
 void inference_convolution(Cuda device, const SliceConvolution& slices, const float* x, const float* weight,
