@@ -24,7 +24,7 @@ Subject fill(Device device, T, F f, double operations, std::int64_t n, const Rot
 }
 
 void add_rows(Suite& suite) {
-  const std::int64_t n = suite.tiny() ? 1001 : std::int64_t{1} << 24;
+  const std::int64_t n = suite.tiny() ? 1001 : std::int64_t{1} << 22;
   const auto add = [&](const char* name, auto f, double operations) {
     suite.add<float>(name, {{"n", n}}, [=](auto device, auto type, const Rotation& rotation) {
       return fill(device, type, f, operations, n, rotation);
