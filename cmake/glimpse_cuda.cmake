@@ -1,12 +1,26 @@
 # The CUDA backend: finds the toolkit, also where nvcc is not on PATH, and puts the .cu files of kernels/
 # and kernels/nvidia/ into the library. With GLIMPSE_CUDA=AUTO nothing that is missing or broken here may stop a build for the CPU.
 
+# Sets glimpse_cuda_wanted to AUTO, ON or OFF.
+function(glimpse_read_cuda_option)
+  string(TOUPPER "${GLIMPSE_CUDA}" value)
+  if(value STREQUAL "AUTO")
+    set(glimpse_cuda_wanted AUTO PARENT_SCOPE)
+  elseif(value MATCHES "^(ON|TRUE|YES|Y|1)$")
+    set(glimpse_cuda_wanted ON PARENT_SCOPE)
+  elseif(value MATCHES "^(OFF|FALSE|NO|N|0)$")
+    set(glimpse_cuda_wanted OFF PARENT_SCOPE)
+  else()
+    message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=${GLIMPSE_CUDA}: it is AUTO (where a toolkit is found), ON or OFF")
+  endif()
+endfunction()
+
 # glimpse_find_cuda(): enables the CUDA language where that is wanted and possible. Sets GLIMPSE_CUDA_FOUND, and
 # GLIMPSE_CUDA_REASON where it is not.
 macro(glimpse_find_cuda)
   set(GLIMPSE_CUDA_FOUND FALSE)
   set(GLIMPSE_CUDA_REASON "")
-  if(GLIMPSE_CUDA STREQUAL "OFF")
+  if(glimpse_cuda_wanted STREQUAL "OFF")
     set(GLIMPSE_CUDA_REASON "GLIMPSE_CUDA=OFF")
   else()
     glimpse_find_nvcc()
@@ -105,13 +119,14 @@ function(glimpse_add_cuda)
   set_target_properties(glimpse PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()
 
+glimpse_read_cuda_option()
 glimpse_find_cuda()
 if(GLIMPSE_CUDA_FOUND)
   glimpse_add_cuda()
   string(REPLACE ";" "," glimpse_cuda_architectures "${CMAKE_CUDA_ARCHITECTURES}")
   message(STATUS "glimpse: CUDA backend by ${GLIMPSE_NVCC} ${GLIMPSE_NVCC_VERSION} for ${glimpse_cuda_architectures}")
-elseif(GLIMPSE_CUDA STREQUAL "ON")
-  message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=ON, but ${GLIMPSE_CUDA_REASON}")
+elseif(glimpse_cuda_wanted STREQUAL "ON")
+  message(FATAL_ERROR "glimpse: GLIMPSE_CUDA=${GLIMPSE_CUDA}, but ${GLIMPSE_CUDA_REASON}")
 else()
   message(STATUS "glimpse: CUDA backend not built: ${GLIMPSE_CUDA_REASON}")
 endif()

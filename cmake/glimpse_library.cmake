@@ -1,7 +1,7 @@
 # The library glimpse::glimpse: kernels, engine and, with GLIMPSE_MODELS, models and data.
 # Sources are globbed: a new op or kernel needs no line here.
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+glimpse_find_openmp()
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -32,7 +32,8 @@ endforeach()
 list(FILTER glimpse_shared_sources EXCLUDE REGEX "/kernels/nvidia/")
 
 # Headers that are not installed, known by where they lie: a path that begins with one of these, or has /internal/ in it.
-set(glimpse_private_places kernels/base/check.h kernels/inference/ kernels/nvidia/ kernels/onednn/ engine/ops/)
+set(glimpse_private_places kernels/attention/parts.cuh kernels/base/check.h kernels/inference/ kernels/nvidia/
+  kernels/onednn/ engine/ops/ tests/emulator/fiber.h tests/emulator/forbidden.h tests/emulator/futex.h)
 # recipes/*.json become text inside the library, so that programs find them from any directory.
 if(GLIMPSE_MODELS)
   file(GLOB glimpse_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.json)
@@ -49,11 +50,15 @@ endif()
 set(glimpse_include ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${glimpse_include})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${glimpse_include}/glimpse SYMBOLIC)
+# The version has one home, project() in CMakeLists.txt.
+set(glimpse_generated ${PROJECT_BINARY_DIR}/generated)
+configure_file(${PROJECT_SOURCE_DIR}/engine/version.h.in ${glimpse_generated}/glimpse/engine/version.h @ONLY)
 
 # How the sources of the library are compiled.
 function(glimpse_configure target)
   target_include_directories(${target} PUBLIC
-    $<BUILD_INTERFACE:${glimpse_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    $<BUILD_INTERFACE:${glimpse_include}> $<BUILD_INTERFACE:${glimpse_generated}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   if(GLIMPSE_MODELS)
     target_include_directories(${target} SYSTEM PRIVATE ${STB_INCLUDE_DIR})
   endif()
@@ -69,8 +74,12 @@ endfunction()
 
 add_library(glimpse_shared OBJECT ${glimpse_shared_sources})
 glimpse_configure(glimpse_shared)
-add_library(glimpse STATIC ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>)
+# Static, or shared with BUILD_SHARED_LIBS. All symbols are visible: the tests look at internal ones too. Until 1.0 a new
+# minor version may change what a program was linked with, so both numbers name the shared library.
+add_library(glimpse ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>)
 add_library(glimpse::glimpse ALIAS glimpse)
+set_target_properties(glimpse PROPERTIES VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 glimpse_configure(glimpse)
 if(oneDNN_FOUND)
   message(STATUS "glimpse: GEMM and convolution on the CPU by oneDNN (${oneDNN_LIBRARY})")

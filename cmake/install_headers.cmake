@@ -1,6 +1,6 @@
-# Run by `cmake --install`: copies the public headers of the folders that were built.
+# Run by `cmake --install`: copies the public headers (.h, .cuh) of the folders that were built.
 foreach(folder IN LISTS GLIMPSE_FOLDERS)
-  file(GLOB_RECURSE headers RELATIVE ${GLIMPSE_SOURCE_DIR} ${GLIMPSE_SOURCE_DIR}/${folder}/*.h)
+  file(GLOB_RECURSE headers RELATIVE ${GLIMPSE_SOURCE_DIR} ${GLIMPSE_SOURCE_DIR}/${folder}/*.h ${GLIMPSE_SOURCE_DIR}/${folder}/*.cuh)
   foreach(header IN LISTS headers)
     set(private FALSE)
     if(header MATCHES "/internal/")

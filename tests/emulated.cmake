@@ -8,7 +8,7 @@ add_library(glimpse_emulated STATIC EXCLUDE_FROM_ALL ${glimpse_sources} $<TARGET
   ${emulated_kernels} ${emulator_sources})
 glimpse_configure(glimpse_emulated)
 target_compile_definitions(glimpse_emulated PUBLIC GLIMPSE_HAVE_CUDA)
-target_compile_options(glimpse_emulated PUBLIC -Wno-unknown-pragmas)  # nvcc's "unroll"
+target_compile_options(glimpse_emulated PUBLIC $<BUILD_INTERFACE:-Wno-unknown-pragmas>)  # nvcc's "unroll"
 
 function(glimpse_catch_test name library label)  # and the sources
   add_executable(${name} ${ARGN})

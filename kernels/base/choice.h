@@ -14,6 +14,8 @@ struct Choice {
   E value;
   const char* name;
 };
+template <class E>
+Choice(E, const char*) -> Choice<E>;  // Clang 16 does not find this by itself
 
 /// An enumeration whose values have names has this function beside it:
 ///   constexpr auto choices(Gate) { return std::array{Choice{Gate::scalar, "scalar"}, Choice{Gate::vector, "vector"}};

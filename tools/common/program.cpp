@@ -5,6 +5,7 @@
 #include <new>
 
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/version.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/cuda/precision.h"
@@ -15,11 +16,10 @@
 namespace glimpse::tools {
 
 void parse_arguments(CLI::App& app, int argc, char** argv) {
+  app.set_version_flag("--version", fmt::format("{} (Glimpse {}), {}", app.get_name(), version(), built_with()));
   try {
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
-    throw Exit{app.exit(e)};
-  } catch (const CLI::CallForAllHelp& e) {
+  } catch (const CLI::Success& e) {  // --help, --version
     throw Exit{app.exit(e)};
   } catch (const CLI::ParseError& e) {
     std::string message = e.what();

@@ -14,7 +14,8 @@ struct Exit {
   int code;
 };
 
-/// Reads the command line. --help prints and throws Exit{0}; a wrong option prints one line and throws Exit{2}.
+/// Reads the command line. --help and --version print and throw Exit{0}; a wrong option prints one line and throws
+/// Exit{2}.
 void parse_arguments(CLI::App& app, int argc, char** argv);
 
 /// Runs `body` and returns the program's exit code: 0; 1 after "name: message" on stderr for an exception; an Exit's
