@@ -10,7 +10,7 @@
 
 namespace glimpse {
 
-/// The tokens of one caption, without <start> and <end>.
+/// The tokens of one caption, without `<start>` and `<end>`.
 using CaptionWords = std::vector<std::string>;
 
 /// One number that says how good captions are.
@@ -58,7 +58,7 @@ Scores score_captions(const std::vector<CaptionWords>& hypotheses,
                       const std::vector<std::vector<CaptionWords>>& references);
 
 /// What scores do not show: a model that ignores the image writes few distinct captions, one with a broken vocabulary
-/// many <unk>.
+/// many `<unk>`.
 struct CaptionStatistics {
   double distinct = 0;     // share of different captions among all, in (0, 1]
   double unknown = 0;      // share of words that are <unk>, in [0, 1]

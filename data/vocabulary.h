@@ -12,7 +12,7 @@
 
 namespace glimpse {
 
-/// The words that a captioner knows. The first four are <pad>, <start>, <end>, <unk>.
+/// The words that a captioner knows. The first four are `<pad>`, `<start>`, `<end>`, `<unk>`.
 class Vocabulary {
  public:
   Vocabulary() = default;
@@ -31,9 +31,9 @@ class Vocabulary {
   const std::string& word(std::int32_t id) const;
   const std::vector<std::string>& words() const { return words_; }
 
-  /// <start>, the ids of the words, <end>. `max_words` > 0 cuts longer captions.
+  /// `<start>`, the ids of the words, `<end>`. `max_words` > 0 cuts longer captions.
   std::vector<std::int32_t> encode(const std::vector<std::string>& tokens, std::int64_t max_words = 0) const;
-  /// The words of ids, special ones but <unk> left out.
+  /// The words of ids, special ones but `<unk>` left out.
   std::vector<std::string> decode(const std::vector<std::int32_t>& ids) const;
   /// The same, joined by blanks.
   std::string text(const std::vector<std::int32_t>& ids) const;
@@ -47,8 +47,8 @@ class Vocabulary {
   std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> ids_;
 };
 
-/// How often each word of `vocabulary` occurs in the captions of `images`, by id: <end> counts captions, <unk> all
-/// unknown words, <start> and <pad> are 0. For the output bias of a decoder (log frequencies).
+/// How often each word of `vocabulary` occurs in the captions of `images`, by id: `<end>` counts captions, `<unk>` all
+/// unknown words, `<start>` and `<pad>` are 0. For the output bias of a decoder (log frequencies).
 std::vector<std::int64_t> word_counts(const Vocabulary& vocabulary, const std::vector<const CaptionedImage*>& images);
 
 /// Share of the words in the captions of `images` that are not in `vocabulary`, in [0,1]; 0 for no words.

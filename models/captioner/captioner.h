@@ -19,7 +19,7 @@ struct CaptionOptions {
   int beam = 3;               ///< hypotheses kept at each word; 1 is greedy search
   int max_words = 30;         ///< longest caption
   double length_penalty = 1;  ///< score = log p / words^length_penalty; the plain sum (0) prefers short captions
-  bool suppress_unk = false;  ///< never write <unk>
+  bool suppress_unk = false;  ///< never write `<unk>`
   int n_best = 1;             ///< captions an image, at most `beam`
   bool attention = false;     ///< keep the attention maps
   std::int64_t batch = 32;    ///< images at a time
@@ -31,7 +31,7 @@ BeamOptions beam_options(const CaptionOptions& options);
 /// One caption of an image.
 struct ImageCaption {
   std::vector<std::string> words;
-  double score = 0;            ///< log_probability / words^length_penalty, <end> counted as a word
+  double score = 0;            ///< log_probability / words^length_penalty, `<end>` counted as a word
   double log_probability = 0;  ///< natural logarithm
   bool finished = true;        ///< false: cut at max_words
   Tensor attention;            ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for

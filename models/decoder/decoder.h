@@ -15,7 +15,7 @@
 
 namespace glimpse {
 
-/// Over what the two parts of the loss are averaged. With B captions, N words in all (<end> counts), L locations:
+/// Over what the two parts of the loss are averaged. With B captions, N words in all (`<end>` counts), L locations:
 enum class Reduction {
   paper,    ///< both a caption: 1/B sum NLL + w 1/B sum_b sum_l (1 - sum_t alpha)^2 (paper eq. 14)
   tutorial  ///< NLL a word, penalty a caption and location: 1/N sum NLL + w 1/(B L) sum_b sum_l (1 - sum_t alpha)^2
@@ -65,7 +65,7 @@ struct Decoder {
   Tensor score;                          ///< (A)
   Linear gate;                           ///< (1,H) or (D,H)
   LstmCell cell;                         ///< inputs [word, gated context]; without attention the word alone
-  Linear image;                          ///< (E,D), without attention: the input before <start>
+  Linear image;                          ///< (E,D), without attention: the input before `<start>`
   Linear initial, initial_h, initial_c;  ///< hidden layer (tanh_init only), then h0 and c0
   Linear deep_h, deep_context;           ///< L_h (E,H) with bias, L_z (E,D) without; deep output only
   Linear output;                         ///< to the V logits, from E (deep output) or H
@@ -80,7 +80,7 @@ struct Decoder {
 
   /// Projects the keys, once for all words. features (B,L,D).
   DecoderMemory project_keys(const Tensor& features) const;
-  /// State before <start> is read (paper, 3.1.2). features (B,L,D).
+  /// State before `<start>` is read (paper, 3.1.2). features (B,L,D).
   DecoderState start(const Tensor& features) const;
   /// Reads one word in each of Q = B q rows: rows i q .. i q + q - 1 look at image i. words (Q) i32. No dropout.
   DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const;

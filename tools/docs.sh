@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Makes pages of the public headers, in build/docs/html: docs.sh. Needs Doxygen 1.9.4 or newer; a comment that it cannot
+# read is an error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! command -v doxygen >/dev/null; then
+  echo "docs: doxygen is not installed (apt-get install doxygen)" >&2
+  exit 1
+fi
+# The same headers as those that are not installed.
+private=$(sed -n 's/^set(glimpse_private_places \(.*\))$/\1/p' cmake/glimpse_library.cmake)
+for place in $private; do
+  grep -q "^EXCLUDE  *=.*[ =]${place%/}\( \|$\)" docs/Doxyfile || {
+    echo "docs: $place is private (cmake/glimpse_library.cmake), but docs/Doxyfile does not leave it out" >&2
+    exit 1
+  }
+done
+mkdir -p build
+rm -rf build/docs
+doxygen docs/Doxyfile
+echo "docs: build/docs/html/index.html"
