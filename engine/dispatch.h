@@ -38,8 +38,8 @@ decltype(auto) on(Device device, F&& f) {
   return std::forward<F>(f)(kernels::Cpu{});
 }
 
-/// Calls f.operator()<T>(device tag) with T = float or double, the types that ops compute in: f is
-/// [&]<class T>(auto device) { ... }. Throws Error for other types.
+/// Calls `f.operator()<T>(device tag)` with T = float or double, the types that ops compute in: f is
+/// `[&]<class T>(auto device) { ... }`. Throws Error for other types.
 template <class F>
 decltype(auto) on(const Tensor& x, F&& f) {
   return on(x.device(), [&](auto device) {
@@ -58,7 +58,7 @@ decltype(auto) on_cpu(const char* op, const Tensor& x, F&& f) {
   return f.template operator()<float>(kernels::Cpu{});
 }
 
-/// Calls f.operator()<T>() with the element type of `dtype`, storage types included.
+/// Calls `f.operator()<T>()` with the element type of `dtype`, storage types included.
 template <class F>
 decltype(auto) with_dtype(DType dtype, F&& f) {
   switch (dtype) {

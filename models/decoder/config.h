@@ -12,7 +12,7 @@ namespace glimpse {
 /// How the decoder looks at the image.
 enum class AttentionKind {
   soft,  ///< a weighted mean of all locations at each word (Show, Attend and Tell, arXiv 1502.03044, eq. 13)
-  none   ///< the mean feature is read once, as the LSTM's input before <start> (Show and Tell, arXiv 1411.4555, eq.
+  none   ///< the mean feature is read once, as the LSTM's input before `<start>` (Show and Tell, arXiv 1411.4555, eq.
          ///< 10-12)
 };
 constexpr auto choices(AttentionKind) {

@@ -28,8 +28,8 @@ struct TokenBatch {
   std::int64_t tokens() const { return offset.back(); }
 };
 
-/// Lays out captions, each given as words from <start> to <end> inclusive; captions of equal length keep their order.
-/// Throws Error for an empty list, a caption of fewer than two words and a negative word.
+/// Lays out captions, each given as words from `<start>` to `<end>` inclusive; captions of equal length keep their
+/// order. Throws Error for an empty list, a caption of fewer than two words and a negative word.
 TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions);
 
 }  // namespace glimpse
