@@ -12,9 +12,9 @@ namespace glimpse {
 
 /// The attention of a caption: for each word a map over the encoder's grid, which covers the whole photograph.
 struct AttentionMaps {
-  int rows = 0, columns = 0;       // of the grid
-  std::vector<std::string> words;  // T of them
-  std::vector<float> weights;      // (T, rows * columns), not negative; each map usually sums to 1
+  int rows = 0, columns = 0;       ///< of the grid
+  std::vector<std::string> words;  ///< T of them
+  std::vector<float> weights;      ///< (T, rows * columns), not negative; each map usually sums to 1
 };
 
 enum class AttentionStyle {

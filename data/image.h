@@ -14,7 +14,7 @@ namespace glimpse {
 /// Eight bits per channel, rows from the top, no padding.
 struct Image {
   int width = 0, height = 0;
-  std::vector<std::uint8_t> rgb;  // (height, width, 3)
+  std::vector<std::uint8_t> rgb;  ///< (height, width, 3)
 };
 
 /// Images with more pixels are refused before anything is decoded (the limit at which Pillow sees an attack).

@@ -60,10 +60,10 @@ Scores score_captions(const std::vector<CaptionWords>& hypotheses,
 /// What scores do not show: a model that ignores the image writes few distinct captions, one with a broken vocabulary
 /// many `<unk>`.
 struct CaptionStatistics {
-  double distinct = 0;     // share of different captions among all, in (0, 1]
-  double unknown = 0;      // share of words that are <unk>, in [0, 1]
-  double mean_length = 0;  // words per caption
-  std::int64_t empty = 0;  // captions without a word
+  double distinct = 0;     ///< share of different captions among all, in (0, 1]
+  double unknown = 0;      ///< share of words that are `<unk>`, in [0, 1]
+  double mean_length = 0;  ///< words per caption
+  std::int64_t empty = 0;  ///< captions without a word
 };
 
 /// Statistics of captions; all zero where there are none.

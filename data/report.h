@@ -18,26 +18,26 @@ using ReportRow = std::pair<std::string, std::string>;
 
 /// One line of a chart. Points whose value is not finite are left out.
 struct ReportCurve {
-  std::string name;                           // "training", "validation"
-  std::vector<std::array<double, 2>> points;  // (x, value), x rising
+  std::string name;                           ///< "training", "validation"
+  std::vector<std::array<double, 2>> points;  ///< (x, value), x rising
 };
 
 /// A chart with a common x axis of steps or epochs.
 struct ReportChart {
-  std::string title;    // "Loss", "Top-5 accuracy"
-  std::string unit;     // written behind values: "%", "nats"; may be empty
-  std::string x_label;  // "epoch"
+  std::string title;    ///< "Loss", "Top-5 accuracy"
+  std::string unit;     ///< written behind values: "%", "nats"; may be empty
+  std::string x_label;  ///< "epoch"
   std::vector<ReportCurve> curves;
-  double marked_x = std::numeric_limits<double>::quiet_NaN();  // the x of the model that was kept; NaN: no mark
+  double marked_x = std::numeric_limits<double>::quiet_NaN();  ///< the x of the model that was kept; NaN: no mark
 };
 
 /// A caption beside what people wrote.
 struct ReportCaption {
-  std::string name;  // of the image
+  std::string name;  ///< of the image
   Image photograph;
   std::string caption;
   std::vector<std::string> references;
-  double score = 0;  // by which captions are ranked
+  double score = 0;  ///< by which captions are ranked
 };
 
 /// A caption that can be read word by word with the map of each word; left out where it has no words.
@@ -49,13 +49,13 @@ struct ReportAttention {
 
 /// What a report shows, in this order. Parts that are empty are left out.
 struct Report {
-  std::string title;              // "scenes, default recipe"
-  std::string summary;            // a sentence below it
-  std::vector<ReportRow> scores;  // large numbers: {"BLEU-4", "0.213"}
-  std::string scores_note;        // "val, 1000 images, beam 3, refs=karpathy-tokens"
+  std::string title;              ///< "scenes, default recipe"
+  std::string summary;            ///< a sentence below it
+  std::vector<ReportRow> scores;  ///< large numbers: {"BLEU-4", "0.213"}
+  std::string scores_note;        ///< "val, 1000 images, beam 3, refs=karpathy-tokens"
   std::vector<ReportChart> charts;
   std::vector<ReportAttention> attention;
-  std::string ranked_by;  // "CIDEr-D", the score of the single captions below
+  std::string ranked_by;  ///< "CIDEr-D", the score of the single captions below
   std::vector<ReportCaption> best, worst;
   std::vector<ReportRow> configuration;
 };

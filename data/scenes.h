@@ -21,7 +21,7 @@ enum class SceneSize : std::uint8_t { small, large };
 /// Pixels of an object, 1 inside, 0 outside.
 struct SceneMask {
   int width = 0, height = 0;
-  std::vector<std::uint8_t> inside;  // (height,width)
+  std::vector<std::uint8_t> inside;  ///< (height,width)
   std::int64_t area() const;         ///< pixels inside
 };
 

@@ -13,7 +13,7 @@
 
 namespace glimpse {
 
-struct Variable;  // the autograd side of a tensor; private to engine/autograd.cpp
+struct Variable;  // the autograd side of a tensor; private (engine/internal/variable.h)
 
 /// Copies of a tensor share memory and gradient; clone() does not. Always contiguous. A default-constructed tensor is
 /// undefined: it has no memory, and every use but defined() throws Error.

@@ -1,5 +1,5 @@
 // The bodies of stb_image and stb_image_write, this once. Memory in, memory out: files are read and written by
-// engine/file.h. Formats that are told by guesses (TGA) or that no photograph uses stay out.
+// engine/io/file.h. Formats that are told by guesses (TGA) or that no photograph uses stay out.
 #include <algorithm>
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // The only file that speaks to the CUDA runtime: which device there is and why none, memory from its stream-ordered
 // pool with counters, streams and events, copies, and errors in words. No kernels. Under g++ the same code meets the
-// emulated device (emulator/runtime.h).
+// emulated device (tests/emulator/runtime.h).
 
 #include "glimpse/kernels/cuda/runtime.h"
 

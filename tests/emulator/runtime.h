@@ -1,5 +1,5 @@
 #pragma once
-// The part of the CUDA runtime that cuda_runtime.cu stands on, for a device that does not exist: its memory
+// The part of the CUDA runtime that kernels/cuda/runtime.cu stands on, for a device that does not exist: its memory
 // (device_memory.h) has a NaN pattern in it and around it, and every call is done when it returns.
 
 #include <cstddef>
