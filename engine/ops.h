@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "glimpse/engine/tensor.h"
+#include "glimpse/kernels/base/activation.h"
 #include "glimpse/kernels/functors.h"
 
 namespace glimpse {
@@ -120,7 +121,6 @@ Tensor dropout(const Tensor& x, double p, Generator& generator);
 /// gates (B,4H) ordered i,f,g,o; c (B,H) -> {h', c'} with c' = sig(f) c + sig(i) tanh(g), h' = sig(o) tanh(c').
 std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c);
 
-enum class Activation { tanh, relu };
 struct AttentionResult {
   Tensor context;  ///< (Q,D)
   Tensor alpha;    ///< (Q,L), rows sum to 1, or to 0 where all is masked

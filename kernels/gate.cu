@@ -5,7 +5,8 @@
 // an element, so memory is the limit, and at the batches of a recurrence the time of a launch: hence one launch for the
 // gate's activation, the product and the sum.
 
-#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/gate.h"
+
 #include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels {
@@ -73,42 +74,36 @@ __global__ void __launch_bounds__(threads, 4)
 }  // namespace
 
 template <class T>
-void gate_forward(Cuda device, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
-                  std::int64_t gate_stride, const T* context, T* gated) {
-  if (queries == 0 || channels == 0) return;
-  const bool per_channel = width != 1;
+void gate_forward(Cuda device, const GateForward<T>& call) {
+  if (call.queries == 0 || call.channels == 0) return;
+  const std::int64_t channels = call.channels;
+  const bool per_channel = call.width != 1;
   // The only gate of a row is read alone, whatever its place.
-  const Rows gates = per_channel ? Rows(gate, gate_stride) : Rows(context, channels);
-  dispatch_width<pack_width<T>>({gates, {context, channels}, {gated, channels}}, [&]<int Width>() {
-    launch(device, {"gate_forward", {queries, channels, width}, grid_size(queries), threads},
-           gate_forward_kernel<Width, T>, channels, per_channel, bias, gate, gate_stride, context, gated);
+  const Rows gates = per_channel ? Rows(call.gate, call.gate_stride) : Rows(call.context, channels);
+  dispatch_width<pack_width<T>>({gates, {call.context, channels}, {call.gated, channels}}, [&]<int Width>() {
+    launch(device, {"gate_forward", {call.queries, channels, call.width}, grid_size(call.queries), threads},
+           gate_forward_kernel<Width, T>, channels, per_channel, call.bias, call.gate, call.gate_stride, call.context,
+           call.gated);
   });
 }
 
 template <class T>
-void gate_backward(Cuda device, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
-                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
-                   std::int64_t dgate_stride) {
-  if (queries == 0 || channels == 0) return;
-  const bool per_channel = width != 1;
-  const Rows gates = per_channel ? Rows(gate, gate_stride) : Rows(context, channels);
-  const Rows dgates = per_channel ? Rows(dgate, dgate_stride) : Rows(context, channels);
+void gate_backward(Cuda device, const GateBackward<T>& call) {
+  if (call.queries == 0 || call.channels == 0) return;
+  const std::int64_t channels = call.channels;
+  const bool per_channel = call.width != 1;
+  const Rows gates = per_channel ? Rows(call.gate, call.gate_stride) : Rows(call.context, channels);
+  const Rows dgates = per_channel ? Rows(call.dgate, call.dgate_stride) : Rows(call.context, channels);
   dispatch_width<pack_width<T>>(
-      {gates, dgates, {context, channels}, {dgated, channels}, {dcontext, channels}}, [&]<int Width>() {
-        launch(device, {"gate_backward", {queries, channels, width}, grid_size(queries), threads},
-               gate_backward_kernel<Width, T>, channels, per_channel, gate, gate_stride, context, dgated, dcontext,
-               dgate, dgate_stride);
+      {gates, dgates, {call.context, channels}, {call.dgated, channels}, {call.dcontext, channels}}, [&]<int Width>() {
+        launch(device, {"gate_backward", {call.queries, channels, call.width}, grid_size(call.queries), threads},
+               gate_backward_kernel<Width, T>, channels, per_channel, call.gate, call.gate_stride, call.context,
+               call.dgated, call.dcontext, call.dgate, call.dgate_stride);
       });
 }
 
-#define GLIMPSE_GATE(T)                                                                                            \
-  template void gate_forward(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, T*, std::int64_t, const T*, \
-                             T*);                                                                                  \
-  template void gate_backward(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*,    \
-                              const T*, T*, T*, std::int64_t);
-GLIMPSE_GATE(float)
-GLIMPSE_GATE(double)
-GLIMPSE_GATE(bf16)
-#undef GLIMPSE_GATE
+GLIMPSE_GATE_KERNELS(Cuda, float)
+GLIMPSE_GATE_KERNELS(Cuda, double)
+GLIMPSE_GATE_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

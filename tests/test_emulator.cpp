@@ -304,9 +304,9 @@ TEST_CASE("the shared helpers: sums and maxima of warps and blocks, strides, pac
   CHECK(std::all_of(visits.begin(), visits.end(), [](int n) { return n == 1; }));
   alignas(16) float data[8] = {0, 1, 2, 3, 4, 5, 6, 7};
   CHECK(load<4>(data + 4).v[1] == 5);
-  CHECK(aligned<4>(data, 8));
-  CHECK(!aligned<4>(data, 6));
-  CHECK(!aligned<4>(data + 1, 8));
+  CHECK(in_packs<4>({{data, 8}}));
+  CHECK(!in_packs<4>({{data, 6}}));
+  CHECK(!in_packs<4>({{data + 1, 8}}));
 }
 
 TEST_CASE("a pack at an address that is no multiple of its size is an error, as on a GPU") {

@@ -53,12 +53,7 @@ struct Problem {
   }
   AttentionShape device_shape() const { return shape(sizes.queries == 1 ? nullptr : device_first[0]); }
   AttentionInputs<T> inputs(int set) const {
-    return {kernels::ScoreFunction::tanh,
-            device_keys[set],
-            device_features[set],
-            device_score[0],
-            device_query[set],
-            sizes.width};
+    return {Activation::tanh, device_keys[set], device_features[set], device_score[0], device_query[set], sizes.width};
   }
 
   /// f(shape, inputs) with the numbers in double on the host.
@@ -66,7 +61,7 @@ struct Problem {
   void in_double(F f) const {
     const auto wide_keys = widened(keys), wide_features = widened(features), wide_score = widened(score),
                wide_query = widened(query);
-    f(shape(first.data()), AttentionInputs<double>{kernels::ScoreFunction::tanh, wide_keys.data(), wide_features.data(),
+    f(shape(first.data()), AttentionInputs<double>{Activation::tanh, wide_keys.data(), wide_features.data(),
                                                    wide_score.data(), wide_query.data(), sizes.width});
   }
 };
@@ -135,16 +130,16 @@ Subject backward(Device device, T, const AttentionSizes& s, const Rotation& rota
   const auto dquery = lab.template output<T>(s.rows() * s.width);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::attention_backward(device, p->device_shape(), p->inputs(set), alpha[set], dcontext[set],
-                                        static_cast<const A*>(nullptr), descore[set], dquery[set], s.width);
+            kernels::attention_backward(device, p->device_shape(), p->inputs(set),
+                                        {alpha[set], dcontext[set], nullptr, descore[set], dquery[set], s.width});
           },
           [=] {
             auto true_descore = zeros(s.rows() * s.locations), true_dquery = zeros(s.rows() * s.width);
             const auto wide_alpha = widened(kept->alpha), wide_dcontext = widened(kept->dcontext);
             p->in_double([&](const AttentionShape& shape, const AttentionInputs<double>& in) {
-              kernels::attention_backward(Cpu{}, shape, in, wide_alpha.data(), wide_dcontext.data(),
-                                          static_cast<const double*>(nullptr), true_descore.data(), true_dquery.data(),
-                                          s.width);
+              kernels::attention_backward(
+                  Cpu{}, shape, in,
+                  {wide_alpha.data(), wide_dcontext.data(), nullptr, true_descore.data(), true_dquery.data(), s.width});
             });
             return std::max(descore.error(true_descore), dquery.error(true_dquery));
           }};

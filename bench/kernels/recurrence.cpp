@@ -1,6 +1,6 @@
 // The point-wise parts of a decoder step: LSTM cell and gate of the context.
 
-#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/lstm.h"
 #include "suite.h"
 
@@ -74,13 +74,14 @@ Subject gate_forward(Device device, T, std::int64_t queries, std::int64_t channe
   const auto gated = lab.template output<T>(n);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::gate_forward(device, queries, channels, channels, bias[set], gate[set], channels, context[set],
-                                  gated[set]);
+            kernels::gate_forward<T>(
+                device, {queries, channels, channels, bias[set], gate[set], channels, context[set], gated[set]});
           },
           [=] {
             auto true_gate = widened(host_gate), true_gated = zeros(n);
-            kernels::gate_forward(Cpu{}, queries, channels, channels, widened(host_bias).data(), true_gate.data(),
-                                  channels, widened(host_context).data(), true_gated.data());
+            kernels::gate_forward<double>(
+                Cpu{}, {queries, channels, channels, widened(host_bias).data(), true_gate.data(), channels,
+                        widened(host_context).data(), true_gated.data()});
             return std::max(gate.error(true_gate), gated.error(true_gated));
           }};
 }
@@ -97,14 +98,14 @@ Subject gate_backward(Device device, T, std::int64_t queries, std::int64_t chann
   const auto dcontext = lab.template output<T>(n), dgate = lab.template output<T>(n);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::gate_backward(device, queries, channels, channels, gate[set], channels, context[set], dgated[set],
-                                   dcontext[set], dgate[set], channels);
+            kernels::gate_backward<T>(device, {queries, channels, channels, gate[set], channels, context[set],
+                                               dgated[set], dcontext[set], dgate[set], channels});
           },
           [=] {
             auto true_dcontext = zeros(n), true_dgate = zeros(n);
-            kernels::gate_backward(Cpu{}, queries, channels, channels, widened(host_gate).data(), channels,
-                                   widened(host_context).data(), widened(host_dgated).data(), true_dcontext.data(),
-                                   true_dgate.data(), channels);
+            kernels::gate_backward<double>(
+                Cpu{}, {queries, channels, channels, widened(host_gate).data(), channels, widened(host_context).data(),
+                        widened(host_dgated).data(), true_dcontext.data(), true_dgate.data(), channels});
             return std::max(dcontext.error(true_dcontext), dgate.error(true_dgate));
           }};
 }

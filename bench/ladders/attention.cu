@@ -145,8 +145,8 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
                   const auto wide_keys = widened(host_keys), wide_features = widened(host_features),
                              wide_score = widened(host_score), wide_query = widened(host_query);
                   const AttentionShape there{images, locations, width, channels};
-                  const AttentionInputs<double> in{ScoreFunction::tanh, wide_keys.data(),  wide_features.data(),
-                                                   wide_score.data(),   wide_query.data(), width};
+                  const AttentionInputs<double> in{Activation::tanh,  wide_keys.data(),  wide_features.data(),
+                                                   wide_score.data(), wide_query.data(), width};
                   attention_forward(Cpu{}, there, in, true_alpha.data(), true_context.data());
                   return std::max(alpha.error(true_alpha), context.error(true_context));
                 },
@@ -175,7 +175,7 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
       {"shipped",
        "Images are split over blocks that fill the GPU (online softmax joins them); 16 bytes a lane; a cheaper tanh.",
        [=](int s) {
-         const AttentionInputs<float> in{ScoreFunction::tanh, keys[s], features[s], score[0], query[s], width};
+         const AttentionInputs<float> in{Activation::tanh, keys[s], features[s], score[0], query[s], width};
          attention_forward(device, AttentionShape{images, locations, width, channels}, in, alpha[s], context[s]);
        }}};
   return ladder;

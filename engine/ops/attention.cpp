@@ -60,8 +60,7 @@ struct Call {
   }
   template <class T>
   kernels::AttentionInputs<T> inputs() const {
-    const auto function = activation == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
-    return {function,
+    return {activation,
             keys.data<T>(),
             features.data<T>(),
             score.data<T>(),
@@ -85,8 +84,13 @@ Gradients backward(const Call& call, const Tensor& alpha, bool need_features, co
   const Tensor partial({call.keys.size(0), call.keys.size(2)}, alpha.dtype(), alpha.device());
   Tensor dfeatures;
   on(alpha, [&]<class T>(auto device) {
-    kernels::attention_backward<T>(device, call.shape(), call.inputs<T>(), alpha.data<T>(), dcontext.data<T>(),
-                                   data_or_null<T>(dy[1]), descore.data<T>(), dquery.data<T>(), dquery.size(1));
+    kernels::attention_backward<T>(device, call.shape(), call.inputs<T>(),
+                                   {.alpha = alpha.data<T>(),
+                                    .dcontext = dcontext.data<T>(),
+                                    .dalpha = data_or_null<T>(dy[1]),
+                                    .descore = descore.data<T>(),
+                                    .dquery = dquery.data<T>(),
+                                    .dquery_stride = dquery.size(1)});
     kernels::attention_backward_keys<T>(device, call.shape(), call.inputs<T>(), descore.data<T>(), dkeys.data<T>(),
                                         dscore.data<T>(), partial.data<T>());
     if (!need_features) return;

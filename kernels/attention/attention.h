@@ -6,12 +6,11 @@
 
 #include <cstdint>
 
+#include "glimpse/kernels/base/activation.h"
 #include "glimpse/kernels/base/device.h"
 #include "glimpse/kernels/base/half.h"
 
 namespace glimpse::kernels {
-
-enum class ScoreFunction { tanh, relu };
 
 /// Which queries look at which image. A group is an image with its queries. The arrays lie on the device of the call.
 struct AttentionShape {
@@ -28,7 +27,7 @@ struct AttentionShape {
 /// What is attended, and how.
 template <class T>
 struct AttentionInputs {
-  ScoreFunction function = ScoreFunction::tanh;
+  Activation activation = Activation::tanh;
   const T* keys = nullptr;      // (B,L,A)
   const T* features = nullptr;  // (B,L,D)
   const T* score = nullptr;     // (A)
@@ -40,26 +39,41 @@ struct AttentionInputs {
 /// alpha (Q,L) = softmax over l of score . f(key_l + query), context (Q,D) = sum_l alpha_l feature_l. Where the mask
 /// leaves no location, alpha and context are 0. The backward passes need no mask: its locations have alpha = 0.
 template <class T>
-void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, T* alpha, T* context);
+void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
+                       T* context);
 template <class T>
 void attention_forward(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
                        T* context);
 
-/// From dcontext (Q,D) and dalpha (Q,L), which may be null: the gradients of the scores before the softmax, descore
-/// (Q,L), and of the queries, dquery (Q,A) with rows dquery_stride apart.
+#define GLIMPSE_ATTENTION_FORWARD_KERNELS(Device, T) \
+  template void attention_forward(Device, const AttentionShape&, const AttentionInputs<T>&, Accumulator<T>*, T*);
+
+/// What the backward pass through the probabilities reads and writes.
 template <class T>
-void attention_backward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, const T* alpha,
-                        const T* dcontext, const T* dalpha, T* descore, T* dquery, std::int64_t dquery_stride);
+struct AttentionBackward {
+  const Accumulator<T>* alpha = nullptr;   // (Q,L)
+  const T* dcontext = nullptr;             // (Q,D)
+  const Accumulator<T>* dalpha = nullptr;  // (Q,L), null for zero
+  Accumulator<T>* descore = nullptr;       // (Q,L) gradients of the scores before the softmax
+  T* dquery = nullptr;                     // (Q,A) gradients of the queries, rows dquery_stride apart
+  std::int64_t dquery_stride = 0;
+};
+template <class T>
+void attention_backward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                        const AttentionBackward<T>& call);
 template <class T>
 void attention_backward(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs,
-                        const Accumulator<T>* alpha, const T* dcontext, const Accumulator<T>* dalpha,
-                        Accumulator<T>* descore, T* dquery, std::int64_t dquery_stride);
+                        const AttentionBackward<T>& call);
+
+#define GLIMPSE_ATTENTION_BACKWARD_KERNELS(Device, T)                                        \
+  template void attention_backward(Device, const AttentionShape&, const AttentionInputs<T>&, \
+                                   const AttentionBackward<T>&);
 
 /// Gradients of the keys, dkeys (B,L,A), and of the score vector, dscore (A), summed over all queries of each image at
 /// once. Needs shape.image null and one group an image. `partial` is workspace (B,A), which CUDA does not use.
 template <class T>
-void attention_backward_keys(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, const T* descore,
-                             T* dkeys, T* dscore, T* partial);
+void attention_backward_keys(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                             const Accumulator<T>* descore, T* dkeys, Accumulator<T>* dscore, T* partial);
 template <class T>
 void attention_backward_keys(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs,
                              const Accumulator<T>* descore, T* dkeys, Accumulator<T>* dscore, T* partial);
@@ -67,29 +81,15 @@ void attention_backward_keys(Cuda, const AttentionShape& shape, const AttentionI
 /// Gradient of the features, dfeatures (B,L,D) = sum over the image's queries of alpha_l dcontext. Needs what
 /// attention_backward_keys needs.
 template <class T>
-void attention_backward_features(Cpu, const AttentionShape& shape, const T* alpha, const T* dcontext, T* dfeatures);
+void attention_backward_features(Cpu, const AttentionShape& shape, const Accumulator<T>* alpha, const T* dcontext,
+                                 T* dfeatures);
 template <class T>
 void attention_backward_features(Cuda, const AttentionShape& shape, const Accumulator<T>* alpha, const T* dcontext,
                                  T* dfeatures);
 
-/// The gate of the context (paper, 4.2.1): gate = sig(gate) in place, gated (Q,D) = gate * context. gate (Q,width),
-/// rows gate_stride apart, width = 1 or D.
-template <class T>
-void gate_forward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
-                  std::int64_t gate_stride, const T* context, T* gated);
-template <class T>
-void gate_forward(Cuda, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* bias, T* gate,
-                  std::int64_t gate_stride, const T* context, T* gated);
-
-/// dcontext (Q,D) = gate * dgated, may be dgated; dgate (Q,width) with rows dgate_stride apart is the gradient of the
-/// gate's pre-activation.
-template <class T>
-void gate_backward(Cpu, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
-                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
-                   std::int64_t dgate_stride);
-template <class T>
-void gate_backward(Cuda, std::int64_t queries, std::int64_t channels, std::int64_t width, const T* gate,
-                   std::int64_t gate_stride, const T* context, const T* dgated, T* dcontext, T* dgate,
-                   std::int64_t dgate_stride);
+#define GLIMPSE_ATTENTION_GRADIENT_KERNELS(Device, T)                                             \
+  template void attention_backward_keys(Device, const AttentionShape&, const AttentionInputs<T>&, \
+                                        const Accumulator<T>*, T*, Accumulator<T>*, T*);          \
+  template void attention_backward_features(Device, const AttentionShape&, const Accumulator<T>*, const T*, T*);
 
 }  // namespace glimpse::kernels

@@ -160,9 +160,7 @@ __global__ void __launch_bounds__(threads)
 }
 
 template <int Width, class T>
-void backward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, const Accumulator<T>* alpha,
-              const T* dcontext, const Accumulator<T>* dalpha, Accumulator<T>* descore, T* dquery,
-              std::int64_t dquery_stride) {
+void backward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, const AttentionBackward<T>& call) {
   using A = Accumulator<T>;
   const Parts parts = cut_locations(s.groups, s.locations);
   const std::int64_t queries = queries_of(s), count = queries * parts.parts;
@@ -171,11 +169,11 @@ void backward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in
   const auto bytes = static_cast<std::size_t>(shared_numbers(s, Columns::groups_for(s.width, Width))) * sizeof(A);
   const LaunchSizes sizes{s.groups, queries, s.locations, s.width, s.channels};
   launch(device, {"attention_backward", sizes, grid_size(s.groups * parts.parts), threads, bytes},
-         in.function == ScoreFunction::tanh ? attention_backward_kernel<Width, Tanh, T>
-                                            : attention_backward_kernel<Width, Relu, T>,
-         s, in, parts, alpha, dcontext, dalpha, descore, partial);
+         in.activation == Activation::tanh ? attention_backward_kernel<Width, FastTanh, T>
+                                           : attention_backward_kernel<Width, Relu, T>,
+         s, in, parts, call.alpha, call.dcontext, call.dalpha, call.descore, partial);
   launch(device, {"attention_backward", sizes, grid_size(queries), threads}, attention_backward_combine_kernel<T>, s,
-         parts.parts, in.score, alpha, partial, descore, dquery, dquery_stride);
+         parts.parts, in.score, call.alpha, partial, call.descore, call.dquery, call.dquery_stride);
 }
 
 }  // namespace
@@ -183,20 +181,14 @@ void backward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in
 
 template <class T>
 void attention_backward(Cuda device, const AttentionShape& shape, const AttentionInputs<T>& inputs,
-                        const Accumulator<T>* alpha, const T* dcontext, const Accumulator<T>* dalpha,
-                        Accumulator<T>* descore, T* dquery, std::int64_t dquery_stride) {
+                        const AttentionBackward<T>& call) {
   if (attention::queries_of(shape) == 0 || shape.locations == 0) return;
-  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}}, [&]<int Width>() {
-    attention::backward<Width>(device, shape, inputs, alpha, dcontext, dalpha, descore, dquery, dquery_stride);
-  });
+  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}},
+                                [&]<int Width>() { attention::backward<Width>(device, shape, inputs, call); });
 }
 
-#define GLIMPSE_ATTENTION(T)                                                                                      \
-  template void attention_backward(Cuda, const AttentionShape&, const AttentionInputs<T>&, const Accumulator<T>*, \
-                                   const T*, const Accumulator<T>*, Accumulator<T>*, T*, std::int64_t);
-GLIMPSE_ATTENTION(float)
-GLIMPSE_ATTENTION(double)
-GLIMPSE_ATTENTION(bf16)
-#undef GLIMPSE_ATTENTION
+GLIMPSE_ATTENTION_BACKWARD_KERNELS(Cuda, float)
+GLIMPSE_ATTENTION_BACKWARD_KERNELS(Cuda, double)
+GLIMPSE_ATTENTION_BACKWARD_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -210,8 +210,8 @@ void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in,
   launch(device,
          {"attention_forward", sizes, grid_size(s.groups * parts.parts), threads,
           static_cast<std::size_t>(layout.total) * sizeof(A)},
-         in.function == ScoreFunction::tanh ? attention_forward_kernel<Width, Queries, Tanh, T>
-                                            : attention_forward_kernel<Width, Queries, Relu, T>,
+         in.activation == Activation::tanh ? attention_forward_kernel<Width, Queries, FastTanh, T>
+                                           : attention_forward_kernel<Width, Queries, Relu, T>,
          s, in, parts, alpha, partial);
   launch(device, {"attention_forward", sizes, grid_size(queries), threads}, attention_combine_kernel<T>, s, parts.parts,
          partial, alpha, context);
@@ -238,11 +238,8 @@ void attention_forward(Cuda device, const AttentionShape& shape, const Attention
                                 [&]<int Width>() { attention::forward<Width>(device, shape, inputs, alpha, context); });
 }
 
-#define GLIMPSE_ATTENTION(T) \
-  template void attention_forward(Cuda, const AttentionShape&, const AttentionInputs<T>&, Accumulator<T>*, T*);
-GLIMPSE_ATTENTION(float)
-GLIMPSE_ATTENTION(double)
-GLIMPSE_ATTENTION(bf16)
-#undef GLIMPSE_ATTENTION
+GLIMPSE_ATTENTION_FORWARD_KERNELS(Cuda, float)
+GLIMPSE_ATTENTION_FORWARD_KERNELS(Cuda, double)
+GLIMPSE_ATTENTION_FORWARD_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -148,8 +148,8 @@ void backward_keys(Cuda device, const AttentionShape& s, const AttentionInputs<T
   using A = Accumulator<T>;
   const std::int64_t parts = s.groups * ceil_div(s.locations, rows_of_tile);
   const cuda::Scratch<A> partial(parts * s.width, device.stream, "the partial results of attention_backward_keys");
-  const auto kernel = in.function == ScoreFunction::tanh ? attention_backward_keys_kernel<Width, Tanh, T>
-                                                         : attention_backward_keys_kernel<Width, Relu, T>;
+  const auto kernel = in.activation == Activation::tanh ? attention_backward_keys_kernel<Width, FastTanh, T>
+                                                        : attention_backward_keys_kernel<Width, Relu, T>;
   launch(device,
          {"attention_backward_keys",
           {s.groups, queries_of(s), s.locations, s.width},
@@ -188,13 +188,8 @@ void attention_backward_features(Cuda device, const AttentionShape& s, const Acc
   });
 }
 
-#define GLIMPSE_ATTENTION(T)                                                                                           \
-  template void attention_backward_keys(Cuda, const AttentionShape&, const AttentionInputs<T>&, const Accumulator<T>*, \
-                                        T*, Accumulator<T>*, T*);                                                      \
-  template void attention_backward_features(Cuda, const AttentionShape&, const Accumulator<T>*, const T*, T*);
-GLIMPSE_ATTENTION(float)
-GLIMPSE_ATTENTION(double)
-GLIMPSE_ATTENTION(bf16)
-#undef GLIMPSE_ATTENTION
+GLIMPSE_ATTENTION_GRADIENT_KERNELS(Cuda, float)
+GLIMPSE_ATTENTION_GRADIENT_KERNELS(Cuda, double)
+GLIMPSE_ATTENTION_GRADIENT_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -1,7 +1,7 @@
 #pragma once
 // What the forward and the backward kernels of additive attention share.
 
-#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/attention/internal/parts.h"
 #include "glimpse/kernels/cuda/helpers.cuh"
 
 namespace glimpse::kernels::attention {
@@ -10,38 +10,11 @@ constexpr unsigned threads = 256;
 constexpr int warps = threads / warp_lanes;
 constexpr int most_of_tile = warp_lanes;  // locations that a block has in work at once: a lane for each in the softmax
 
-/// The activation of the scores, and its slope from argument and value. In f32 tanh is made of the GPU's own
-/// exponential and reciprocal: about 1e-7 off at most, absolutely, which is what counts in a sum of many; tanhf would
-/// cost more than the reading of memory leaves time for.
-struct Tanh {
+/// In f32 tanh is made of the GPU's own exponential and reciprocal: about 1e-7 off at most, absolutely, which is what
+/// counts in a sum of many; tanhf would cost more than the reading of memory leaves time for.
+struct FastTanh : Tanh {
   __device__ __forceinline__ static float value(float x) { return 1.0f - __fdividef(2.0f, 1.0f + __expf(2.0f * x)); }
   __device__ __forceinline__ static double value(double x) { return tanh(x); }
-  template <class A>
-  __device__ __forceinline__ static A slope(A, A y) {
-    return A(1) - y * y;
-  }
-};
-struct Relu {
-  template <class A>
-  __device__ __forceinline__ static A value(A x) {
-    return x > A(0) ? x : A(0);
-  }
-  template <class A>
-  __device__ __forceinline__ static A slope(A x, A) {
-    return x > A(0) ? A(1) : A(0);
-  }
-};
-
-/// A group's image and the rows of its queries.
-struct Group {
-  std::int64_t image, first, count;
-  const std::int64_t* rows;
-  __device__ __forceinline__ Group(const AttentionShape& s, std::int64_t g)
-      : image(s.image ? s.image[g] : g),
-        first(s.first ? s.first[g] : g),
-        count(s.first ? s.first[g + 1] - s.first[g] : 1),
-        rows(s.row) {}
-  __device__ __forceinline__ std::int64_t row(std::int64_t j) const { return rows ? rows[first + j] : first + j; }
 };
 
 /// How the locations of an image are shared among blocks: `parts` of `chunk` locations, worked through `tile` by tile.

@@ -65,10 +65,6 @@ constexpr auto choices(OutputBias) {
   return std::array{Choice{OutputBias::log_frequency, "log-frequency"}, Choice{OutputBias::zero, "zero"}};
 }
 
-constexpr auto choices(Activation) {
-  return std::array{Choice{Activation::tanh, "tanh"}, Choice{Activation::relu, "relu"}};
-}
-
 /// Sizes and choices. The defaults are the well-known PyTorch tutorial's; paper_decoder() gives the paper's.
 struct DecoderConfig {
   std::int64_t vocabulary = 0;  ///< V; from the data, not part of a recipe

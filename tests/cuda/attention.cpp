@@ -1,4 +1,5 @@
 #include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/gate.h"
 
 #include "cuda_test.h"
 
@@ -93,7 +94,7 @@ struct Problem {
     s.row = on_device ? row_d.data() : row.data();
     return s;
   }
-  AttentionInputs<double> inputs(Cpu, ScoreFunction f) const {
+  AttentionInputs<double> inputs(Cpu, Activation f) const {
     return {f,
             wide_keys.data(),
             wide_features.data(),
@@ -102,7 +103,7 @@ struct Problem {
             query_stride,
             mask.empty() ? nullptr : mask.data()};
   }
-  AttentionInputs<T> inputs(Cuda, ScoreFunction f) const {
+  AttentionInputs<T> inputs(Cuda, Activation f) const {
     return {f,
             keys_d.data(),
             features_d.data(),
@@ -121,7 +122,7 @@ std::vector<T> rounded(const std::vector<double>& x) {
 }
 
 template <class T>
-void check_case(const Sizes& s, ScoreFunction f, bool masked = false) {
+void check_case(const Sizes& s, Activation f, bool masked = false) {
   using A = Accumulator<T>;
   const Problem<T> p(s, masked);
   const std::int64_t scores = p.queries * s.locations, contexts = p.queries * s.channels;
@@ -145,14 +146,15 @@ void check_case(const Sizes& s, ScoreFunction f, bool masked = false) {
   std::vector<double> descore(alpha.size()), dquery(p.query.size(), 0.0);
   const std::vector<double> wide_dalpha = to_double(dalpha), wide_kept = to_double(kept),
                             wide_dcontext = to_double(dcontext);
-  attention_backward(Cpu{}, p.shape(false), p.inputs(Cpu{}, f), wide_kept.data(), wide_dcontext.data(),
-                     wide_dalpha.data(), descore.data(), dquery.data(), p.query_stride);
+  attention_backward(
+      Cpu{}, p.shape(false), p.inputs(Cpu{}, f),
+      {wide_kept.data(), wide_dcontext.data(), wide_dalpha.data(), descore.data(), dquery.data(), p.query_stride});
   std::vector<A> got_descore;
   const std::vector<T> got_dquery = repeated<T>(title("attention_backward", s), [&] {
     const DeviceArray<A> a(kept), da(dalpha), de(scores);
     const DeviceArray<T> dc(dcontext), dq(std::vector<T>(p.query.size(), T(0.0f)));
-    attention_backward(Cuda{}, p.shape(true), p.inputs(Cuda{}, f), a.data(), dc.data(), da.data(), de.data(), dq.data(),
-                       p.query_stride);
+    attention_backward(Cuda{}, p.shape(true), p.inputs(Cuda{}, f),
+                       {a.data(), dc.data(), da.data(), de.data(), dq.data(), p.query_stride});
     got_descore = de.host();
     return dq.host();
   });
@@ -162,7 +164,7 @@ void check_case(const Sizes& s, ScoreFunction f, bool masked = false) {
 }
 
 template <class T>
-void check_gradients(const Sizes& s, ScoreFunction f) {
+void check_gradients(const Sizes& s, Activation f) {
   using A = Accumulator<T>;
   const Problem<T> p(s);
   const std::vector<A> weights = draw<A>(p.queries * s.locations, 7);
@@ -205,12 +207,12 @@ void check_gate(std::int64_t queries, std::int64_t channels, std::int64_t width)
                        context = draw<T>(queries * channels, 3), dgated = draw<T>(queries * channels, 4);
   std::vector<double> gate_out = to_double(gate), gated(context.size()), dcontext(context.size()),
                       dgate(gate.size(), 0.0);
-  gate_forward(Cpu{}, queries, channels, width, to_double(bias).data(), gate_out.data(), stride,
-               to_double(context).data(), gated.data());
+  gate_forward<double>(Cpu{}, {queries, channels, width, to_double(bias).data(), gate_out.data(), stride,
+                               to_double(context).data(), gated.data()});
   std::vector<T> got_gate;
   const std::vector<T> got = repeated<T>(what, [&] {
     const DeviceArray<T> b(bias), g(gate), c(context), z(queries * channels);
-    gate_forward(Cuda{}, queries, channels, width, b.data(), g.data(), stride, c.data(), z.data());
+    gate_forward<T>(Cuda{}, {queries, channels, width, b.data(), g.data(), stride, c.data(), z.data()});
     got_gate = g.host();
     return z.host();
   });
@@ -218,13 +220,13 @@ void check_gate(std::int64_t queries, std::int64_t channels, std::int64_t width)
   check_close(what + " gated", got, gated, 4, 8);
 
   const std::vector<T> kept = got_gate;
-  gate_backward(Cpu{}, queries, channels, width, to_double(kept).data(), stride, to_double(context).data(),
-                to_double(dgated).data(), dcontext.data(), dgate.data(), stride);
+  gate_backward<double>(Cpu{}, {queries, channels, width, to_double(kept).data(), stride, to_double(context).data(),
+                                to_double(dgated).data(), dcontext.data(), dgate.data(), stride});
   std::vector<T> got_dgate;
   const std::vector<T> got_dcontext = repeated<T>(what + " backward", [&] {
     const DeviceArray<T> g(kept), c(context), dz(dgated), dg(std::vector<T>(gate.size(), T(0.0f)));
-    gate_backward(Cuda{}, queries, channels, width, g.data(), stride, c.data(), dz.data(), dz.data(), dg.data(),
-                  stride);
+    gate_backward<T>(Cuda{},
+                     {queries, channels, width, g.data(), stride, c.data(), dz.data(), dz.data(), dg.data(), stride});
     got_dgate = dg.host();
     return dz.host();
   });
@@ -236,7 +238,7 @@ void check_gate(std::int64_t queries, std::int64_t channels, std::int64_t width)
 
 TEST_CASE("additive attention, forward and backward") {
   for (const Sizes& s : cases)
-    for (const ScoreFunction f : {ScoreFunction::tanh, ScoreFunction::relu})
+    for (const Activation f : {Activation::tanh, Activation::relu})
       for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, f); });
 }
 
@@ -249,19 +251,19 @@ TEST_CASE("attention in images whose scores are far apart") {
   p.score.assign(8, 4.0f);
   p.wide_score = to_double(p.score);
   const DeviceArray<float> keys(p.keys), score(p.score), alpha(140), context(16);
-  AttentionInputs<float> in = p.inputs(Cuda{}, ScoreFunction::relu);
+  AttentionInputs<float> in = p.inputs(Cuda{}, Activation::relu);
   in.keys = keys.data();
   in.score = score.data();
   attention_forward(Cuda{}, p.shape(true), in, alpha.data(), context.data());
   std::vector<double> truth(140), wide_context(16);
-  attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, ScoreFunction::relu), truth.data(), wide_context.data());
+  attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, Activation::relu), truth.data(), wide_context.data());
   check_close("alpha", alpha.host(), truth, 16, 16);
   check_close("context", context.host(), wide_context, 16, 16);
 }
 
 TEST_CASE("attention to some locations only, or to none") {
   for (const Sizes& s : std::vector<Sizes>{{1, 5, 8, 8}, {4, 33, 9, 7}, {3, 196, 24, 40, 5}, {67, 9, 4, 4}})
-    for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, ScoreFunction::tanh, true); });
+    for_each_type([&](auto type, const char*) { check_case<decltype(type)>(s, Activation::tanh, true); });
 }
 
 TEST_CASE("attention, the gradients that are summed over queries") {
@@ -274,7 +276,7 @@ TEST_CASE("attention, the gradients that are summed over queries") {
                                            {2, 17, 520, 600},
                                            {1, 196, 16, 20, 3},
                                            {4, 20, 16, 32, 0}})
-    for (const ScoreFunction f : {ScoreFunction::tanh, ScoreFunction::relu})
+    for (const Activation f : {Activation::tanh, Activation::relu})
       for_each_type([&](auto type, const char*) { check_gradients<decltype(type)>(s, f); });
 }
 
@@ -287,9 +289,9 @@ TEST_CASE("attention to images named by an index") {
   host.image = image.data();
   device.image = image_d.data();
   std::vector<double> alpha(60), context(72);
-  attention_forward(Cpu{}, host, p.inputs(Cpu{}, ScoreFunction::tanh), alpha.data(), context.data());
+  attention_forward(Cpu{}, host, p.inputs(Cpu{}, Activation::tanh), alpha.data(), context.data());
   const DeviceArray<float> a(60), c(72);
-  attention_forward(Cuda{}, device, p.inputs(Cuda{}, ScoreFunction::tanh), a.data(), c.data());
+  attention_forward(Cuda{}, device, p.inputs(Cuda{}, Activation::tanh), a.data(), c.data());
   check_close("context of indexed images", c.host(), context, 16, 8);
 }
 
@@ -299,7 +301,7 @@ TEST_CASE("attention where one score is far above all others") {
   std::vector<float> keys(800, -1.0f), score(8, 40.0f);
   for (std::size_t i = 77 * 8; i < 78 * 8; ++i) keys[i] = 5;
   const DeviceArray<float> keys_d(keys), score_d(score), a(100), c(8);
-  AttentionInputs<float> in = p.inputs(Cuda{}, ScoreFunction::relu);
+  AttentionInputs<float> in = p.inputs(Cuda{}, Activation::relu);
   in.keys = keys_d.data();
   in.score = score_d.data();
   attention_forward(Cuda{}, p.shape(true), in, a.data(), c.data());

@@ -96,8 +96,7 @@ TEST_CASE("attention: several queries of an image are read for together, while t
         score(draw<float>(width, 3)), query(draw<float>(queries * width, 4)), alpha(queries),
         context(queries * channels);
     const AttentionShape s{groups, 1, width, channels, nullptr, first.data(), nullptr, queries};
-    const AttentionInputs<float> in{ScoreFunction::tanh, keys.data(),  features.data(),
-                                    score.data(),        query.data(), width};
+    const AttentionInputs<float> in{Activation::tanh, keys.data(), features.data(), score.data(), query.data(), width};
     return launches([&] { attention_forward(Cuda{}, s, in, alpha.data(), context.data()); })[0].shared;
   };
   CHECK(shared(2, 2, 8, 1024) == 4 * (2 * 8 + 1024));

@@ -78,10 +78,9 @@ void run_attention() {
   std::vector<float> alpha(40), context(12), descore(40), dquery(8), dkeys(keys.size()), dscore(8),
       dfeatures(features.size());
   const AttentionShape shape{1, l, a, d};
-  const AttentionInputs<float> in{ScoreFunction::tanh, keys.data(), features.data(), score.data(), query.data(), a};
+  const AttentionInputs<float> in{Activation::tanh, keys.data(), features.data(), score.data(), query.data(), a};
   attention_forward(Cuda{}, shape, in, alpha.data(), context.data());
-  attention_backward(Cuda{}, shape, in, alpha.data(), dcontext.data(), static_cast<const float*>(nullptr),
-                     descore.data(), dquery.data(), a);
+  attention_backward(Cuda{}, shape, in, {alpha.data(), dcontext.data(), nullptr, descore.data(), dquery.data(), a});
   attention_backward_keys(Cuda{}, shape, in, descore.data(), dkeys.data(), dscore.data(), static_cast<float*>(nullptr));
   attention_backward_features(Cuda{}, shape, alpha.data(), dcontext.data(), dfeatures.data());
 }

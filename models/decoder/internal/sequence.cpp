@@ -9,6 +9,7 @@
 #include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/convert.h"
 #include "glimpse/kernels/embedding.h"
+#include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
@@ -155,7 +156,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
 template <class T>
 kernels::AttentionInputs<T> Recurrence::attention_inputs(std::int64_t token) const {
   kernels::AttentionInputs<T> in;
-  in.function = activation_ == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
+  in.activation = activation_;
   in.keys = keys_.data<T>();
   in.features = features_.data<T>();
   in.score = score_.data<T>();
@@ -204,8 +205,14 @@ void Recurrence::run_forward(Device device) {
       projection_of_h->multiply(m, h, projected);
       kernels::attention_forward<T>(device, attention_shape(m), attention_inputs<T>(first),
                                     alpha_.data<T>() + first * locations_, context);
-      kernels::gate_forward<T>(device, m, channels_, gate_size_, gate_bias_.data<T>(), projected + attention_size_,
-                               projection(), context, gated);
+      kernels::gate_forward<T>(device, {.queries = m,
+                                        .channels = channels_,
+                                        .width = gate_size_,
+                                        .bias = gate_bias_.data<T>(),
+                                        .gate = projected + attention_size_,
+                                        .gate_stride = projection(),
+                                        .context = context,
+                                        .gated = gated});
       gates_of_context->add_product(m, gated, gates);
     }
     gates_of_h.add_product(m, h, gates);
@@ -294,13 +301,24 @@ void Recurrence::attention_back(Device device, std::int64_t step, const Gradient
                                 T* dz) const {
   const std::int64_t first = at(step), m = rows(step);
   T* dprojected = d.dprojected.data<T>() + first * projection();
-  kernels::gate_backward<T>(device, m, channels_, gate_size_,
-                            projected_.data<T>() + first * projection() + attention_size_, projection(),
-                            context_.data<T>() + first * channels_, dz, dz, dprojected + attention_size_, projection());
+  kernels::gate_backward<T>(device, {.queries = m,
+                                     .channels = channels_,
+                                     .width = gate_size_,
+                                     .gate = projected_.data<T>() + first * projection() + attention_size_,
+                                     .gate_stride = projection(),
+                                     .context = context_.data<T>() + first * channels_,
+                                     .dgated = dz,
+                                     .dcontext = dz,
+                                     .dgate = dprojected + attention_size_,
+                                     .dgate_stride = projection()});
   kernels::attention_backward<T>(
-      device, attention_shape(m), attention_inputs<T>(first), alpha_.data<T>() + first * locations_, dz,
-      dy[result::alpha].defined() ? dy[result::alpha].data<T>() + first * locations_ : nullptr,
-      d.descore.data<T>() + first * locations_, dprojected, projection());
+      device, attention_shape(m), attention_inputs<T>(first),
+      {.alpha = alpha_.data<T>() + first * locations_,
+       .dcontext = dz,
+       .dalpha = dy[result::alpha].defined() ? dy[result::alpha].data<T>() + first * locations_ : nullptr,
+       .descore = d.descore.data<T>() + first * locations_,
+       .dquery = dprojected,
+       .dquery_stride = projection()});
 }
 
 /// Gradients of features, keys and score, once over all words of each image.

@@ -5,6 +5,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/internal/on_device.h"
 #include "glimpse/kernels/attention/attention.h"
+#include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
@@ -93,16 +94,21 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   shape.queries = rows;
   on(h, [&]<class T>(auto device) {
     kernels::AttentionInputs<T> in;
-    in.function =
-        decoder_.config.score == Activation::tanh ? kernels::ScoreFunction::tanh : kernels::ScoreFunction::relu;
+    in.activation = decoder_.config.score;
     in.keys = keys_.data<T>();
     in.features = features_.data<T>();
     in.score = decoder_.score.data<T>();
     in.query = query.data<T>();
     in.query_stride = width;
     kernels::attention_forward<T>(device, shape, in, alpha.data<T>(), context.data<T>());
-    kernels::gate_forward<T>(device, rows, channels, gate_.size(), decoder_.gate.bias.data<T>(), gate.data<T>(),
-                             gate_.size(), context.data<T>(), gated.data<T>());
+    kernels::gate_forward<T>(device, {.queries = rows,
+                                      .channels = channels,
+                                      .width = gate_.size(),
+                                      .bias = decoder_.gate.bias.data<T>(),
+                                      .gate = gate.data<T>(),
+                                      .gate_stride = gate_.size(),
+                                      .context = context.data<T>(),
+                                      .gated = gated.data<T>()});
   });
   return {gated, alpha};
 }
