@@ -19,13 +19,14 @@ void for_channels(const BatchNormShape& s, Body&& body) {
 /// First element of channel c of image i.
 std::int64_t plane(const BatchNormShape& s, std::int64_t i, std::int64_t c) { return (i * s.c + c) * s.area; }
 
-/// dbias = sum dy; the result, dweight, = sum dy (x - mean) / sqrt(variance + eps).
+/// dbias = sum dy; the result, dweight, = sum dy (x - mean) scale.
 template <class T>
-double weight_gradients(const BatchNormShape& s, std::int64_t c, double mean, double scale, const T* x, const T* dy,
-                        double& dbias) {
+double weight_gradients(const BatchNormShape& s, std::int64_t c, const BatchNormInputs<T>& in, double scale,
+                        const T* dy, double& dbias) {
+  const double mean = static_cast<double>(in.mean[c]);
   double sum = 0, product = 0;
   for (std::int64_t i = 0; i < s.n; ++i) {
-    const T *xs = x + plane(s, i, c), *dys = dy + plane(s, i, c);
+    const T *xs = in.x + plane(s, i, c), *dys = dy + plane(s, i, c);
 #pragma omp simd reduction(+ : sum, product)
     for (std::int64_t p = 0; p < s.area; ++p) {
       sum += static_cast<double>(dys[p]);
@@ -75,13 +76,13 @@ void batch_norm_track(Cpu, const BatchNormShape& s, double momentum, const T* me
 }
 
 template <class T>
-void batch_norm_apply(Cpu, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                      const T* weight, const T* bias, T* y) {
+void batch_norm_apply(Cpu, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* bias, T* y) {
   for_channels(s, [&](std::int64_t c) {
-    const T scale = static_cast<T>(static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(variance[c]) + eps));
-    const T center = mean[c], shift = bias[c];
+    const T scale =
+        static_cast<T>(static_cast<double>(in.weight[c]) / std::sqrt(static_cast<double>(in.variance[c]) + in.eps));
+    const T center = in.mean[c], shift = bias[c];
     for (std::int64_t i = 0; i < s.n; ++i) {
-      const T* xs = x + plane(s, i, c);
+      const T* xs = in.x + plane(s, i, c);
       T* ys = y + plane(s, i, c);
 #pragma omp simd
       for (std::int64_t p = 0; p < s.area; ++p) ys[p] = (xs[p] - center) * scale + shift;
@@ -90,21 +91,21 @@ void batch_norm_apply(Cpu, const BatchNormShape& s, double eps, const T* x, cons
 }
 
 template <class T>
-void batch_norm_backward(Cpu, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                         const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+void batch_norm_backward(Cpu, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* dy,
+                         const BatchNormGradients<T>& result) {
   const double count = static_cast<double>(s.n * s.area);
   for_channels(s, [&](std::int64_t c) {
-    const double scale = 1 / std::sqrt(static_cast<double>(variance[c]) + eps);
+    const double scale = 1 / std::sqrt(static_cast<double>(in.variance[c]) + in.eps);
     double shift_gradient = 0;
-    const double weight_gradient = weight_gradients(s, c, static_cast<double>(mean[c]), scale, x, dy, shift_gradient);
-    dweight[c] = static_cast<T>(weight_gradient);
-    dbias[c] = static_cast<T>(shift_gradient);
-    if (!dx) return;
-    const T center = mean[c], factor = static_cast<T>(scale * static_cast<double>(weight[c]));
+    const double weight_gradient = weight_gradients(s, c, in, scale, dy, shift_gradient);
+    result.dweight[c] = static_cast<T>(weight_gradient);
+    result.dbias[c] = static_cast<T>(shift_gradient);
+    if (!result.dx) return;
+    const T center = in.mean[c], factor = static_cast<T>(scale * static_cast<double>(in.weight[c]));
     const T offset = static_cast<T>(shift_gradient / count), slope = static_cast<T>(weight_gradient * scale / count);
     for (std::int64_t i = 0; i < s.n; ++i) {
-      const T *xs = x + plane(s, i, c), *dys = dy + plane(s, i, c);
-      T* dxs = dx + plane(s, i, c);
+      const T *xs = in.x + plane(s, i, c), *dys = dy + plane(s, i, c);
+      T* dxs = result.dx + plane(s, i, c);
 #pragma omp simd
       for (std::int64_t p = 0; p < s.area; ++p) dxs[p] = factor * (dys[p] - offset - (xs[p] - center) * slope);
     }
@@ -112,37 +113,27 @@ void batch_norm_backward(Cpu, const BatchNormShape& s, double eps, const T* x, c
 }
 
 template <class T>
-void batch_norm_backward_frozen(Cpu, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                                const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+void batch_norm_backward_frozen(Cpu, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* dy,
+                                const BatchNormGradients<T>& result) {
   for_channels(s, [&](std::int64_t c) {
-    const double scale = 1 / std::sqrt(static_cast<double>(variance[c]) + eps);
-    if (dweight) {
+    const double scale = 1 / std::sqrt(static_cast<double>(in.variance[c]) + in.eps);
+    if (result.dweight) {
       double shift_gradient = 0;
-      dweight[c] = static_cast<T>(weight_gradients(s, c, static_cast<double>(mean[c]), scale, x, dy, shift_gradient));
-      dbias[c] = static_cast<T>(shift_gradient);
+      result.dweight[c] = static_cast<T>(weight_gradients(s, c, in, scale, dy, shift_gradient));
+      result.dbias[c] = static_cast<T>(shift_gradient);
     }
-    if (!dx) return;
-    const T factor = static_cast<T>(scale * static_cast<double>(weight[c]));
+    if (!result.dx) return;
+    const T factor = static_cast<T>(scale * static_cast<double>(in.weight[c]));
     for (std::int64_t i = 0; i < s.n; ++i) {
       const T* dys = dy + plane(s, i, c);
-      T* dxs = dx + plane(s, i, c);
+      T* dxs = result.dx + plane(s, i, c);
 #pragma omp simd
       for (std::int64_t p = 0; p < s.area; ++p) dxs[p] = factor * dys[p];
     }
   });
 }
 
-#define GLIMPSE_BATCH_NORM(T)                                                                                          \
-  template void batch_norm_statistics(Cpu, const BatchNormShape&, const T*, T*, T*);                                   \
-  template void batch_norm_track(Cpu, const BatchNormShape&, double, const T*, const T*, T*, T*);                      \
-  template void batch_norm_apply(Cpu, const BatchNormShape&, double, const T*, const T*, const T*, const T*, const T*, \
-                                 T*);                                                                                  \
-  template void batch_norm_backward(Cpu, const BatchNormShape&, double, const T*, const T*, const T*, const T*,        \
-                                    const T*, T*, T*, T*);                                                             \
-  template void batch_norm_backward_frozen(Cpu, const BatchNormShape&, double, const T*, const T*, const T*, const T*, \
-                                           const T*, T*, T*, T*);
-GLIMPSE_BATCH_NORM(float)
-GLIMPSE_BATCH_NORM(double)
-#undef GLIMPSE_BATCH_NORM
+GLIMPSE_BATCH_NORM_KERNELS(Cpu, float)
+GLIMPSE_BATCH_NORM_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

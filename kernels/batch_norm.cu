@@ -176,22 +176,22 @@ void launch_backward(Cuda device, const BatchNormShape& s, const T* x, const T* 
 
 /// dweight and dbias, and the slopes if they have memory.
 template <class T>
-void launch_gradients(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                      const T* weight, const T* dy, T* dweight, T* dbias, Slopes<T> slopes) {
+void launch_gradients(Cuda device, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* dy,
+                      const BatchNormGradients<T>& result, Slopes<T> slopes) {
   const ChannelChunks chunks(s.n, s.c, s.area);
   const std::int64_t blocks = chunks.blocks();
   const cuda::Scratch<double> parts(2 * blocks, device.stream, "the sums of batch_norm_backward");
   double *sums = parts.data(), *products = sums + blocks;
   launch(device, {"batch_norm_backward", sizes_of(s), grid_size(blocks), threads}, sum_gradient_chunks_kernel<T>,
-         chunks, x, mean, dy, sums, products);
+         chunks, in.x, in.mean, dy, sums, products);
   launch(device, {"batch_norm_backward", sizes_of(s), chunks.grid_of_warps(), threads}, finish_gradients_kernel<T>,
-         chunks, eps, sums, products, variance, weight, dweight, dbias, slopes);
+         chunks, in.eps, sums, products, in.variance, in.weight, result.dweight, result.dbias, slopes);
 }
 
 template <class T>
-void launch_scale(Cuda device, const BatchNormShape& s, double eps, const T* variance, const T* weight, T* scale) {
-  launch(device, {"batch_norm", sizes_of(s), grid_for(s.c, threads), threads}, scale_kernel<T>, s.c, eps, variance,
-         weight, scale);
+void launch_scale(Cuda device, const BatchNormShape& s, const BatchNormInputs<T>& in, T* scale) {
+  launch(device, {"batch_norm", sizes_of(s), grid_for(s.c, threads), threads}, scale_kernel<T>, s.c, in.eps,
+         in.variance, in.weight, scale);
 }
 
 }  // namespace
@@ -219,48 +219,36 @@ void batch_norm_track(Cuda device, const BatchNormShape& s, double momentum, con
 }
 
 template <class T>
-void batch_norm_apply(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                      const T* weight, const T* bias, T* y) {
+void batch_norm_apply(Cuda device, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* bias, T* y) {
   if (s.n * s.c * s.area == 0) return;
   const cuda::Scratch<T> scale(s.c, device.stream, "the scales of batch_norm_apply");
-  launch_scale(device, s, eps, variance, weight, scale.data());
-  launch_apply(device, s, x, mean, scale.data(), bias, y);
+  launch_scale(device, s, in, scale.data());
+  launch_apply(device, s, in.x, in.mean, scale.data(), bias, y);
 }
 
 template <class T>
-void batch_norm_backward(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean, const T* variance,
-                         const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+void batch_norm_backward(Cuda device, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* dy,
+                         const BatchNormGradients<T>& result) {
   if (s.c == 0) return;
-  if (!dx || s.n * s.area == 0)
-    return launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, Slopes<T>{});
+  if (!result.dx || s.n * s.area == 0) return launch_gradients(device, s, in, dy, result, Slopes<T>{});
   const cuda::Scratch<T> common(3 * s.c, device.stream, "the slopes of batch_norm_backward");
   const Slopes<T> slopes{common.data(), common.data() + s.c, common.data() + 2 * s.c};
-  launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, slopes);
-  launch_backward(device, s, x, mean, dy, slopes, dx);
+  launch_gradients(device, s, in, dy, result, slopes);
+  launch_backward(device, s, in.x, in.mean, dy, slopes, result.dx);
 }
 
 template <class T>
-void batch_norm_backward_frozen(Cuda device, const BatchNormShape& s, double eps, const T* x, const T* mean,
-                                const T* variance, const T* weight, const T* dy, T* dx, T* dweight, T* dbias) {
+void batch_norm_backward_frozen(Cuda device, const BatchNormShape& s, const BatchNormInputs<T>& in, const T* dy,
+                                const BatchNormGradients<T>& result) {
   if (s.c == 0) return;
-  if (dweight) launch_gradients(device, s, eps, x, mean, variance, weight, dy, dweight, dbias, Slopes<T>{});
-  if (!dx || s.n * s.area == 0) return;
+  if (result.dweight) launch_gradients(device, s, in, dy, result, Slopes<T>{});
+  if (!result.dx || s.n * s.area == 0) return;
   const cuda::Scratch<T> scale(s.c, device.stream, "the scales of batch_norm_backward");
-  launch_scale(device, s, eps, variance, weight, scale.data());
-  launch_backward<T>(device, s, nullptr, nullptr, dy, Slopes<T>{scale.data(), nullptr, nullptr}, dx);
+  launch_scale(device, s, in, scale.data());
+  launch_backward<T>(device, s, nullptr, nullptr, dy, Slopes<T>{scale.data(), nullptr, nullptr}, result.dx);
 }
 
-#define GLIMPSE_BATCH_NORM(T)                                                                                    \
-  template void batch_norm_statistics(Cuda, const BatchNormShape&, const T*, T*, T*);                            \
-  template void batch_norm_track(Cuda, const BatchNormShape&, double, const T*, const T*, T*, T*);               \
-  template void batch_norm_apply(Cuda, const BatchNormShape&, double, const T*, const T*, const T*, const T*,    \
-                                 const T*, T*);                                                                  \
-  template void batch_norm_backward(Cuda, const BatchNormShape&, double, const T*, const T*, const T*, const T*, \
-                                    const T*, T*, T*, T*);                                                       \
-  template void batch_norm_backward_frozen(Cuda, const BatchNormShape&, double, const T*, const T*, const T*,    \
-                                           const T*, const T*, T*, T*, T*);
-GLIMPSE_BATCH_NORM(float)
-GLIMPSE_BATCH_NORM(double)
-#undef GLIMPSE_BATCH_NORM
+GLIMPSE_BATCH_NORM_KERNELS(Cuda, float)
+GLIMPSE_BATCH_NORM_KERNELS(Cuda, double)
 
 }  // namespace glimpse::kernels

@@ -45,20 +45,21 @@ void cross_entropy_forward(Cpu, std::int64_t n, std::int64_t v, const T* logits,
 }
 
 template <class T>
-void cross_entropy_backward(Cpu, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
-                            const double* log_sum_exp, double scale, const T* dloss, T* dlogits) {
-  scale *= static_cast<double>(*dloss);
-  parallel_for(n, row_grain(v), [=](std::int64_t begin, std::int64_t end) {
+void cross_entropy_backward(Cpu, const CrossEntropyBackward<T>& call) {
+  const double scale = call.scale * static_cast<double>(*call.dloss);
+  parallel_for(call.n, row_grain(call.v), [=](std::int64_t begin, std::int64_t end) {
+    const std::int64_t v = call.v;
+    const CrossEntropyTargets& targets = call.targets;
     for (std::int64_t r = begin; r < end; ++r) {
-      const T* x = logits + r * v;
-      T* dx = dlogits + r * v;
+      const T* x = call.logits + r * v;
+      T* dx = call.dlogits + r * v;
       if (targets.target[r] == targets.ignore_index) {
         std::fill_n(dx, v, T(0));
         continue;
       }
       // x - log_sum_exp in two steps keeps the digits that a float log_sum_exp would drop.
-      const T high = static_cast<T>(log_sum_exp[r]);
-      const T low = static_cast<T>(log_sum_exp[r] - static_cast<double>(high));
+      const T high = static_cast<T>(call.log_sum_exp[r]);
+      const T low = static_cast<T>(call.log_sum_exp[r] - static_cast<double>(high));
       const T factor = static_cast<T>(scale);
       const T floor = static_cast<T>(scale * targets.smoothing / static_cast<double>(v));
 #pragma omp simd
@@ -68,13 +69,7 @@ void cross_entropy_backward(Cpu, std::int64_t n, std::int64_t v, const T* logits
   });
 }
 
-#define GLIMPSE_CROSS_ENTROPY(T)                                                                                      \
-  template void cross_entropy_forward(Cpu, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, double*,        \
-                                      double*);                                                                       \
-  template void cross_entropy_backward(Cpu, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, const double*, \
-                                       double, const T*, T*);
-GLIMPSE_CROSS_ENTROPY(float)
-GLIMPSE_CROSS_ENTROPY(double)
-#undef GLIMPSE_CROSS_ENTROPY
+GLIMPSE_CROSS_ENTROPY_KERNELS(Cpu, float)
+GLIMPSE_CROSS_ENTROPY_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

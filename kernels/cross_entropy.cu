@@ -90,23 +90,17 @@ void cross_entropy_forward(Cuda device, std::int64_t n, std::int64_t v, const T*
 }
 
 template <class T>
-void cross_entropy_backward(Cuda device, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
-                            const double* log_sum_exp, double scale, const T* dloss, T* dlogits) {
+void cross_entropy_backward(Cuda device, const CrossEntropyBackward<T>& call) {
+  const std::int64_t n = call.n, v = call.v;
   if (n == 0) return;
-  dispatch_width<pack_width<T>>({{logits, v}, {dlogits, v}}, [&]<int Width>() {
+  dispatch_width<pack_width<T>>({{call.logits, v}, {call.dlogits, v}}, [&]<int Width>() {
     launch(device, {"cross_entropy_backward", {n, v}, grid_size(n), threads}, cross_entropy_backward_kernel<Width, T>,
-           v, logits, targets, log_sum_exp, scale, dloss, dlogits);
+           v, call.logits, call.targets, call.log_sum_exp, call.scale, call.dloss, call.dlogits);
   });
 }
 
-#define GLIMPSE_CROSS_ENTROPY(T)                                                                                       \
-  template void cross_entropy_forward(Cuda, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, double*,        \
-                                      double*);                                                                        \
-  template void cross_entropy_backward(Cuda, std::int64_t, std::int64_t, const T*, CrossEntropyTargets, const double*, \
-                                       double, const T*, T*);
-GLIMPSE_CROSS_ENTROPY(float)
-GLIMPSE_CROSS_ENTROPY(double)
-GLIMPSE_CROSS_ENTROPY(bf16)
-#undef GLIMPSE_CROSS_ENTROPY
+GLIMPSE_CROSS_ENTROPY_KERNELS(Cuda, float)
+GLIMPSE_CROSS_ENTROPY_KERNELS(Cuda, double)
+GLIMPSE_CROSS_ENTROPY_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

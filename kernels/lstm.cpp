@@ -11,12 +11,12 @@ constexpr std::int64_t grain(std::int64_t hidden) { return 1 + 4096 / (hidden + 
 }  // namespace
 
 template <class T>
-void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, T* activated, T* c_next,
-                  T* h_next) {
-  parallel_for(batch, grain(hidden), [=](std::int64_t begin, std::int64_t end) {
+void lstm_forward(Cpu, const LstmForward<T>& call) {
+  parallel_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
+    const std::int64_t hidden = call.hidden;
     for (std::int64_t b = begin; b < end; ++b) {
-      const T* x = gates + b * 4 * hidden;
-      T* a = activated + b * 4 * hidden;
+      const T* x = call.gates + b * 4 * hidden;
+      T* a = call.activated + b * 4 * hidden;
       const auto activate = [&](std::int64_t gate, auto f) {
         const std::int64_t first = gate * hidden;
 #pragma omp simd
@@ -27,8 +27,8 @@ void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, 
       activate(2, [](T v) { return kernels::tanh(v); });
       activate(3, [](T v) { return kernels::sigmoid(v); });
       const T *i = a, *f = a + hidden, *g = a + 2 * hidden, *o = a + 3 * hidden;
-      const T* cb = c + b * hidden;
-      T *cn = c_next + b * hidden, *hn = h_next + b * hidden;
+      const T* cb = call.c + b * hidden;
+      T *cn = call.c_next + b * hidden, *hn = call.h_next + b * hidden;
 #pragma omp simd
       for (std::int64_t j = 0; j < hidden; ++j) {
         const T cell = f[j] * cb[j] + i[j] * g[j];
@@ -40,20 +40,21 @@ void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, 
 }
 
 template <class T>
-void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activated, const T* c, const T* c_next,
-                   const LstmGradients<T>& gradients, T* dgates, T* dc) {
-  parallel_for(batch, grain(hidden), [=](std::int64_t begin, std::int64_t end) {
+void lstm_backward(Cpu, const LstmBackward<T>& call) {
+  parallel_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
+    const std::int64_t hidden = call.hidden;
+    const LstmGradients<T>& gradients = call.received;
     for (std::int64_t b = begin; b < end; ++b) {
-      const T* i = activated + b * 4 * hidden;
+      const T* i = call.activated + b * 4 * hidden;
       const T *f = i + hidden, *g = i + 2 * hidden, *o = i + 3 * hidden;
-      const T *cb = c + b * hidden, *cn = c_next + b * hidden;
+      const T *cb = call.c + b * hidden, *cn = call.c_next + b * hidden;
       const bool later = b < gradients.later_rows;
       const T* dh = gradients.dh ? gradients.dh + b * hidden : nullptr;
       const T* dh_later = later && gradients.dh_later ? gradients.dh_later + b * hidden : nullptr;
       const T* dcn = later && gradients.dc_next ? gradients.dc_next + b * hidden : nullptr;
-      T* di = dgates + b * 4 * hidden;
+      T* di = call.dgates + b * 4 * hidden;
       T *df = di + hidden, *dg = di + 2 * hidden, *d_o = di + 3 * hidden;
-      T* dcb = dc + b * hidden;
+      T* dcb = call.dc + b * hidden;
 #pragma omp simd
       for (std::int64_t j = 0; j < hidden; ++j) {
         const T dhj = (dh ? dh[j] : T(0)) + (dh_later ? dh_later[j] : T(0));
@@ -69,12 +70,7 @@ void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activa
   });
 }
 
-#define GLIMPSE_INSTANTIATE(T)                                                                                        \
-  template void lstm_forward(Cpu, std::int64_t, std::int64_t, const T*, const T*, T*, T*, T*);                        \
-  template void lstm_backward(Cpu, std::int64_t, std::int64_t, const T*, const T*, const T*, const LstmGradients<T>&, \
-                              T*, T*);
-GLIMPSE_INSTANTIATE(float)
-GLIMPSE_INSTANTIATE(double)
-#undef GLIMPSE_INSTANTIATE
+GLIMPSE_LSTM_KERNELS(Cpu, float)
+GLIMPSE_LSTM_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -114,46 +114,43 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <class T>
-void lstm_forward(Cuda device, std::int64_t batch, std::int64_t hidden, const T* gates, const Accumulator<T>* c,
-                  T* activated, Accumulator<T>* c_next, T* h_next) {
+void lstm_forward(Cuda device, const LstmForward<T>& call) {
+  const std::int64_t batch = call.batch, hidden = call.hidden;
   if (batch == 0 || hidden == 0) return;
   dispatch_width<quad_width<T>>(
-      {{gates, hidden}, {c, hidden}, {activated, hidden}, {c_next, hidden}, {h_next, hidden}}, [&]<int Width>() {
+      {{call.gates, hidden}, {call.c, hidden}, {call.activated, hidden}, {call.c_next, hidden}, {call.h_next, hidden}},
+      [&]<int Width>() {
         const std::int64_t packs = hidden / Width;
         launch(device, {"lstm_forward", {batch, hidden}, grid_for(batch * packs, threads), threads},
-               lstm_forward_kernel<Width, T>, batch, static_cast<unsigned>(packs), gates, c, activated, c_next, h_next);
+               lstm_forward_kernel<Width, T>, batch, static_cast<unsigned>(packs), call.gates, call.c, call.activated,
+               call.c_next, call.h_next);
       });
 }
 
 template <class T>
-void lstm_backward(Cuda device, std::int64_t batch, std::int64_t hidden, const T* activated, const Accumulator<T>* c,
-                   const Accumulator<T>* c_next, const LstmGradients<T>& gradients, T* dgates, Accumulator<T>* dc) {
+void lstm_backward(Cuda device, const LstmBackward<T>& call) {
+  const std::int64_t batch = call.batch, hidden = call.hidden;
   if (batch == 0 || hidden == 0) return;
-  dispatch_width<quad_width<T>>({{activated, hidden},
-                                 {c, hidden},
-                                 {c_next, hidden},
-                                 {gradients.dh, hidden},
-                                 {gradients.dh_later, hidden},
-                                 {gradients.dc_next, hidden},
-                                 {dgates, hidden},
-                                 {dc, hidden}},
+  const LstmGradients<T>& received = call.received;
+  dispatch_width<quad_width<T>>({{call.activated, hidden},
+                                 {call.c, hidden},
+                                 {call.c_next, hidden},
+                                 {received.dh, hidden},
+                                 {received.dh_later, hidden},
+                                 {received.dc_next, hidden},
+                                 {call.dgates, hidden},
+                                 {call.dc, hidden}},
                                 [&]<int Width>() {
                                   const std::int64_t packs = hidden / Width;
                                   launch(device,
                                          {"lstm_backward", {batch, hidden}, grid_for(batch * packs, threads), threads},
-                                         lstm_backward_kernel<Width, T>, batch, static_cast<unsigned>(packs), activated,
-                                         c, c_next, gradients, dgates, dc);
+                                         lstm_backward_kernel<Width, T>, batch, static_cast<unsigned>(packs),
+                                         call.activated, call.c, call.c_next, received, call.dgates, call.dc);
                                 });
 }
 
-#define GLIMPSE_LSTM(T)                                                                                              \
-  template void lstm_forward(Cuda, std::int64_t, std::int64_t, const T*, const Accumulator<T>*, T*, Accumulator<T>*, \
-                             T*);                                                                                    \
-  template void lstm_backward(Cuda, std::int64_t, std::int64_t, const T*, const Accumulator<T>*,                     \
-                              const Accumulator<T>*, const LstmGradients<T>&, T*, Accumulator<T>*);
-GLIMPSE_LSTM(float)
-GLIMPSE_LSTM(double)
-GLIMPSE_LSTM(bf16)
-#undef GLIMPSE_LSTM
+GLIMPSE_LSTM_KERNELS(Cuda, float)
+GLIMPSE_LSTM_KERNELS(Cuda, double)
+GLIMPSE_LSTM_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -9,15 +9,21 @@
 
 namespace glimpse::kernels {
 
-/// From the pre-activations, gates (B,4H): activated (B,4H) = [sig(i), sig(f), tanh(g), sig(o)],
-/// c_next = f c + i g, h_next = o tanh(c_next), all (B,H). `activated` may be `gates`, and `c_next` may be `c`.
+/// activated = [sig(i), sig(f), tanh(g), sig(o)], c_next = f c + i g, h_next = o tanh(c_next). On CUDA gates and h may
+/// be bf16; the cell's state stays f32 then.
 template <class T>
-void lstm_forward(Cpu, std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, T* activated, T* c_next,
-                  T* h_next);
-/// On CUDA gates and h may be bf16; the cell's state stays f32 then.
+struct LstmForward {
+  std::int64_t batch = 0, hidden = 0;  // B, H
+  const T* gates = nullptr;            // (B,4H) pre-activations
+  const Accumulator<T>* c = nullptr;   // (B,H)
+  T* activated = nullptr;              // (B,4H), may be gates
+  Accumulator<T>* c_next = nullptr;    // (B,H), may be c
+  T* h_next = nullptr;                 // (B,H)
+};
 template <class T>
-void lstm_forward(Cuda, std::int64_t batch, std::int64_t hidden, const T* gates, const Accumulator<T>* c, T* activated,
-                  Accumulator<T>* c_next, T* h_next);
+void lstm_forward(Cpu, const LstmForward<T>& call);
+template <class T>
+void lstm_forward(Cuda, const LstmForward<T>& call);
 
 /// What a step receives from the gradients of its results. A recurrence over captions of falling length has fewer rows
 /// at later steps: only the first `later_rows` rows receive anything from them. Null stands for zero.
@@ -29,12 +35,23 @@ struct LstmGradients {
   std::int64_t later_rows = 0;
 };
 
-/// Gradients of the pre-activations, dgates (B,4H), and of c, dc (B,H), which may be dc_next.
 template <class T>
-void lstm_backward(Cpu, std::int64_t batch, std::int64_t hidden, const T* activated, const T* c, const T* c_next,
-                   const LstmGradients<T>& gradients, T* dgates, T* dc);
+struct LstmBackward {
+  std::int64_t batch = 0, hidden = 0;      // B, H
+  const T* activated = nullptr;            // (B,4H)
+  const Accumulator<T>* c = nullptr;       // (B,H)
+  const Accumulator<T>* c_next = nullptr;  // (B,H)
+  LstmGradients<T> received;
+  T* dgates = nullptr;           // (B,4H), of the pre-activations
+  Accumulator<T>* dc = nullptr;  // (B,H), may be dc_next
+};
 template <class T>
-void lstm_backward(Cuda, std::int64_t batch, std::int64_t hidden, const T* activated, const Accumulator<T>* c,
-                   const Accumulator<T>* c_next, const LstmGradients<T>& gradients, T* dgates, Accumulator<T>* dc);
+void lstm_backward(Cpu, const LstmBackward<T>& call);
+template <class T>
+void lstm_backward(Cuda, const LstmBackward<T>& call);
+
+#define GLIMPSE_LSTM_KERNELS(Device, T)                      \
+  template void lstm_forward(Device, const LstmForward<T>&); \
+  template void lstm_backward(Device, const LstmBackward<T>&);
 
 }  // namespace glimpse::kernels

@@ -48,15 +48,15 @@ void choose(std::int64_t n, const T* x, const std::int32_t* banned, std::int64_t
 }  // namespace
 
 template <class T>
-void log_softmax_topk(Cpu, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
-                      const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index) {
-  parallel_for(rows, 1 + 4096 / (vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
+void log_softmax_topk(Cpu, const TopK<T>& call) {
+  parallel_for(call.rows, 1 + 4096 / (call.vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
+    const std::int64_t vocabulary = call.vocabulary, k = call.k;
     for (std::int64_t r = begin; r < end; ++r) {
-      const T* x = logits + r * vocabulary;
+      const T* x = call.logits + r * vocabulary;
       const T top = row_max(vocabulary, x);
       const double log_sum = static_cast<double>(top) + std::log(row_sum_exp(vocabulary, x, top));
-      Best<T> best{k, 0, value + r * k, index + r * k};
-      choose(vocabulary, x, banned, banned_count, best);
+      Best<T> best{k, 0, call.value + r * k, call.index + r * k};
+      choose(vocabulary, x, call.banned, call.banned_count, best);
       for (std::int64_t j = 0; j < best.count; ++j) best.value[j] -= log_sum;
       std::fill(best.value + best.count, best.value + k, -std::numeric_limits<double>::infinity());
       std::fill(best.index + best.count, best.index + k, -1);
@@ -82,12 +82,7 @@ void rank_of_target(Cpu, std::int64_t rows, std::int64_t vocabulary, const T* lo
   });
 }
 
-#define GLIMPSE_INSTANTIATE(T)                                                                                 \
-  template void log_softmax_topk(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, const std::int32_t*, \
-                                 std::int64_t, double*, std::int32_t*);                                        \
-  template void rank_of_target(Cpu, std::int64_t, std::int64_t, const T*, const std::int32_t*, std::int32_t*);
-GLIMPSE_INSTANTIATE(float)
-GLIMPSE_INSTANTIATE(double)
-#undef GLIMPSE_INSTANTIATE
+GLIMPSE_TOPK_KERNELS(Cpu, float)
+GLIMPSE_TOPK_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -136,16 +136,16 @@ void check_vocabulary(const char* name, std::int64_t v) {
 }  // namespace
 
 template <class T>
-void log_softmax_topk(Cuda device, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
-                      const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index) {
+void log_softmax_topk(Cuda device, const TopK<T>& call) {
+  const std::int64_t rows = call.rows, vocabulary = call.vocabulary, k = call.k;
   if (rows == 0 || k == 0) return;
   check_vocabulary("log_softmax_topk", vocabulary);
   const std::size_t bytes = static_cast<std::size_t>(vocabulary) * sizeof(Accumulator<T>);
   const bool staged = bytes <= most_shared_unasked;
-  dispatch_width<pack_width<T>>({{logits, vocabulary}}, [&]<int Width>() {
+  dispatch_width<pack_width<T>>({{call.logits, vocabulary}}, [&]<int Width>() {
     launch(device, {"log_softmax_topk", {rows, vocabulary, k}, grid_size(rows), threads, staged ? bytes : 0},
-           log_softmax_topk_kernel<Width, T>, static_cast<int>(vocabulary), k, staged, logits, banned, banned_count,
-           value, index);
+           log_softmax_topk_kernel<Width, T>, static_cast<int>(vocabulary), k, staged, call.logits, call.banned,
+           call.banned_count, call.value, call.index);
   });
 }
 
@@ -160,13 +160,8 @@ void rank_of_target(Cuda device, std::int64_t rows, std::int64_t vocabulary, con
   });
 }
 
-#define GLIMPSE_TOPK(T)                                                                                         \
-  template void log_softmax_topk(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, const std::int32_t*, \
-                                 std::int64_t, double*, std::int32_t*);                                         \
-  template void rank_of_target(Cuda, std::int64_t, std::int64_t, const T*, const std::int32_t*, std::int32_t*);
-GLIMPSE_TOPK(float)
-GLIMPSE_TOPK(double)
-GLIMPSE_TOPK(bf16)
-#undef GLIMPSE_TOPK
+GLIMPSE_TOPK_KERNELS(Cuda, float)
+GLIMPSE_TOPK_KERNELS(Cuda, double)
+GLIMPSE_TOPK_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -7,16 +7,21 @@
 
 namespace glimpse::kernels {
 
-/// The k largest entries of each row of log softmax(logits), largest first, equal ones by rising index: value (rows,k),
-/// index (rows,k). The `banned` words (ids below `vocabulary`) are left
-/// out of the choice, not of the softmax. Where fewer than k words remain, value is -inf and index -1. logits
-/// (rows,vocabulary). The row is read three times and nothing of its size is written.
+/// The k largest entries of each row of log softmax(logits), largest first, equal ones by rising index. Where fewer
+/// than k words remain, value is -inf and index -1. The row is read three times and nothing of its size is written.
 template <class T>
-void log_softmax_topk(Cpu, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
-                      const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index);
+struct TopK {
+  std::int64_t rows = 0, vocabulary = 0, k = 0;
+  const T* logits = nullptr;             // (rows,vocabulary)
+  const std::int32_t* banned = nullptr;  // (banned_count) words left out of the choice, not of the softmax
+  std::int64_t banned_count = 0;
+  double* value = nullptr;        // (rows,k)
+  std::int32_t* index = nullptr;  // (rows,k)
+};
 template <class T>
-void log_softmax_topk(Cuda, std::int64_t rows, std::int64_t vocabulary, std::int64_t k, const T* logits,
-                      const std::int32_t* banned, std::int64_t banned_count, double* value, std::int32_t* index);
+void log_softmax_topk(Cpu, const TopK<T>& call);
+template <class T>
+void log_softmax_topk(Cuda, const TopK<T>& call);
 
 /// rank[r] = how many words of row r are ranked before target[r]: those with a larger logit, or an equal one and a
 /// lower id. logits (rows,vocabulary).
@@ -26,5 +31,9 @@ void rank_of_target(Cpu, std::int64_t rows, std::int64_t vocabulary, const T* lo
 template <class T>
 void rank_of_target(Cuda, std::int64_t rows, std::int64_t vocabulary, const T* logits, const std::int32_t* target,
                     std::int32_t* rank);
+
+#define GLIMPSE_TOPK_KERNELS(Device, T)                   \
+  template void log_softmax_topk(Device, const TopK<T>&); \
+  template void rank_of_target(Device, std::int64_t, std::int64_t, const T*, const std::int32_t*, std::int32_t*);
 
 }  // namespace glimpse::kernels

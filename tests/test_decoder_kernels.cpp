@@ -85,7 +85,7 @@ TEST_CASE("the likeliest words are those of a sorted row") {
       const std::vector<std::int32_t> banned{0, 4};
       std::vector<double> value(static_cast<std::size_t>(4 * k));
       std::vector<std::int32_t> index(static_cast<std::size_t>(4 * k));
-      kernels::log_softmax_topk<float>(Cpu{}, 4, v, k, x, banned.data(), 2, value.data(), index.data());
+      kernels::log_softmax_topk<float>(Cpu{}, {4, v, k, x, banned.data(), 2, value.data(), index.data()});
       for (std::int64_t r = 0; r < 4; ++r) {
         std::vector<std::int32_t> order;
         double sum = 0;

@@ -21,12 +21,12 @@ Subject lstm_forward(Device device, T, std::int64_t batch, std::int64_t hidden, 
   const auto c_next = lab.template output<A>(units);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::lstm_forward(device, batch, hidden, gates[set], c[set], activated[set], c_next[set], h[set]);
+            kernels::lstm_forward<T>(device, {batch, hidden, gates[set], c[set], activated[set], c_next[set], h[set]});
           },
           [=] {
             auto true_activated = zeros(4 * units), true_c = zeros(units), true_h = zeros(units);
-            kernels::lstm_forward(Cpu{}, batch, hidden, widened(host_gates).data(), widened(host_c).data(),
-                                  true_activated.data(), true_c.data(), true_h.data());
+            kernels::lstm_forward<double>(Cpu{}, {batch, hidden, widened(host_gates).data(), widened(host_c).data(),
+                                                  true_activated.data(), true_c.data(), true_h.data()});
             return std::max({activated.error(true_activated), c_next.error(true_c), h.error(true_h)});
           }};
 }
@@ -49,15 +49,16 @@ Subject lstm_backward(Device device, T, std::int64_t batch, std::int64_t hidden,
   return {cost, lab.sets(),
           [=](int set) {
             const kernels::LstmGradients<T> gradients{dh[set], nullptr, dc_next[set], batch};
-            kernels::lstm_backward(device, batch, hidden, activated[set], c[set], c_next[set], gradients, dgates[set],
-                                   dc[set]);
+            kernels::lstm_backward<T>(
+                device, {batch, hidden, activated[set], c[set], c_next[set], gradients, dgates[set], dc[set]});
           },
           [=] {
             auto true_dgates = zeros(4 * units), true_dc = zeros(units);
             const auto wide_dh = widened(host_dh), wide_dc = widened(host_dc);
             const kernels::LstmGradients<double> gradients{wide_dh.data(), nullptr, wide_dc.data(), batch};
-            kernels::lstm_backward(Cpu{}, batch, hidden, widened(host_activated).data(), widened(host_c).data(),
-                                   widened(host_c_next).data(), gradients, true_dgates.data(), true_dc.data());
+            kernels::lstm_backward<double>(
+                Cpu{}, {batch, hidden, widened(host_activated).data(), widened(host_c).data(),
+                        widened(host_c_next).data(), gradients, true_dgates.data(), true_dc.data()});
             return std::max(dgates.error(true_dgates), dc.error(true_dc));
           }};
 }

@@ -55,16 +55,27 @@ Subject cross_entropy_backward(Device device, T, const Words& w, const Rotation&
   const auto dlogits = lab.template output<T>(w.rows * w.vocabulary);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::cross_entropy_backward(device, w.rows, w.vocabulary, logits[set], {target[0], nothing_ignored, 0},
-                                            log_sum[set], scale, dloss[0], dlogits[set]);
+            kernels::cross_entropy_backward<T>(device, {w.rows,
+                                                        w.vocabulary,
+                                                        logits[set],
+                                                        {target[0], nothing_ignored, 0},
+                                                        log_sum[set],
+                                                        scale,
+                                                        dloss[0],
+                                                        dlogits[set]});
           },
           [=] {
             auto truth = zeros(w.rows * w.vocabulary);
             const double one = 1;
             const auto again = widened(host);
-            kernels::cross_entropy_backward(Cpu{}, w.rows, w.vocabulary, again.data(),
-                                            {host_target.data(), nothing_ignored, 0}, host_log_sum.data(), scale, &one,
-                                            truth.data());
+            kernels::cross_entropy_backward<double>(Cpu{}, {w.rows,
+                                                            w.vocabulary,
+                                                            again.data(),
+                                                            {host_target.data(), nothing_ignored, 0},
+                                                            host_log_sum.data(),
+                                                            scale,
+                                                            &one,
+                                                            truth.data()});
             return dlogits.error(truth);
           }};
 }
@@ -81,15 +92,15 @@ Subject topk(Device device, T, const Words& w, std::int64_t k, const Rotation& r
   const auto index = lab.template output<std::int32_t>(w.rows * k);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::log_softmax_topk(device, w.rows, w.vocabulary, k, logits[set], banned[0], std::int64_t{2},
-                                      value[set], index[set]);
+            kernels::log_softmax_topk<T>(device,
+                                         {w.rows, w.vocabulary, k, logits[set], banned[0], 2, value[set], index[set]});
           },
           [=] {
             auto true_value = zeros(w.rows * k);
             std::vector<std::int32_t> true_index(static_cast<std::size_t>(w.rows * k));
             const auto wide = widened(host);
-            kernels::log_softmax_topk(Cpu{}, w.rows, w.vocabulary, k, wide.data(), host_banned.data(), std::int64_t{2},
-                                      true_value.data(), true_index.data());
+            kernels::log_softmax_topk<double>(Cpu{}, {w.rows, w.vocabulary, k, wide.data(), host_banned.data(), 2,
+                                                      true_value.data(), true_index.data()});
             // Equal logits come in the order of their ids on every device, so the words must be the very same.
             return index.host() == true_index ? value.error(true_value) : 1.0;
           }};

@@ -113,8 +113,8 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
                   const CrossEntropyTargets targets{host_target.data(), -1, 0};
                   const double dloss = 1;
                   cross_entropy_forward(Cpu{}, n, v, wide.data(), targets, true_sum.data(), true_loss.data());
-                  cross_entropy_backward(Cpu{}, n, v, wide.data(), targets, true_sum.data(), static_cast<double>(scale),
-                                         &dloss, true_gradient.data());
+                  cross_entropy_backward<double>(Cpu{}, {n, v, wide.data(), targets, true_sum.data(),
+                                                         static_cast<double>(scale), &dloss, true_gradient.data()});
                   return std::max(loss.error(true_loss), dlogits.error(true_gradient));
                 },
                 {}};
@@ -143,8 +143,8 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
        [=](int s) {
          const CrossEntropyTargets targets{target[0], -1, 0};
          cross_entropy_forward(device, n, v, logits[s], targets, log_sum[s], loss[s]);
-         cross_entropy_backward(device, n, v, logits[s], targets, log_sum[s], static_cast<double>(scale), one[0],
-                                dlogits[s]);
+         cross_entropy_backward<float>(
+             device, {n, v, logits[s], targets, log_sum[s], static_cast<double>(scale), one[0], dlogits[s]});
        }}};
   return ladder;
 }

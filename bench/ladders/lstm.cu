@@ -94,8 +94,8 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
                 },
                 [=] {
                   auto true_activated = zeros(4 * units), true_c = zeros(units), true_h = zeros(units);
-                  lstm_forward(Cpu{}, batch, hidden, widened(host_gates).data(), widened(host_c).data(),
-                               true_activated.data(), true_c.data(), true_h.data());
+                  lstm_forward<double>(Cpu{}, {batch, hidden, widened(host_gates).data(), widened(host_c).data(),
+                                               true_activated.data(), true_c.data(), true_h.data()});
                   return std::max({activated.error(true_activated), c_next.error(true_c), h.error(true_h)});
                 },
                 {}};
@@ -121,7 +121,9 @@ Ladder make_ladder(Cuda device, bool small, const Rotation& rotation) {
                 c_next[s], h[s]);
        }},
       {"shipped", "Four units a thread, 16 bytes at a time: a quarter of the instructions, more bytes under way.",
-       [=](int s) { lstm_forward(device, batch, hidden, gates[s], c[s], activated[s], c_next[s], h[s]); }}};
+       [=](int s) {
+         lstm_forward<float>(device, {batch, hidden, gates[s], c[s], activated[s], c_next[s], h[s]});
+       }}};
   return ladder;
 }
 

@@ -41,7 +41,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
       kernels::batch_norm_track<T>(device, shape, momentum, mean.data<T>(), variance.data<T>(),
                                    state.running_mean.data<T>(), state.running_var.data<T>());
     }
-    kernels::batch_norm_apply<T>(device, shape, eps, x.data<T>(), mean.data<T>(), variance.data<T>(), weight.data<T>(),
+    kernels::batch_norm_apply<T>(device, shape,
+                                 {eps, x.data<T>(), mean.data<T>(), variance.data<T>(), weight.data<T>()},
                                  bias.data<T>(), y.data<T>());
   });
   const bool need_weight = train || weight.requires_grad() || bias.requires_grad();
@@ -52,13 +53,12 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
                  dbias = x.defined() ? empty_like(weight) : Tensor();
     on(dy, [&]<class T>(auto device) {
       const auto pointer = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
+      const kernels::BatchNormInputs<T> in{eps, pointer(x), mean.data<T>(), variance.data<T>(), weight.data<T>()};
+      const kernels::BatchNormGradients<T> result{pointer(dx), pointer(dweight), pointer(dbias)};
       if (train)
-        kernels::batch_norm_backward<T>(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(),
-                                        weight.data<T>(), dy.data<T>(), pointer(dx), pointer(dweight), pointer(dbias));
+        kernels::batch_norm_backward<T>(device, shape, in, dy.data<T>(), result);
       else
-        kernels::batch_norm_backward_frozen<T>(device, shape, eps, pointer(x), mean.data<T>(), variance.data<T>(),
-                                               weight.data<T>(), dy.data<T>(), pointer(dx), pointer(dweight),
-                                               pointer(dbias));
+        kernels::batch_norm_backward_frozen<T>(device, shape, in, dy.data<T>(), result);
     });
     return {dx, dweight, dbias};
   };

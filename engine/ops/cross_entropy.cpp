@@ -39,9 +39,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, std::int32_t ig
                         [=, logits = logits.detach(), target = target.detach()](const Tensor& dy) {
                           Tensor dx = empty_like(logits);
                           on(logits, [&]<class T>(auto device) {
-                            kernels::cross_entropy_backward(device, n, v, logits.data<T>(), rows(target),
-                                                            log_sum_exp.data<double>(), scale, dy.data<T>(),
-                                                            dx.data<T>());
+                            kernels::cross_entropy_backward<T>(device, {.n = n,
+                                                                        .v = v,
+                                                                        .logits = logits.data<T>(),
+                                                                        .targets = rows(target),
+                                                                        .log_sum_exp = log_sum_exp.data<double>(),
+                                                                        .scale = scale,
+                                                                        .dloss = dy.data<T>(),
+                                                                        .dlogits = dx.data<T>()});
                           });
                           return dx;
                         });

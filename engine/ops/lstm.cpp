@@ -17,18 +17,27 @@ std::pair<Tensor, Tensor> lstm_cell(const Tensor& gates, const Tensor& c) {
         gates.shape(), c.shape(), batch, 4 * hidden);
   const Tensor activated = empty_like(gates), c_next = empty_like(c), h_next = empty_like(c);
   on(gates, [&]<class T>(auto device) {
-    kernels::lstm_forward<T>(device, batch, hidden, gates.data<T>(), c.data<T>(), activated.data<T>(), c_next.data<T>(),
-                             h_next.data<T>());
+    kernels::lstm_forward<T>(device, {.batch = batch,
+                                      .hidden = hidden,
+                                      .gates = gates.data<T>(),
+                                      .c = c.data<T>(),
+                                      .activated = activated.data<T>(),
+                                      .c_next = c_next.data<T>(),
+                                      .h_next = h_next.data<T>()});
   });
   const auto backward = [=, c = c.detach()](const Gradients& dy) -> Gradients {
     const Tensor dgates = empty_like(activated), dc = empty_like(c);
     on(c, [&]<class T>(auto device) {
-      kernels::LstmGradients<T> gradients;
-      gradients.dh = dy[0].defined() ? dy[0].data<T>() : nullptr;
-      gradients.dc_next = dy[1].defined() ? dy[1].data<T>() : nullptr;
-      gradients.later_rows = batch;
-      kernels::lstm_backward<T>(device, batch, hidden, activated.data<T>(), c.data<T>(), c_next.data<T>(), gradients,
-                                dgates.data<T>(), dc.data<T>());
+      kernels::lstm_backward<T>(device, {.batch = batch,
+                                         .hidden = hidden,
+                                         .activated = activated.data<T>(),
+                                         .c = c.data<T>(),
+                                         .c_next = c_next.data<T>(),
+                                         .received = {.dh = dy[0].defined() ? dy[0].data<T>() : nullptr,
+                                                      .dc_next = dy[1].defined() ? dy[1].data<T>() : nullptr,
+                                                      .later_rows = batch},
+                                         .dgates = dgates.data<T>(),
+                                         .dc = dc.data<T>()});
     });
     return {dgates, dc};
   };

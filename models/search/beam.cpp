@@ -77,8 +77,14 @@ Continuations BeamSearch::continuations(const Tensor& logits) const {
   const Tensor value({rows, k}, DType::f64, logits.device()), index({rows, k}, DType::i32, logits.device());
   const Tensor banned = from_vector(banned_).to(logits.device());
   on(logits, [&]<class T>(auto device) {
-    kernels::log_softmax_topk<T>(device, rows, v, k, logits.data<T>(), banned.data<std::int32_t>(), banned.numel(),
-                                 value.data<double>(), index.data<std::int32_t>());
+    kernels::log_softmax_topk<T>(device, {.rows = rows,
+                                          .vocabulary = v,
+                                          .k = k,
+                                          .logits = logits.data<T>(),
+                                          .banned = banned.data<std::int32_t>(),
+                                          .banned_count = banned.numel(),
+                                          .value = value.data<double>(),
+                                          .index = index.data<std::int32_t>()});
   });
   return {k, value.to_vector<double>(), index.to_vector<std::int32_t>()};
 }

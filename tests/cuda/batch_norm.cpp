@@ -81,13 +81,14 @@ void check_apply(const std::string& name, const BatchNormShape& s) {
   const Channels<T> c(s);
   const std::vector<T> x = draw<T>(elements(s), 5);
   std::vector<double> y(x.size());
-  kernels::batch_norm_apply(Cpu{}, s, eps_of_norm, to_double(x).data(), to_double(c.mean).data(),
-                            to_double(c.variance).data(), to_double(c.weight).data(), to_double(c.bias).data(),
-                            y.data());
+  kernels::batch_norm_apply<double>(Cpu{}, s,
+                                    {eps_of_norm, to_double(x).data(), to_double(c.mean).data(),
+                                     to_double(c.variance).data(), to_double(c.weight).data()},
+                                    to_double(c.bias).data(), y.data());
   const std::vector<T> got = repeated<T>(name, [&] {
     DeviceArray<T> in(x), mean(c.mean), variance(c.variance), weight(c.weight), bias(c.bias), out(elements(s));
-    kernels::batch_norm_apply(Cuda{}, s, eps_of_norm, in.data(), mean.data(), variance.data(), weight.data(),
-                              bias.data(), out.data());
+    kernels::batch_norm_apply<T>(Cuda{}, s, {eps_of_norm, in.data(), mean.data(), variance.data(), weight.data()},
+                                 bias.data(), out.data());
     return out.host();
   });
   double largest = 1;
@@ -107,25 +108,28 @@ struct Backward {
     const auto channels = static_cast<std::size_t>(s.c);
     std::vector<double> dx(x.size()), dweight(channels), dbias(channels);
     const auto run = frozen ? pick<Cpu, double>(true) : pick<Cpu, double>(false);
-    run(Cpu{}, s, eps_of_norm, to_double(x).data(), to_double(c.mean).data(), to_double(c.variance).data(),
-        to_double(c.weight).data(), to_double(dy).data(), dx.data(), dweight.data(), dbias.data());
+    run(Cpu{}, s,
+        {eps_of_norm, to_double(x).data(), to_double(c.mean).data(), to_double(c.variance).data(),
+         to_double(c.weight).data()},
+        to_double(dy).data(), {dx.data(), dweight.data(), dbias.data()});
     return joined(joined(dx, dweight), dbias);
   }
 
   std::vector<T> on_device(bool with_dx, bool with_weight) const {
     DeviceArray<T> in(x), mean(c.mean), variance(c.variance), weight(c.weight), up(dy);
     DeviceArray<T> dx(elements(s)), dweight(s.c), dbias(s.c);
-    pick<Cuda, T>(frozen)(Cuda{}, s, eps_of_norm, with_weight ? in.data() : nullptr, mean.data(), variance.data(),
-                          weight.data(), up.data(), with_dx ? dx.data() : nullptr,
-                          with_weight ? dweight.data() : nullptr, with_weight ? dbias.data() : nullptr);
+    pick<Cuda, T>(frozen)(
+        Cuda{}, s, {eps_of_norm, with_weight ? in.data() : nullptr, mean.data(), variance.data(), weight.data()},
+        up.data(),
+        {with_dx ? dx.data() : nullptr, with_weight ? dweight.data() : nullptr, with_weight ? dbias.data() : nullptr});
     std::vector<T> result = with_dx ? dx.host() : std::vector<T>();
     return with_weight ? joined(joined(result, dweight.host()), dbias.host()) : result;
   }
 
   template <class Device, class U>
   static auto pick(bool is_frozen) {
-    using Run =
-        void (*)(Device, const BatchNormShape&, double, const U*, const U*, const U*, const U*, const U*, U*, U*, U*);
+    using Run = void (*)(Device, const BatchNormShape&, const kernels::BatchNormInputs<U>&, const U*,
+                         const kernels::BatchNormGradients<U>&);
     return is_frozen ? Run(kernels::batch_norm_backward_frozen<U>) : Run(kernels::batch_norm_backward<U>);
   }
 };
@@ -226,11 +230,11 @@ TEST_CASE("batch norm on memory that packs do not fit has the same bits") {
   const auto check_run = [&](const float* from, const float* dy, float* to, const std::vector<float>& expected,
                              bool forward) {
     if (forward)
-      kernels::batch_norm_apply(Cuda{}, s, eps_of_norm, from, mean.data(), variance.data(), weight.data(), bias.data(),
-                                to);
+      kernels::batch_norm_apply<float>(Cuda{}, s, {eps_of_norm, from, mean.data(), variance.data(), weight.data()},
+                                       bias.data(), to);
     else
-      kernels::batch_norm_backward(Cuda{}, s, eps_of_norm, from, mean.data(), variance.data(), weight.data(), dy, to,
-                                   dweight.data(), dbias.data());
+      kernels::batch_norm_backward<float>(Cuda{}, s, {eps_of_norm, from, mean.data(), variance.data(), weight.data()},
+                                          dy, {to, dweight.data(), dbias.data()});
     std::vector<float> got = to == out.data() ? out.host() : odd_out.host();
     if (to != out.data()) got.erase(got.begin());
     if (!expected.empty()) check_same("batch norm on odd addresses", got, expected);

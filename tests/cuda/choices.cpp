@@ -79,7 +79,9 @@ TEST_CASE("top-k: logits stay in shared memory while they fit") {
   const DeviceArray<double> value(1);
   const DeviceArray<std::int32_t> word(1);
   const auto shared = [&](std::int64_t v) {
-    return launches([&] { log_softmax_topk(Cuda{}, 1, v, 1, x.data(), nullptr, 0, value.data(), word.data()); })[0]
+    return launches([&] {
+             log_softmax_topk<float>(Cuda{}, {1, v, 1, x.data(), nullptr, 0, value.data(), word.data()});
+           })[0]
         .shared;
   };
   CHECK(shared(10240) == 40 << 10);

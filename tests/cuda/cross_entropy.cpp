@@ -30,7 +30,8 @@ void check_case(std::int64_t n, std::int64_t v, double smoothing) {
   std::vector<double> log_sum(target.size()), loss(target.size()), dlogits(wide.size());
   const CrossEntropyTargets host{target.data(), -7, smoothing};
   cross_entropy_forward(Cpu{}, n, v, wide.data(), host, log_sum.data(), loss.data());
-  cross_entropy_backward(Cpu{}, n, v, wide.data(), host, log_sum.data(), 0.25, wide_dloss.data(), dlogits.data());
+  cross_entropy_backward<double>(Cpu{},
+                                 {n, v, wide.data(), host, log_sum.data(), 0.25, wide_dloss.data(), dlogits.data()});
 
   const DeviceArray<std::int32_t> target_on_device(target);
   const CrossEntropyTargets targets{target_on_device.data(), -7, smoothing};
@@ -49,15 +50,16 @@ void check_case(std::int64_t n, std::int64_t v, double smoothing) {
   check_close(what + " loss", got_loss, loss, 32 + 2 * of_sum, 16, coarse);
   check_close(
       what + " gradient",
-      repeated<T>(what,
-                  [&] {
-                    const DeviceArray<T> in(logits), up(dloss), out(n * v);
-                    const DeviceArray<double> sums(log_sum);
-                    cross_entropy_backward(Cuda{}, n, v, in.data(), targets, sums.data(), 0.25, up.data(), out.data());
-                    cross_entropy_backward(Cuda{}, n, v, in.data(), targets, sums.data(), 0.25, up.data(), in.data());
-                    check_same(what + " in place", in.host(), out.host());
-                    return out.host();
-                  }),
+      repeated<T>(
+          what,
+          [&] {
+            const DeviceArray<T> in(logits), up(dloss), out(n * v);
+            const DeviceArray<double> sums(log_sum);
+            cross_entropy_backward<T>(Cuda{}, {n, v, in.data(), targets, sums.data(), 0.25, up.data(), out.data()});
+            cross_entropy_backward<T>(Cuda{}, {n, v, in.data(), targets, sums.data(), 0.25, up.data(), in.data()});
+            check_same(what + " in place", in.host(), out.host());
+            return out.host();
+          }),
       dlogits, 1, 32);
 }
 
@@ -82,12 +84,13 @@ TEST_CASE("cross-entropy keeps its precision where logits are large") {
   double log_sum = 0, loss = 0, one = 1;
   std::vector<double> dlogits(wide.size());
   cross_entropy_forward(Cpu{}, 1, v, wide.data(), {&target, -1, 0}, &log_sum, &loss);
-  cross_entropy_backward(Cpu{}, 1, v, wide.data(), {&target, -1, 0}, &log_sum, 1.0, &one, dlogits.data());
+  cross_entropy_backward<double>(Cpu{}, {1, v, wide.data(), {&target, -1, 0}, &log_sum, 1.0, &one, dlogits.data()});
   const DeviceArray<float> in(logits), up(std::vector<float>{1}), out(v);
   const DeviceArray<std::int32_t> word(std::vector<std::int32_t>{target});
   const DeviceArray<double> sums(1), losses(1);
   cross_entropy_forward(Cuda{}, 1, v, in.data(), {word.data(), -1, 0}, sums.data(), losses.data());
-  cross_entropy_backward(Cuda{}, 1, v, in.data(), {word.data(), -1, 0}, sums.data(), 1.0, up.data(), out.data());
+  cross_entropy_backward<float>(Cuda{},
+                                {1, v, in.data(), {word.data(), -1, 0}, sums.data(), 1.0, up.data(), out.data()});
   check_close("loss of large logits", losses.host(), {loss}, 0, 16, eps<float>());
   check_close("gradient of large logits", out.host(), dlogits, 1, 32);
 }

@@ -22,15 +22,15 @@ void check_forward(std::int64_t batch, std::int64_t hidden) {
   const std::vector<T> gates = draw<T>(4 * n, 1, 2);
   const std::vector<A> c = draw_state<T>(n, 2);
   std::vector<double> activated(gates.size()), c_next(c.size()), h_next(c.size());
-  lstm_forward(Cpu{}, batch, hidden, to_double(gates).data(), to_double(c).data(), activated.data(), c_next.data(),
-               h_next.data());
+  lstm_forward<double>(Cpu{}, {batch, hidden, to_double(gates).data(), to_double(c).data(), activated.data(),
+                               c_next.data(), h_next.data()});
   std::vector<A> got_c;
   std::vector<T> got_h;
   const std::vector<T> got = repeated<T>(what, [&] {
     const DeviceArray<T> x(gates), a(4 * n), h(n);
     const DeviceArray<A> cell(c), next(n);
-    lstm_forward(Cuda{}, batch, hidden, x.data(), cell.data(), a.data(), next.data(), h.data());
-    lstm_forward(Cuda{}, batch, hidden, x.data(), cell.data(), x.data(), cell.data(), h.data());
+    lstm_forward<T>(Cuda{}, {batch, hidden, x.data(), cell.data(), a.data(), next.data(), h.data()});
+    lstm_forward<T>(Cuda{}, {batch, hidden, x.data(), cell.data(), x.data(), cell.data(), h.data()});
     check_same(what + " in place", x.host(), a.host());
     got_c = cell.host();
     got_h = h.host();
@@ -53,15 +53,15 @@ void check_backward(std::int64_t batch, std::int64_t hidden, std::int64_t later_
   LstmGradients<double> host{from_h ? wide_dh.data() : nullptr, from_later ? wide_later.data() : nullptr,
                              from_later ? wide_dc.data() : nullptr, later_rows};
   std::vector<double> dgates(gates.size()), dc(c.size());
-  lstm_backward(Cpu{}, batch, hidden, to_double(gates).data(), to_double(c).data(), to_double(c_next).data(), host,
-                dgates.data(), dc.data());
+  lstm_backward<double>(Cpu{}, {batch, hidden, to_double(gates).data(), to_double(c).data(), to_double(c_next).data(),
+                                host, dgates.data(), dc.data()});
   std::vector<A> got_dc;
   const std::vector<T> got = repeated<T>(what, [&] {
     const DeviceArray<T> a(gates), out(4 * n), up(dh), up_later(dh_later);
     const DeviceArray<A> cell(c), next(c_next), dnext(dc_next), dcell(n);
     const LstmGradients<T> gradients{from_h ? up.data() : nullptr, from_later ? up_later.data() : nullptr,
                                      from_later ? dnext.data() : nullptr, later_rows};
-    lstm_backward(Cuda{}, batch, hidden, a.data(), cell.data(), next.data(), gradients, out.data(), dcell.data());
+    lstm_backward<T>(Cuda{}, {batch, hidden, a.data(), cell.data(), next.data(), gradients, out.data(), dcell.data()});
     got_dc = dcell.host();
     return out.host();
   });

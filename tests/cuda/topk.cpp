@@ -36,14 +36,15 @@ void check_case(const Case& c) {
   const auto banned_count = static_cast<std::int64_t>(c.banned.size()), n = c.rows * c.k;
   std::vector<double> value(static_cast<std::size_t>(n));
   std::vector<std::int32_t> index(value.size());
-  log_softmax_topk(Cpu{}, c.rows, c.vocabulary, c.k, to_double(x).data(), c.banned.data(), banned_count, value.data(),
-                   index.data());
+  log_softmax_topk<double>(Cpu{}, {c.rows, c.vocabulary, c.k, to_double(x).data(), c.banned.data(), banned_count,
+                                   value.data(), index.data()});
   std::vector<double> got_value;
   const std::vector<std::int32_t> got_index = repeated<std::int32_t>(what, [&] {
     const DeviceArray<T> in(x);
     const DeviceArray<std::int32_t> banned(c.banned), i(n);
     const DeviceArray<double> v(n);
-    log_softmax_topk(Cuda{}, c.rows, c.vocabulary, c.k, in.data(), banned.data(), banned_count, v.data(), i.data());
+    log_softmax_topk<T>(Cuda{},
+                        {c.rows, c.vocabulary, c.k, in.data(), banned.data(), banned_count, v.data(), i.data()});
     got_value = v.host();
     return i.host();
   });
@@ -84,6 +85,6 @@ TEST_CASE("the rank of a target among the words of its row") {
 TEST_CASE("a vocabulary that 32 bits cannot count is an error") {
   const std::int64_t vocabulary = std::numeric_limits<std::int32_t>::max() - std::int64_t{4095};
   const float* logits = nullptr;
-  CHECK_THROWS_AS(log_softmax_topk(Cuda{}, 1, vocabulary, 1, logits, nullptr, 0, nullptr, nullptr), Error);
+  CHECK_THROWS_AS((log_softmax_topk<float>(Cuda{}, {1, vocabulary, 1, logits, nullptr, 0, nullptr, nullptr})), Error);
   CHECK_THROWS_AS(rank_of_target(Cuda{}, 1, vocabulary, logits, nullptr, nullptr), Error);
 }

@@ -56,8 +56,8 @@ void run_rows() {
   const float dloss = 1;
   const CrossEntropyTargets targets{target.data(), -1, 0.1};
   cross_entropy_forward(Cuda{}, 2, 1100, x.data(), targets, log_sum.data(), loss.data());
-  cross_entropy_backward(Cuda{}, 2, 1100, x.data(), targets, log_sum.data(), 1.0, &dloss, dx.data());
-  log_softmax_topk(Cuda{}, 2, 1100, 3, x.data(), target.data(), 1, value.data(), best.data());
+  cross_entropy_backward<float>(Cuda{}, {2, 1100, x.data(), targets, log_sum.data(), 1.0, &dloss, dx.data()});
+  log_softmax_topk<float>(Cuda{}, {2, 1100, 3, x.data(), target.data(), 1, value.data(), best.data()});
   rank_of_target(Cuda{}, 2, 1100, x.data(), target.data(), rank.data());
 }
 
@@ -90,8 +90,8 @@ void run_images() {
   const std::vector<float> x = numbers(40);
   std::vector<float> mean(2), variance(2), weight(2, 1.0f), dweight(2), dbias(2), y(40);
   batch_norm_statistics(Cuda{}, shape, x.data(), mean.data(), variance.data());
-  batch_norm_backward(Cuda{}, shape, 1e-5, x.data(), mean.data(), variance.data(), weight.data(), x.data(), y.data(),
-                      dweight.data(), dbias.data());
+  batch_norm_backward<float>(Cuda{}, shape, {1e-5, x.data(), mean.data(), variance.data(), weight.data()}, x.data(),
+                             {y.data(), dweight.data(), dbias.data()});
   const std::vector<std::uint8_t> rgb(3 * 8, 100);
   image_normalize(Cuda{}, 1, 8, {{0, 0, 0}, {1, 1, 1}}, rgb.data(), y.data());
 }

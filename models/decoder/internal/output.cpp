@@ -40,8 +40,14 @@ OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targe
   const auto backward = [=, x = x.detach(), weight = layer.weight.detach(),
                          kept = targets.detach()](const Tensor& dy) -> Gradients {
     on(logits, [&]<class T>(auto device) {
-      kernels::cross_entropy_backward<T>(device, n, v, logits.data<T>(), wanted, log_sum_exp.data<double>(), scale,
-                                         dy.data<T>(), logits.data<T>());
+      kernels::cross_entropy_backward<T>(device, {.n = n,
+                                                  .v = v,
+                                                  .logits = logits.data<T>(),
+                                                  .targets = wanted,
+                                                  .log_sum_exp = log_sum_exp.data<double>(),
+                                                  .scale = scale,
+                                                  .dloss = dy.data<T>(),
+                                                  .dlogits = logits.data<T>()});
     });
     return {matmul(logits, weight), matmul(logits, x, true, false), sum(logits, 0)};
   };

@@ -216,8 +216,13 @@ void Recurrence::run_forward(Device device) {
       gates_of_context->add_product(m, gated, gates);
     }
     gates_of_h.add_product(m, h, gates);
-    kernels::lstm_forward<T>(device, m, hidden_, gates, before<T>(c0_, c_, t), gates, c_.data<T>() + first * hidden_,
-                             h_.data<T>() + first * hidden_);
+    kernels::lstm_forward<T>(device, {.batch = m,
+                                      .hidden = hidden_,
+                                      .gates = gates,
+                                      .c = before<T>(c0_, c_, t),
+                                      .activated = gates,
+                                      .c_next = c_.data<T>() + first * hidden_,
+                                      .h_next = h_.data<T>() + first * hidden_});
   }
 }
 
@@ -273,13 +278,18 @@ void Recurrence::walk_back(Device device, const Gradients& dy, const StepGradien
   for (std::int64_t t = steps() - 1; t >= 0; --t) {
     const std::int64_t first = at(t), m = rows(t);
     T* dgates = d.dgates.data<T>() + first * 4 * hidden_;
-    kernels::LstmGradients<T> received;
-    received.dh = dy[result::h].defined() ? dy[result::h].data<T>() + first * hidden_ : nullptr;
-    received.dh_later = dh;
-    received.dc_next = dc;
-    received.later_rows = t + 1 < steps() ? rows(t + 1) : 0;
-    kernels::lstm_backward<T>(device, m, hidden_, gates_.data<T>() + first * 4 * hidden_, before<T>(c0_, c_, t),
-                              c_.data<T>() + first * hidden_, received, dgates, dc);
+    kernels::lstm_backward<T>(
+        device, {.batch = m,
+                 .hidden = hidden_,
+                 .activated = gates_.data<T>() + first * 4 * hidden_,
+                 .c = before<T>(c0_, c_, t),
+                 .c_next = c_.data<T>() + first * hidden_,
+                 .received = {.dh = dy[result::h].defined() ? dy[result::h].data<T>() + first * hidden_ : nullptr,
+                              .dh_later = dh,
+                              .dc_next = dc,
+                              .later_rows = t + 1 < steps() ? rows(t + 1) : 0},
+                 .dgates = dgates,
+                 .dc = dc});
     h_of_gates.multiply(m, dgates, dh);
     if (!attends_) continue;
     T* dz = d.dcontext.data<T>() + (features_need_gradient_ ? first * channels_ : 0);

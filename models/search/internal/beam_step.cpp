@@ -124,8 +124,13 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
   gates_of_h_.multiply(state.h, true, gates);
   const DecoderState next{empty_like(state.h), empty_like(state.c)};
   on(gates, [&]<class T>(auto device) {
-    kernels::lstm_forward<T>(device, groups.rows(), state.h.size(1), gates.data<T>(), state.c.data<T>(),
-                             gates.data<T>(), next.c.data<T>(), next.h.data<T>());
+    kernels::lstm_forward<T>(device, {.batch = groups.rows(),
+                                      .hidden = state.h.size(1),
+                                      .gates = gates.data<T>(),
+                                      .c = state.c.data<T>(),
+                                      .activated = gates.data<T>(),
+                                      .c_next = next.c.data<T>(),
+                                      .h_next = next.h.data<T>()});
   });
   const Tensor embedded =
       decoder_.config.deep_output() ? decoder_.embedding(from_vector(words).to(gates.device())) : Tensor();
