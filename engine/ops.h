@@ -31,7 +31,7 @@ Tensor operator*(double a, const Tensor& b);
 Tensor operator-(const Tensor& x);
 // The functions of kernels/functors.h, such as relu, relu6 (MobileNet's min(max(x,0),6)), tanh, sigmoid, exp, log (the
 // natural one) and square.
-#define GLIMPSE_DECLARE_OP(functor, name) Tensor name(const Tensor& x);
+#define GLIMPSE_DECLARE_OP(functor, name, ...) Tensor name(const Tensor& x);
 GLIMPSE_FOR_EACH_UNARY_OP(GLIMPSE_DECLARE_OP)
 #undef GLIMPSE_DECLARE_OP
 

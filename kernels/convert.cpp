@@ -46,18 +46,10 @@ void copy_bytes(Cpu, std::int64_t n, const void* x, void* y) {
   });
 }
 
-#define GLIMPSE_CONVERT_FROM(From)                                      \
-  template void fill(Cpu, std::int64_t, From, From*);                   \
-  template void convert(Cpu, std::int64_t, const From*, float*);        \
-  template void convert(Cpu, std::int64_t, const From*, double*);       \
-  template void convert(Cpu, std::int64_t, const From*, std::int32_t*); \
-  template void convert(Cpu, std::int64_t, const From*, bf16*);         \
-  template void convert(Cpu, std::int64_t, const From*, f16*);
-GLIMPSE_CONVERT_FROM(float)
-GLIMPSE_CONVERT_FROM(double)
-GLIMPSE_CONVERT_FROM(std::int32_t)
-GLIMPSE_CONVERT_FROM(bf16)
-GLIMPSE_CONVERT_FROM(f16)
-#undef GLIMPSE_CONVERT_FROM
+GLIMPSE_CONVERT_KERNELS(Cpu, float)
+GLIMPSE_CONVERT_KERNELS(Cpu, double)
+GLIMPSE_CONVERT_KERNELS(Cpu, std::int32_t)
+GLIMPSE_CONVERT_KERNELS(Cpu, bf16)
+GLIMPSE_CONVERT_KERNELS(Cpu, f16)
 
 }  // namespace glimpse::kernels

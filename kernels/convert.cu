@@ -72,18 +72,10 @@ void copy_bytes(Cuda device, std::int64_t n, const void* x, void* y) {
   cuda::copy_on_device(y, x, static_cast<std::size_t>(n), device.stream);
 }
 
-#define GLIMPSE_CONVERT_FROM(From)                                       \
-  template void fill(Cuda, std::int64_t, From, From*);                   \
-  template void convert(Cuda, std::int64_t, const From*, float*);        \
-  template void convert(Cuda, std::int64_t, const From*, double*);       \
-  template void convert(Cuda, std::int64_t, const From*, std::int32_t*); \
-  template void convert(Cuda, std::int64_t, const From*, bf16*);         \
-  template void convert(Cuda, std::int64_t, const From*, f16*);
-GLIMPSE_CONVERT_FROM(float)
-GLIMPSE_CONVERT_FROM(double)
-GLIMPSE_CONVERT_FROM(std::int32_t)
-GLIMPSE_CONVERT_FROM(bf16)
-GLIMPSE_CONVERT_FROM(f16)
-#undef GLIMPSE_CONVERT_FROM
+GLIMPSE_CONVERT_KERNELS(Cuda, float)
+GLIMPSE_CONVERT_KERNELS(Cuda, double)
+GLIMPSE_CONVERT_KERNELS(Cuda, std::int32_t)
+GLIMPSE_CONVERT_KERNELS(Cuda, bf16)
+GLIMPSE_CONVERT_KERNELS(Cuda, f16)
 
 }  // namespace glimpse::kernels

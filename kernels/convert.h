@@ -25,4 +25,13 @@ void convert(Cuda, std::int64_t n, const From* x, To* y);
 void copy_bytes(Cpu, std::int64_t n, const void* x, void* y);
 void copy_bytes(Cuda, std::int64_t n, const void* x, void* y);
 
+/// Of T and from T.
+#define GLIMPSE_CONVERT_KERNELS(Device, T)                              \
+  template void fill(Device, std::int64_t, T, T*);                      \
+  template void convert(Device, std::int64_t, const T*, float*);        \
+  template void convert(Device, std::int64_t, const T*, double*);       \
+  template void convert(Device, std::int64_t, const T*, std::int32_t*); \
+  template void convert(Device, std::int64_t, const T*, bf16*);         \
+  template void convert(Device, std::int64_t, const T*, f16*);
+
 }  // namespace glimpse::kernels

@@ -218,16 +218,7 @@ void convolution_backward_bias(Cpu, const Shape& s, const T* dy, T* dbias) {
   });
 }
 
-#define GLIMPSE_CONVOLUTION(T)                                                                \
-  template void convolution_forward(Cpu, const Shape&, const T*, const T*, const T*, T*);     \
-  template void convolution_backward_input(Cpu, const Shape&, const T*, const T*, T*);        \
-  template void convolution_backward_weight(Cpu, const Shape&, const T*, const T*, T*);       \
-  template void convolution_backward_bias(Cpu, const Shape&, const T*, T*);                   \
-  template void convolution_forward_own(Cpu, const Shape&, const T*, const T*, const T*, T*); \
-  template void convolution_backward_input_own(Cpu, const Shape&, const T*, const T*, T*);    \
-  template void convolution_backward_weight_own(Cpu, const Shape&, const T*, const T*, T*);
-GLIMPSE_CONVOLUTION(float)
-GLIMPSE_CONVOLUTION(double)
-#undef GLIMPSE_CONVOLUTION
+GLIMPSE_CONVOLUTION_KERNELS(Cpu, float)
+GLIMPSE_CONVOLUTION_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -348,16 +348,7 @@ void convolution_backward_bias(Cuda device, const Shape& s, const T* dy, T* dbia
   add_parts(device, "convolution_backward_bias", s, chunks, s.o, parts.data(), dbias);
 }
 
-#define GLIMPSE_CONVOLUTION(T)                                                                 \
-  template void convolution_forward(Cuda, const Shape&, const T*, const T*, const T*, T*);     \
-  template void convolution_backward_input(Cuda, const Shape&, const T*, const T*, T*);        \
-  template void convolution_backward_weight(Cuda, const Shape&, const T*, const T*, T*);       \
-  template void convolution_backward_bias(Cuda, const Shape&, const T*, T*);                   \
-  template void convolution_forward_own(Cuda, const Shape&, const T*, const T*, const T*, T*); \
-  template void convolution_backward_input_own(Cuda, const Shape&, const T*, const T*, T*);    \
-  template void convolution_backward_weight_own(Cuda, const Shape&, const T*, const T*, T*);
-GLIMPSE_CONVOLUTION(float)
-GLIMPSE_CONVOLUTION(double)
-#undef GLIMPSE_CONVOLUTION
+GLIMPSE_CONVOLUTION_KERNELS(Cuda, float)
+GLIMPSE_CONVOLUTION_KERNELS(Cuda, double)
 
 }  // namespace glimpse::kernels

@@ -60,4 +60,13 @@ void convolution_backward_weight_own(Cpu, const ConvolutionShape& shape, const T
 template <class T>
 void convolution_backward_weight_own(Cuda, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
 
+#define GLIMPSE_CONVOLUTION_KERNELS(Device, T)                                                              \
+  template void convolution_forward(Device, const ConvolutionShape&, const T*, const T*, const T*, T*);     \
+  template void convolution_backward_input(Device, const ConvolutionShape&, const T*, const T*, T*);        \
+  template void convolution_backward_weight(Device, const ConvolutionShape&, const T*, const T*, T*);       \
+  template void convolution_backward_bias(Device, const ConvolutionShape&, const T*, T*);                   \
+  template void convolution_forward_own(Device, const ConvolutionShape&, const T*, const T*, const T*, T*); \
+  template void convolution_backward_input_own(Device, const ConvolutionShape&, const T*, const T*, T*);    \
+  template void convolution_backward_weight_own(Device, const ConvolutionShape&, const T*, const T*, T*);
+
 }  // namespace glimpse::kernels

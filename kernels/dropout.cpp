@@ -52,7 +52,7 @@ void dropout(Cpu, std::int64_t n, double p, std::uint64_t seed, std::uint64_t po
   });
 }
 
-template void dropout(Cpu, std::int64_t, double, std::uint64_t, std::uint64_t, const float*, float*);
-template void dropout(Cpu, std::int64_t, double, std::uint64_t, std::uint64_t, const double*, double*);
+GLIMPSE_DROPOUT_KERNELS(Cpu, float)
+GLIMPSE_DROPOUT_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -50,8 +50,8 @@ void dropout(Cuda device, std::int64_t n, double p, std::uint64_t seed, std::uin
          dropped, scale, seed, position, x, y);
 }
 
-template void dropout(Cuda, std::int64_t, double, std::uint64_t, std::uint64_t, const float*, float*);
-template void dropout(Cuda, std::int64_t, double, std::uint64_t, std::uint64_t, const double*, double*);
-template void dropout(Cuda, std::int64_t, double, std::uint64_t, std::uint64_t, const bf16*, bf16*);
+GLIMPSE_DROPOUT_KERNELS(Cuda, float)
+GLIMPSE_DROPOUT_KERNELS(Cuda, double)
+GLIMPSE_DROPOUT_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -15,4 +15,7 @@ void dropout(Cpu, std::int64_t n, double p, std::uint64_t seed, std::uint64_t po
 template <class T>
 void dropout(Cuda, std::int64_t n, double p, std::uint64_t seed, std::uint64_t position, const T* x, T* y);
 
+#define GLIMPSE_DROPOUT_KERNELS(Device, T) \
+  template void dropout(Device, std::int64_t, double, std::uint64_t, std::uint64_t, const T*, T*);
+
 }  // namespace glimpse::kernels

@@ -60,18 +60,7 @@ void zip(Cpu, F f, const Broadcast& shape, const T* a, const T* b, T* y) {
   });
 }
 
-#define GLIMPSE_UNARY(F, name)                                                          \
-  template void map(Cpu, F, std::int64_t, const float*, float*);                        \
-  template void map(Cpu, F, std::int64_t, const double*, double*);                      \
-  template void map_gradient(Cpu, F, std::int64_t, const float*, const float*, float*); \
-  template void map_gradient(Cpu, F, std::int64_t, const double*, const double*, double*);
-GLIMPSE_FOR_EACH_UNARY(GLIMPSE_UNARY)
-#undef GLIMPSE_UNARY
-
-#define GLIMPSE_BINARY(F)                                                          \
-  template void zip(Cpu, F, const Broadcast&, const float*, const float*, float*); \
-  template void zip(Cpu, F, const Broadcast&, const double*, const double*, double*);
-GLIMPSE_FOR_EACH_BINARY(GLIMPSE_BINARY)
-#undef GLIMPSE_BINARY
+GLIMPSE_ELEMENTWISE_KERNELS(Cpu, float)
+GLIMPSE_ELEMENTWISE_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -195,17 +195,8 @@ void zip(Cuda device, F f, const Broadcast& shape, const T* a, const T* b, T* y)
          n / width, a, b, y);
 }
 
-#define GLIMPSE_UNARY_OF(F, T)                            \
-  template void map(Cuda, F, std::int64_t, const T*, T*); \
-  template void map_gradient(Cuda, F, std::int64_t, const T*, const T*, T*);
-#define GLIMPSE_UNARY(F, name) GLIMPSE_UNARY_OF(F, float) GLIMPSE_UNARY_OF(F, double) GLIMPSE_UNARY_OF(F, bf16)
-#define GLIMPSE_BINARY_OF(F, T) template void zip(Cuda, F, const Broadcast&, const T*, const T*, T*);
-#define GLIMPSE_BINARY(F) GLIMPSE_BINARY_OF(F, float) GLIMPSE_BINARY_OF(F, double) GLIMPSE_BINARY_OF(F, bf16)
-GLIMPSE_FOR_EACH_UNARY(GLIMPSE_UNARY)
-GLIMPSE_FOR_EACH_BINARY(GLIMPSE_BINARY)
-#undef GLIMPSE_BINARY
-#undef GLIMPSE_BINARY_OF
-#undef GLIMPSE_UNARY
-#undef GLIMPSE_UNARY_OF
+GLIMPSE_ELEMENTWISE_KERNELS(Cuda, float)
+GLIMPSE_ELEMENTWISE_KERNELS(Cuda, double)
+GLIMPSE_ELEMENTWISE_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

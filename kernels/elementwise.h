@@ -38,4 +38,13 @@ void zip(Cpu, F f, const Broadcast& shape, const T* a, const T* b, T* y);
 template <class F, class T>
 void zip(Cuda, F f, const Broadcast& shape, const T* a, const T* b, T* y);
 
+// Of one functor F of functors.h, whose lists name it and hand on what stands behind.
+#define GLIMPSE_UNARY_KERNELS(F, name, Device, T)           \
+  template void map(Device, F, std::int64_t, const T*, T*); \
+  template void map_gradient(Device, F, std::int64_t, const T*, const T*, T*);
+#define GLIMPSE_BINARY_KERNELS(F, Device, T) template void zip(Device, F, const Broadcast&, const T*, const T*, T*);
+#define GLIMPSE_ELEMENTWISE_KERNELS(Device, T)             \
+  GLIMPSE_FOR_EACH_UNARY(GLIMPSE_UNARY_KERNELS, Device, T) \
+  GLIMPSE_FOR_EACH_BINARY(GLIMPSE_BINARY_KERNELS, Device, T)
+
 }  // namespace glimpse::kernels

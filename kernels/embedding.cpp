@@ -62,11 +62,7 @@ void sum_rows_by_index(Cpu, std::int64_t rows, std::int64_t n, std::int64_t widt
   });
 }
 
-#define GLIMPSE_EMBEDDING(T)                                                                     \
-  template void gather_rows(Cpu, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*); \
-  template void sum_rows_by_index(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*);
-GLIMPSE_EMBEDDING(float)
-GLIMPSE_EMBEDDING(double)
-#undef GLIMPSE_EMBEDDING
+GLIMPSE_EMBEDDING_KERNELS(Cpu, float)
+GLIMPSE_EMBEDDING_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -157,12 +157,8 @@ void sum_rows_by_index(Cuda device, std::int64_t rows, std::int64_t n, std::int6
   });
 }
 
-#define GLIMPSE_EMBEDDING(T)                                                                      \
-  template void gather_rows(Cuda, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*); \
-  template void sum_rows_by_index(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*);
-GLIMPSE_EMBEDDING(float)
-GLIMPSE_EMBEDDING(double)
-GLIMPSE_EMBEDDING(bf16)
-#undef GLIMPSE_EMBEDDING
+GLIMPSE_EMBEDDING_KERNELS(Cuda, float)
+GLIMPSE_EMBEDDING_KERNELS(Cuda, double)
+GLIMPSE_EMBEDDING_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

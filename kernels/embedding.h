@@ -28,4 +28,8 @@ template <class T>
 void sum_rows_by_index(Cuda, std::int64_t rows, std::int64_t n, std::int64_t width, const T* dy,
                        const std::int32_t* index, T* dx);
 
+#define GLIMPSE_EMBEDDING_KERNELS(Device, T)                                                        \
+  template void gather_rows(Device, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*); \
+  template void sum_rows_by_index(Device, std::int64_t, std::int64_t, std::int64_t, const T*, const std::int32_t*, T*);
+
 }  // namespace glimpse::kernels

@@ -154,12 +154,16 @@ struct AddScaled {
 
 // The ops of one tensor, functor and name: engine/ops.h declares them and engine/ops/elementwise.cpp defines them from
 // this list.
-#define GLIMPSE_FOR_EACH_UNARY_OP(op) \
-  op(Relu, relu) op(Relu6, relu6) op(Tanh, tanh) op(Sigmoid, sigmoid) op(Exp, exp) op(Log, log) op(Square, square)
+#define GLIMPSE_FOR_EACH_UNARY_OP(op, ...)                                                  \
+  op(Relu, relu, __VA_ARGS__) op(Relu6, relu6, __VA_ARGS__) op(Tanh, tanh, __VA_ARGS__)     \
+      op(Sigmoid, sigmoid, __VA_ARGS__) op(Exp, exp, __VA_ARGS__) op(Log, log, __VA_ARGS__) \
+          op(Square, square, __VA_ARGS__)
 
-// The kernels of elementwise.h exist for these, on every device.
-#define GLIMPSE_FOR_EACH_UNARY(instance) instance(Affine, affine) GLIMPSE_FOR_EACH_UNARY_OP(instance)
-#define GLIMPSE_FOR_EACH_BINARY(instance) \
-  instance(Add) instance(Subtract) instance(Multiply) instance(Divide) instance(AddScaled)
+// The kernels of elementwise.h exist for these, on every device. What else the lists are given goes to each instance.
+#define GLIMPSE_FOR_EACH_UNARY(instance, ...) \
+  instance(Affine, affine, __VA_ARGS__) GLIMPSE_FOR_EACH_UNARY_OP(instance, __VA_ARGS__)
+#define GLIMPSE_FOR_EACH_BINARY(instance, ...)                                               \
+  instance(Add, __VA_ARGS__) instance(Subtract, __VA_ARGS__) instance(Multiply, __VA_ARGS__) \
+      instance(Divide, __VA_ARGS__) instance(AddScaled, __VA_ARGS__)
 
 }  // namespace glimpse::kernels

@@ -77,11 +77,7 @@ void copy_rows(Cpu, std::int64_t rows, std::int64_t width, std::int64_t x_stride
   });
 }
 
-#define GLIMPSE_LAYOUT(T)                                       \
-  template void permute(Cpu, const StridedView&, const T*, T*); \
-  template void copy_rows(Cpu, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, T*);
-GLIMPSE_LAYOUT(float)
-GLIMPSE_LAYOUT(double)
-#undef GLIMPSE_LAYOUT
+GLIMPSE_LAYOUT_KERNELS(Cpu, float)
+GLIMPSE_LAYOUT_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -179,12 +179,8 @@ void copy_rows(Cuda device, std::int64_t rows, std::int64_t width, std::int64_t 
   });
 }
 
-#define GLIMPSE_LAYOUT(T)                                        \
-  template void permute(Cuda, const StridedView&, const T*, T*); \
-  template void copy_rows(Cuda, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, T*);
-GLIMPSE_LAYOUT(float)
-GLIMPSE_LAYOUT(double)
-GLIMPSE_LAYOUT(bf16)
-#undef GLIMPSE_LAYOUT
+GLIMPSE_LAYOUT_KERNELS(Cuda, float)
+GLIMPSE_LAYOUT_KERNELS(Cuda, double)
+GLIMPSE_LAYOUT_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -26,4 +26,8 @@ template <class T>
 void copy_rows(Cuda, std::int64_t rows, std::int64_t width, std::int64_t x_stride, const T* x, std::int64_t y_stride,
                T* y);
 
+#define GLIMPSE_LAYOUT_KERNELS(Device, T)                          \
+  template void permute(Device, const StridedView&, const T*, T*); \
+  template void copy_rows(Device, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, T*);
+
 }  // namespace glimpse::kernels

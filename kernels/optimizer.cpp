@@ -94,13 +94,7 @@ void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p
       p, g, m, v, copy);
 }
 
-#define GLIMPSE_OPTIMIZERS_OF(T)                                                                  \
-  template GradientSums gradient_sums(Cpu, std::int64_t, double, const T*);                       \
-  template void sgd_step(Cpu, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);             \
-  template void rmsprop_step(Cpu, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*); \
-  template void adam_step(Cpu, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*);
-GLIMPSE_OPTIMIZERS_OF(float)
-GLIMPSE_OPTIMIZERS_OF(double)
-#undef GLIMPSE_OPTIMIZERS_OF
+GLIMPSE_OPTIMIZER_KERNELS(Cpu, float)
+GLIMPSE_OPTIMIZER_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -151,13 +151,7 @@ void adam_step(Cuda device, std::int64_t n, const AdamStep& step, const Clip& cl
     for_each<false>(device, "adam_step", update, n, p, g, nullptr, m, v);
 }
 
-#define GLIMPSE_OPTIMIZERS_OF(T)                                                                   \
-  template GradientSums gradient_sums(Cuda, std::int64_t, double, const T*);                       \
-  template void sgd_step(Cuda, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);             \
-  template void rmsprop_step(Cuda, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*); \
-  template void adam_step(Cuda, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*);
-GLIMPSE_OPTIMIZERS_OF(float)
-GLIMPSE_OPTIMIZERS_OF(double)
-#undef GLIMPSE_OPTIMIZERS_OF
+GLIMPSE_OPTIMIZER_KERNELS(Cuda, float)
+GLIMPSE_OPTIMIZER_KERNELS(Cuda, double)
 
 }  // namespace glimpse::kernels

@@ -138,15 +138,7 @@ void adaptive_avg_pool_backward(Cpu, const AdaptivePoolShape& s, const T* dy, T*
   });
 }
 
-#define GLIMPSE_POOLING(T)                                                                   \
-  template void max_pool_forward(Cpu, const PoolShape&, const T*, T*, std::int32_t*);        \
-  template void max_pool_backward(Cpu, const PoolShape&, const T*, const std::int32_t*, T*); \
-  template void avg_pool_forward(Cpu, const PoolShape&, const T*, T*);                       \
-  template void avg_pool_backward(Cpu, const PoolShape&, const T*, T*);                      \
-  template void adaptive_avg_pool_forward(Cpu, const AdaptivePoolShape&, const T*, T*);      \
-  template void adaptive_avg_pool_backward(Cpu, const AdaptivePoolShape&, const T*, T*);
-GLIMPSE_POOLING(float)
-GLIMPSE_POOLING(double)
-#undef GLIMPSE_POOLING
+GLIMPSE_POOLING_KERNELS(Cpu, float)
+GLIMPSE_POOLING_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -241,15 +241,7 @@ void adaptive_avg_pool_backward(Cuda device, const AdaptivePoolShape& s, const T
               dy, dx);
 }
 
-#define GLIMPSE_POOLING(T)                                                                    \
-  template void max_pool_forward(Cuda, const PoolShape&, const T*, T*, std::int32_t*);        \
-  template void max_pool_backward(Cuda, const PoolShape&, const T*, const std::int32_t*, T*); \
-  template void avg_pool_forward(Cuda, const PoolShape&, const T*, T*);                       \
-  template void avg_pool_backward(Cuda, const PoolShape&, const T*, T*);                      \
-  template void adaptive_avg_pool_forward(Cuda, const AdaptivePoolShape&, const T*, T*);      \
-  template void adaptive_avg_pool_backward(Cuda, const AdaptivePoolShape&, const T*, T*);
-GLIMPSE_POOLING(float)
-GLIMPSE_POOLING(double)
-#undef GLIMPSE_POOLING
+GLIMPSE_POOLING_KERNELS(Cuda, float)
+GLIMPSE_POOLING_KERNELS(Cuda, double)
 
 }  // namespace glimpse::kernels

@@ -58,4 +58,12 @@ void adaptive_avg_pool_backward(Cpu, const AdaptivePoolShape& shape, const T* dy
 template <class T>
 void adaptive_avg_pool_backward(Cuda, const AdaptivePoolShape& shape, const T* dy, T* dx);
 
+#define GLIMPSE_POOLING_KERNELS(Device, T)                                                      \
+  template void max_pool_forward(Device, const PoolShape&, const T*, T*, std::int32_t*);        \
+  template void max_pool_backward(Device, const PoolShape&, const T*, const std::int32_t*, T*); \
+  template void avg_pool_forward(Device, const PoolShape&, const T*, T*);                       \
+  template void avg_pool_backward(Device, const PoolShape&, const T*, T*);                      \
+  template void adaptive_avg_pool_forward(Device, const AdaptivePoolShape&, const T*, T*);      \
+  template void adaptive_avg_pool_backward(Device, const AdaptivePoolShape&, const T*, T*);
+
 }  // namespace glimpse::kernels

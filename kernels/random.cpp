@@ -43,11 +43,7 @@ void fill_normal(Cpu, std::int64_t n, double mean, double std, std::uint64_t see
   });
 }
 
-#define GLIMPSE_RANDOM(T)                                                                          \
-  template void fill_uniform(Cpu, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*); \
-  template void fill_normal(Cpu, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*);
-GLIMPSE_RANDOM(float)
-GLIMPSE_RANDOM(double)
-#undef GLIMPSE_RANDOM
+GLIMPSE_RANDOM_KERNELS(Cpu, float)
+GLIMPSE_RANDOM_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

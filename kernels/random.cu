@@ -68,11 +68,7 @@ void fill_normal(Cuda device, std::int64_t n, double mean, double std, std::uint
   fill_random(device, "fill_normal", Normal{mean, std}, n, T(0), seed, position, x);
 }
 
-#define GLIMPSE_RANDOM(T)                                                                           \
-  template void fill_uniform(Cuda, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*); \
-  template void fill_normal(Cuda, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*);
-GLIMPSE_RANDOM(float)
-GLIMPSE_RANDOM(double)
-#undef GLIMPSE_RANDOM
+GLIMPSE_RANDOM_KERNELS(Cuda, float)
+GLIMPSE_RANDOM_KERNELS(Cuda, double)
 
 }  // namespace glimpse::kernels

@@ -26,4 +26,8 @@ void fill_normal(Cpu, std::int64_t n, double mean, double std, std::uint64_t see
 template <class T>
 void fill_normal(Cuda, std::int64_t n, double mean, double std, std::uint64_t seed, std::uint64_t position, T* x);
 
+#define GLIMPSE_RANDOM_KERNELS(Device, T)                                                             \
+  template void fill_uniform(Device, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*); \
+  template void fill_normal(Device, std::int64_t, double, double, std::uint64_t, std::uint64_t, T*);
+
 }  // namespace glimpse::kernels

@@ -59,7 +59,7 @@ void reduce_sum(Cpu, std::int64_t outer, std::int64_t n, std::int64_t inner, dou
                });
 }
 
-template void reduce_sum(Cpu, std::int64_t, std::int64_t, std::int64_t, double, const float*, float*);
-template void reduce_sum(Cpu, std::int64_t, std::int64_t, std::int64_t, double, const double*, double*);
+GLIMPSE_REDUCE_KERNELS(Cpu, float)
+GLIMPSE_REDUCE_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -112,8 +112,8 @@ void reduce_sum(Cuda device, std::int64_t outer, std::int64_t n, std::int64_t in
   sum_parts(device, outer, 1, inner, 1, 1.0, total.data(), y);
 }
 
-template void reduce_sum(Cuda, std::int64_t, std::int64_t, std::int64_t, double, const float*, float*);
-template void reduce_sum(Cuda, std::int64_t, std::int64_t, std::int64_t, double, const double*, double*);
-template void reduce_sum(Cuda, std::int64_t, std::int64_t, std::int64_t, double, const bf16*, bf16*);
+GLIMPSE_REDUCE_KERNELS(Cuda, float)
+GLIMPSE_REDUCE_KERNELS(Cuda, double)
+GLIMPSE_REDUCE_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

@@ -14,4 +14,7 @@ void reduce_sum(Cpu, std::int64_t outer, std::int64_t n, std::int64_t inner, dou
 template <class T>
 void reduce_sum(Cuda, std::int64_t outer, std::int64_t n, std::int64_t inner, double scale, const T* x, T* y);
 
+#define GLIMPSE_REDUCE_KERNELS(Device, T) \
+  template void reduce_sum(Device, std::int64_t, std::int64_t, std::int64_t, double, const T*, T*);
+
 }  // namespace glimpse::kernels

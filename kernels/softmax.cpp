@@ -83,13 +83,7 @@ void log_softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, co
   });
 }
 
-#define GLIMPSE_SOFTMAX(T)                                                                 \
-  template void softmax_forward(Cpu, std::int64_t, std::int64_t, const T*, T*);            \
-  template void softmax_backward(Cpu, std::int64_t, std::int64_t, const T*, const T*, T*); \
-  template void log_softmax_forward(Cpu, std::int64_t, std::int64_t, const T*, T*);        \
-  template void log_softmax_backward(Cpu, std::int64_t, std::int64_t, const T*, const T*, T*);
-GLIMPSE_SOFTMAX(float)
-GLIMPSE_SOFTMAX(double)
-#undef GLIMPSE_SOFTMAX
+GLIMPSE_SOFTMAX_KERNELS(Cpu, float)
+GLIMPSE_SOFTMAX_KERNELS(Cpu, double)
 
 }  // namespace glimpse::kernels

@@ -244,14 +244,8 @@ void log_softmax_backward(Cuda device, std::int64_t rows, std::int64_t n, const 
   backward(device, Form::log_softmax, "log_softmax_backward", rows, n, y, dy, dx);
 }
 
-#define GLIMPSE_SOFTMAX(T)                                                                  \
-  template void softmax_forward(Cuda, std::int64_t, std::int64_t, const T*, T*);            \
-  template void softmax_backward(Cuda, std::int64_t, std::int64_t, const T*, const T*, T*); \
-  template void log_softmax_forward(Cuda, std::int64_t, std::int64_t, const T*, T*);        \
-  template void log_softmax_backward(Cuda, std::int64_t, std::int64_t, const T*, const T*, T*);
-GLIMPSE_SOFTMAX(float)
-GLIMPSE_SOFTMAX(double)
-GLIMPSE_SOFTMAX(bf16)
-#undef GLIMPSE_SOFTMAX
+GLIMPSE_SOFTMAX_KERNELS(Cuda, float)
+GLIMPSE_SOFTMAX_KERNELS(Cuda, double)
+GLIMPSE_SOFTMAX_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

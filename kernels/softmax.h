@@ -33,4 +33,10 @@ void log_softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, co
 template <class T>
 void log_softmax_backward(Cuda, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx);
 
+#define GLIMPSE_SOFTMAX_KERNELS(Device, T)                                                    \
+  template void softmax_forward(Device, std::int64_t, std::int64_t, const T*, T*);            \
+  template void softmax_backward(Device, std::int64_t, std::int64_t, const T*, const T*, T*); \
+  template void log_softmax_forward(Device, std::int64_t, std::int64_t, const T*, T*);        \
+  template void log_softmax_backward(Device, std::int64_t, std::int64_t, const T*, const T*, T*);
+
 }  // namespace glimpse::kernels

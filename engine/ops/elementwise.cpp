@@ -82,7 +82,7 @@ Tensor operator-(double a, const Tensor& b) { return unary("subtract", kernels::
 Tensor operator*(double a, const Tensor& b) { return unary("multiply", kernels::Affine{a, 0}, b); }
 Tensor operator-(const Tensor& x) { return unary("negate", kernels::Affine{-1, 0}, x); }
 
-#define GLIMPSE_DEFINE_OP(functor, name) \
+#define GLIMPSE_DEFINE_OP(functor, name, ...) \
   Tensor name(const Tensor& x) { return unary(#name, kernels::functor{}, x); }
 GLIMPSE_FOR_EACH_UNARY_OP(GLIMPSE_DEFINE_OP)
 #undef GLIMPSE_DEFINE_OP
