@@ -37,13 +37,6 @@ constexpr double below_one = 1 - std::numeric_limits<double>::epsilon();
 /// An eps that vanishes in f32 would make 0/0 of an element that never had a gradient.
 constexpr double least_eps = std::numeric_limits<float>::min();
 
-void check_adam(const std::string& name, double beta1, double beta2, double eps, double weight_decay) {
-  check_option(name, "beta1", beta1, 0, below_one);
-  check_option(name, "beta2", beta2, 0, below_one);
-  check_option(name, "eps", eps, least_eps, largest);
-  check_option(name, "weight_decay", weight_decay, 0, largest);
-}
-
 std::vector<std::string> with_momentum(std::vector<std::string> moments, double momentum) {
   if (momentum != 0) moments.push_back("momentum");
   return moments;
@@ -228,38 +221,32 @@ void RmsProp::update(const kernels::Clip& clip) {
   });
 }
 
-Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options)
-    : Optimizer("adam", std::move(parameters), options.learning_rate, {options.clip_value, options.clip_norm},
-                {"exp_avg", "exp_avg_sq"}),
-      options_(options) {
-  check_adam("adam", options.beta1, options.beta2, options.eps, options.weight_decay);
+AdamFamily::AdamFamily(const char* name, std::vector<NamedTensor> parameters, const kernels::AdamStep& step,
+                       const ClipOptions& clip)
+    : Optimizer(name, std::move(parameters), step.learning_rate, clip, {"exp_avg", "exp_avg_sq"}), step_(step) {
+  check_option(name, "beta1", step.beta1, 0, below_one);
+  check_option(name, "beta2", step.beta2, 0, below_one);
+  check_option(name, "eps", step.eps, least_eps, largest);
+  check_option(name, "weight_decay", step.weight_decay, 0, largest);
+  check_option(name, "weight_decay", step.decoupled_decay, 0, largest);
 }
 
-void Adam::update(const kernels::Clip& clip) {
-  const auto& o = options_;
+void AdamFamily::update(const kernels::Clip& clip) {
+  kernels::AdamStep step = step_;
+  step.learning_rate = learning_rate();
+  step.count = steps();
   on(flat_parameters(), [&]<class T>(auto device) {
-    const std::int64_t n = flat_parameters().numel();
-    kernels::adam_step(device, n, {learning_rate(), o.beta1, o.beta2, o.eps, o.weight_decay, 0, steps()}, clip,
-                       flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
-                       moment(1).data<T>());
+    kernels::adam_step(device, flat_parameters().numel(), step, clip, flat_parameters().data<T>(),
+                       flat_gradients().data<T>(), moment(0).data<T>(), moment(1).data<T>());
   });
 }
 
-AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options)
-    : Optimizer("adamw", std::move(parameters), options.learning_rate, {options.clip_value, options.clip_norm},
-                {"exp_avg", "exp_avg_sq"}),
-      options_(options) {
-  check_adam("adamw", options.beta1, options.beta2, options.eps, options.weight_decay);
-}
+Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& o)
+    : AdamFamily("adam", std::move(parameters), {o.learning_rate, o.beta1, o.beta2, o.eps, o.weight_decay, 0, 0},
+                 {o.clip_value, o.clip_norm}) {}
 
-void AdamW::update(const kernels::Clip& clip) {
-  const auto& o = options_;
-  on(flat_parameters(), [&]<class T>(auto device) {
-    const std::int64_t n = flat_parameters().numel();
-    kernels::adam_step(device, n, {learning_rate(), o.beta1, o.beta2, o.eps, 0, o.weight_decay, steps()}, clip,
-                       flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
-                       moment(1).data<T>());
-  });
-}
+AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& o)
+    : AdamFamily("adamw", std::move(parameters), {o.learning_rate, o.beta1, o.beta2, o.eps, 0, o.weight_decay, 0},
+                 {o.clip_value, o.clip_norm}) {}
 
 }  // namespace glimpse

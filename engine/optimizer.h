@@ -122,6 +122,18 @@ class RmsProp : public Optimizer {
   RmsPropOptions options_;
 };
 
+/// What Adam and AdamW share: all but where the weight decay enters.
+class AdamFamily : public Optimizer {
+ protected:
+  /// Of `step`, the count is this class's to fill in, and the learning rate is where it starts.
+  AdamFamily(const char* name, std::vector<NamedTensor> parameters, const kernels::AdamStep& step,
+             const ClipOptions& clip);
+
+ private:
+  void update(const kernels::Clip& clip) override;
+  kernels::AdamStep step_;
+};
+
 struct AdamOptions {
   double learning_rate = 1e-3;
   double beta1 = 0.9;
@@ -133,13 +145,9 @@ struct AdamOptions {
 };
 
 /// Kingma & Ba, arXiv 1412.6980, algorithm 1; weight_decay is added to the gradient.
-class Adam : public Optimizer {
+class Adam : public AdamFamily {
  public:
   explicit Adam(std::vector<NamedTensor> parameters, const AdamOptions& options = {});
-
- private:
-  void update(const kernels::Clip& clip) override;
-  AdamOptions options_;
 };
 
 struct AdamWOptions {
@@ -153,13 +161,9 @@ struct AdamWOptions {
 };
 
 /// Adam with decoupled weight decay, p -= learning_rate weight_decay p (Loshchilov & Hutter, arXiv 1711.05101).
-class AdamW : public Optimizer {
+class AdamW : public AdamFamily {
  public:
   explicit AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options = {});
-
- private:
-  void update(const kernels::Clip& clip) override;
-  AdamWOptions options_;
 };
 
 }  // namespace glimpse

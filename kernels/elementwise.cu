@@ -12,6 +12,7 @@
 #include "glimpse/kernels/elementwise.h"
 
 #include "glimpse/kernels/cuda/helpers.cuh"
+#include "glimpse/kernels/internal/dimensions.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -71,7 +72,7 @@ struct Gradient {
 
 /// A broadcast of less than 2^31 elements in all; sizes and strides innermost first, counted in packs of `Width` where
 /// they are of the innermost dimension.
-constexpr int most_dimensions = 6;
+constexpr int most_dimensions = Dimensions<2>::most;
 struct SmallBroadcast {
   int rank = 0;
   unsigned sizes[most_dimensions] = {};
@@ -115,23 +116,15 @@ std::int64_t elements(const Broadcast& shape) {
   return n;
 }
 
-/// Innermost first, without dimensions of size 1, and with those merged that lie together in both operands.
 SmallBroadcast merged(const Broadcast& shape) {
+  Dimensions<2> dimensions;
+  for (int d = shape.rank - 1; d >= 0; --d) dimensions.add(shape.sizes[d], shape.a_strides[d], shape.b_strides[d]);
   SmallBroadcast m;
-  for (int d = shape.rank - 1; d >= 0; --d) {
-    if (shape.sizes[d] == 1) continue;
-    const int last = m.rank - 1;
-    const auto follows = [&](const std::int64_t* strides, const std::int64_t* merged_strides) {
-      return strides[d] == merged_strides[last] * static_cast<std::int64_t>(m.sizes[last]);
-    };
-    if (last >= 0 && follows(shape.a_strides, m.a_strides) && follows(shape.b_strides, m.b_strides)) {
-      m.sizes[last] *= static_cast<unsigned>(shape.sizes[d]);
-      continue;
-    }
-    m.sizes[m.rank] = static_cast<unsigned>(shape.sizes[d]);
-    m.a_strides[m.rank] = shape.a_strides[d];
-    m.b_strides[m.rank] = shape.b_strides[d];
-    ++m.rank;
+  m.rank = dimensions.rank;
+  for (int d = 0; d < m.rank; ++d) {
+    m.sizes[d] = static_cast<unsigned>(dimensions.sizes[d]);
+    m.a_strides[d] = dimensions.strides[0][d];
+    m.b_strides[d] = dimensions.strides[1][d];
   }
   return m;
 }

@@ -11,13 +11,14 @@
 #include "glimpse/kernels/layout.h"
 
 #include "glimpse/kernels/cuda/helpers.cuh"
+#include "glimpse/kernels/internal/dimensions.h"
 
 namespace glimpse::kernels {
 namespace {
 
 constexpr unsigned threads = 256;
 constexpr int tile = 32, rows_at_once = threads / tile;
-constexpr int most_dimensions = 6;
+constexpr int most_dimensions = Dimensions<1>::most;
 
 /// A StridedView of less than 2^31 elements, innermost dimension first.
 struct SmallView {
@@ -80,18 +81,14 @@ __global__ void __launch_bounds__(threads, 4) copy_rows_kernel(std::int64_t n, u
   }
 }
 
-/// Innermost first, without dimensions of size 1, and with those merged that lie together in x.
 SmallView merged(const StridedView& view) {
+  Dimensions<1> dimensions;
+  for (int d = view.rank - 1; d >= 0; --d) dimensions.add(view.sizes[d], view.strides[d]);
   SmallView m;
-  for (int d = view.rank - 1; d >= 0; --d) {
-    if (view.sizes[d] == 1) continue;
-    const int last = m.rank - 1;
-    if (last >= 0 && view.strides[d] == m.strides[last] * static_cast<std::int64_t>(m.sizes[last])) {
-      m.sizes[last] *= static_cast<unsigned>(view.sizes[d]);
-      continue;
-    }
-    m.sizes[m.rank] = static_cast<unsigned>(view.sizes[d]);
-    m.strides[m.rank++] = view.strides[d];
+  m.rank = dimensions.rank;
+  for (int d = 0; d < m.rank; ++d) {
+    m.sizes[d] = static_cast<unsigned>(dimensions.sizes[d]);
+    m.strides[d] = dimensions.strides[0][d];
   }
   return m;
 }

@@ -4,6 +4,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/internal/dimensions.h"
 #include "glimpse/kernels/reduce.h"
 
 namespace glimpse {
@@ -25,28 +26,20 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 }
 
 kernels::Broadcast line_up(const Shape& y, const Shape& a, const Shape& b) {
-  kernels::Broadcast lined{};  // innermost dimension first, until the end
+  kernels::Dimensions<2> dimensions;
   std::int64_t a_stride = 1, b_stride = 1;
   for (int d = -1; d >= -y.rank(); --d) {
     const std::int64_t m = size_or_one(a, d), n = size_or_one(b, d);
-    const std::int64_t a_step = m == 1 ? 0 : a_stride, b_step = n == 1 ? 0 : b_stride;
+    dimensions.add(y[d], m == 1 ? 0 : a_stride, n == 1 ? 0 : b_stride);
     a_stride *= m;
     b_stride *= n;
-    if (y[d] == 1) continue;
-    const int last = lined.rank - 1;
-    if (last >= 0 && a_step == lined.a_strides[last] * lined.sizes[last] &&
-        b_step == lined.b_strides[last] * lined.sizes[last]) {
-      lined.sizes[last] *= y[d];
-      continue;
-    }
-    lined.sizes[lined.rank] = y[d];
-    lined.a_strides[lined.rank] = a_step;
-    lined.b_strides[lined.rank++] = b_step;
   }
-  if (lined.rank == 0) return kernels::same_shape(1);
-  std::reverse(lined.sizes, lined.sizes + lined.rank);
-  std::reverse(lined.a_strides, lined.a_strides + lined.rank);
-  std::reverse(lined.b_strides, lined.b_strides + lined.rank);
+  if (dimensions.rank == 0) return kernels::same_shape(1);
+  kernels::Broadcast lined{};
+  lined.rank = dimensions.rank;
+  std::reverse_copy(dimensions.sizes, dimensions.sizes + lined.rank, lined.sizes);
+  std::reverse_copy(dimensions.strides[0], dimensions.strides[0] + lined.rank, lined.a_strides);
+  std::reverse_copy(dimensions.strides[1], dimensions.strides[1] + lined.rank, lined.b_strides);
   return lined;
 }
 
