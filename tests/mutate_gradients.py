@@ -14,8 +14,8 @@ import sys
 
 from mutation import BASE, ROOT, Mutant, closing, line_of, marked, on_one_line, parse, prove, without_comments
 
-SOURCES = ["engine/ops/*.cpp", "engine/tensor.cpp", "kernels/*.cpp", "kernels/attention/*.cpp", "kernels/functors.h",
-           "models/decoder/**/*.cpp"]
+SOURCES = ["engine/ops/*.cpp", "engine/tensor.cpp", "kernels/*.cpp", "kernels/attention/*.cpp",
+           "kernels/attention/internal/*.h", "kernels/functors.h", "models/decoder/**/*.cpp"]
 # Functions that are backward code; outside kernels/ also all that differentiable() and its helpers are given.
 FUNCTION = re.compile(r"[A-Za-z_]*(?:backward|_back|gradient|slope|sum_to|broadcast_to|sum_rows_by_index|patches_to_image)\w*")
 NOT_OURS = re.compile(r"gradient_sums|gradcheck|requires_gradient|need_gradient")

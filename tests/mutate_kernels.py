@@ -44,13 +44,11 @@ EXPLAINED = {
     ("kernels/dropout.cu", "ceil_div(n, of_block)", "+ 1"): "one more block of numbers, of no element",
     ("kernels/dropout.cu", "at + of_block <= n", "- 1"): "the last whole block goes element by element",
     ("kernels/elementwise.cu", "d < most_dimensions", "+ 1"): "the loop ends at the rank, which is at most that",
-    ("kernels/elementwise.cu", "last >= 0", "+ 1"): "fewer dimensions are merged, which takes more divisions",
     ("kernels/embedding.cu", "begin < n", "+ 1"):
         ("one more round, of no position", "one more round, of no position"),
     ("kernels/embedding.cu", "k < 4", "+ 1"): "positions are looked at that the next round looks at too",
     ("kernels/layout.cu", "d < most_dimensions", "+ 1"): "the loop ends at the rank, which is at most that",
     ("kernels/layout.cu", "d < most_dimensions - 2", "+ 1"): "the loop ends at the rank, which is at most that",
-    ("kernels/layout.cu", "last >= 0", "+ 1"): "fewer dimensions are merged, which takes more divisions",
     ("kernels/internal/planes.cuh", "i <= 0xffffffff", "+ 1"): "the same result in 32 and in 64 bits",
     ("kernels/internal/planes.cuh", "i <= 0xffffffff", "- 1"): "the same result in 32 and in 64 bits",
     ("kernels/softmax.cu", "p < packs_of_lane", "+ 1"):
