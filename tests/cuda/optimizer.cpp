@@ -14,11 +14,13 @@ namespace {
 
 const std::vector<std::int64_t> lengths = {0, 1, 31, 32, 33, 196, 1000, 8195};
 
-/// Parameter, gradient, two moments (the second positive), one after another.
+/// Parameter, gradient, two moments, one after another. The second moment is at least 0.1: a root near 0 would magnify
+/// the roundings of the gradient without bound.
 template <class T>
 std::vector<T> state(std::int64_t n) {
   std::vector<T> all = draw<T>(4 * n, 1);
-  for (std::size_t i = static_cast<std::size_t>(3 * n); i < all.size(); ++i) all[i] = all[i] * all[i];
+  for (std::size_t i = static_cast<std::size_t>(3 * n); i < all.size(); ++i)
+    all[i] = static_cast<T>(0.1) + all[i] * all[i];
   return all;
 }
 
@@ -33,7 +35,10 @@ void check_step(const std::string& name, std::int64_t n, Step step) {
     step(Cuda{}, all.data(), all.data() + n, all.data() + 2 * n, all.data() + 3 * n);
     return all.host();
   });
-  check_close(name + " (" + std::to_string(n) + ")", after, truth, 4, 8);
+  // The largest error is that of RMSProp's b = 0.9 b + x / (sqrt(v) + eps) with b < 3.5, |x| < 0.44, sqrt(v) > 0.3. In
+  // roundings: 3 of 0.9 b, 3 of x divided by 0.3, 6 of the quotient, so 9.5 + 4.4 + 9. Those of sums and of v are
+  // relative.
+  check_close(name + " (" + std::to_string(n) + ")", after, truth, 24, 4);
 }
 
 template <class T>
@@ -42,10 +47,10 @@ void check_all(std::int64_t n) {
   const SgdStep sgd{0.1, 0.9, 0.01};
   const RmsPropStep rmsprop{0.1, 0.9, 1e-4, 0.9, 0.01};
   check_step<T>("adam", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
-    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-4, 0.01, 0.02, 3}, clip, p, g, m, v);
+    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-2, 0.01, 0.02, 3}, clip, p, g, m, v);
   });
   check_step<T>("adam without clipping", n, [&](auto device, auto* p, auto* g, auto* m, auto* v) {
-    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-4, 0, 0, 1}, none, p, g, m, v);
+    adam_step(device, n, AdamStep{0.01, 0.9, 0.999, 1e-2, 0, 0, 1}, none, p, g, m, v);
   });
   check_step<T>("sgd", n,
                 [&](auto device, auto* p, auto* g, auto* m, auto*) { sgd_step(device, n, sgd, clip, p, g, m); });
