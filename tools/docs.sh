@@ -8,10 +8,16 @@ if ! command -v doxygen >/dev/null; then
   echo "docs: doxygen is not installed (apt-get install doxygen)" >&2
   exit 1
 fi
-# The same headers as those that are not installed.
-private=$(sed -n 's/^set(glimpse_private_places \(.*\))$/\1/p' cmake/glimpse_library.cmake)
+# The same headers as those that are not installed; the emulator's have no pages at all.
+private=$(tr '\n' ' ' <cmake/glimpse_library.cmake | sed -n 's/.*set(glimpse_private_places \([^)]*\)).*/\1/p')
+[[ -n $private ]] || {
+  echo 'docs: cmake/glimpse_library.cmake has no list glimpse_private_places' >&2
+  exit 1
+}
+left_out=$(sed -n '/^EXCLUDE /,/^EXCLUDE_PATTERNS/p' docs/Doxyfile)
 for place in $private; do
-  grep -q "^EXCLUDE  *=.*[ =]${place%/}\( \|$\)" docs/Doxyfile || {
+  case $place in tests/*) continue ;; esac
+  grep -qwF -- "${place%/}" <<<"$left_out" || {
     echo "docs: $place is private (cmake/glimpse_library.cmake), but docs/Doxyfile does not leave it out" >&2
     exit 1
   }

@@ -116,7 +116,8 @@ bool in_packs(std::initializer_list<Rows> arrays) {
                      [](const Rows& r) { return r.stride % N == 0 && r.begin % (r.element * N) == 0; });
 }
 
-/// Calls launch_kernel.operator()<N>() where in_packs<N>(arrays), else <1>: the one choice of a kernel's vector width.
+/// Calls `launch_kernel.operator()<N>()` where `in_packs<N>(arrays)`, else with 1: the one choice of a kernel's vector
+/// width.
 template <int N, class Launching>
 void dispatch_width(std::initializer_list<Rows> arrays, Launching&& launch_kernel) {
   if (in_packs<N>(arrays))
