@@ -38,12 +38,12 @@ std::string plain_name(std::string_view function) {
 
 }  // namespace
 
-Tensor::Tensor(const Shape& shape, DType dtype, Device device, const char* asks) try
+Tensor::Tensor(const Shape& shape, DType dtype, Device device, const char* caller) try
     : storage_(std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device)),
       shape_(shape),
       dtype_(dtype) {
 } catch (const OutOfMemory& e) {
-  throw OutOfMemory(fmt::format("{}: {} {}: {}", plain_name(asks), shape, name_of(dtype), e.what()));
+  throw OutOfMemory(fmt::format("{}: {} {}: {}", plain_name(caller), shape, name_of(dtype), e.what()));
 }
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype)
@@ -172,21 +172,21 @@ void Tensor::fill(double value) const {
   });
 }
 
-Tensor empty(const Shape& shape, DType dtype, Device device, const char* asks) {
-  return Tensor(shape, dtype, device, asks);
+Tensor empty(const Shape& shape, DType dtype, Device device, const char* caller) {
+  return Tensor(shape, dtype, device, caller);
 }
-Tensor empty_like(const Tensor& x, const char* asks) { return Tensor(x.shape(), x.dtype(), x.device(), asks); }
+Tensor empty_like(const Tensor& x, const char* caller) { return Tensor(x.shape(), x.dtype(), x.device(), caller); }
 Tensor full(const Shape& shape, double value, DType dtype, Device device) {
   Tensor x(shape, dtype, device);
   x.fill(value);
   return x;
 }
-Tensor zeros(const Shape& shape, DType dtype, Device device, const char* asks) {
-  Tensor x(shape, dtype, device, asks);
+Tensor zeros(const Shape& shape, DType dtype, Device device, const char* caller) {
+  Tensor x(shape, dtype, device, caller);
   x.fill(0);
   return x;
 }
-Tensor zeros_like(const Tensor& x, const char* asks) { return zeros(x.shape(), x.dtype(), x.device(), asks); }
+Tensor zeros_like(const Tensor& x, const char* caller) { return zeros(x.shape(), x.dtype(), x.device(), caller); }
 
 template <class T>
 Tensor from_vector(const std::vector<T>& values, const Shape& shape) {

@@ -20,10 +20,10 @@ struct Variable;  // the autograd side of a tensor; private (engine/internal/var
 class Tensor {
  public:
   Tensor() = default;
-  /// Uninitialised memory. Prefer empty(), zeros(), full(), from_vector(). Throws OutOfMemory naming what asks, which
-  /// is the calling function or what it says, shape and type.
+  /// Uninitialised memory. Prefer empty(), zeros(), full(), from_vector(). Throws OutOfMemory naming `caller`, by
+  /// default the calling function, shape and type.
   Tensor(const Shape& shape, DType dtype, Device device,
-         const char* asks = std::source_location::current().function_name());
+         const char* caller = std::source_location::current().function_name());
   /// `shape` elements of `dtype`, `offset` bytes into an existing storage. Throws Error if they do not fit.
   Tensor(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype);
 
@@ -99,11 +99,11 @@ class Tensor {
 
 /// Uninitialised.
 Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu,
-             const char* asks = std::source_location::current().function_name());
-Tensor empty_like(const Tensor& x, const char* asks = std::source_location::current().function_name());
+             const char* caller = std::source_location::current().function_name());
+Tensor empty_like(const Tensor& x, const char* caller = std::source_location::current().function_name());
 Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu,
-             const char* asks = std::source_location::current().function_name());
-Tensor zeros_like(const Tensor& x, const char* asks = std::source_location::current().function_name());
+             const char* caller = std::source_location::current().function_name());
+Tensor zeros_like(const Tensor& x, const char* caller = std::source_location::current().function_name());
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
 /// A CPU tensor with a copy of `values`. Throws Error when their number is not that of `shape`.
 template <class T>

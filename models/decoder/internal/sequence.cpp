@@ -12,34 +12,10 @@
 #include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
-#include "glimpse/kernels/packed_gemm.h"
+#include "glimpse/models/decoder/internal/packed_matrix.h"
 
 namespace glimpse {
 namespace {
-
-/// A matrix laid out for products with few rows, in pooled memory.
-template <class Device, class T>
-struct Packed {
-  Device device;
-  std::int64_t k, n;
-  Tensor memory;
-
-  Packed(Device d, std::int64_t rows, std::int64_t columns, kernels::Operand<T> matrix)
-      : device(d),
-        k(rows),
-        n(columns),
-        memory(empty({kernels::packed_size<T>(d, rows, columns)}, dtype_of<T>, device_of(d))) {
-    kernels::pack<T>(device, k, n, matrix, memory.data<T>());
-  }
-  /// c (m,n) = a (m,k) times the matrix, or added to c.
-  void multiply(std::int64_t m, const T* a, T* c) const { product(m, a, false, c); }
-  void add_product(std::int64_t m, const T* a, T* c) const { product(m, a, true, c); }
-
- private:
-  void product(std::int64_t m, const T* a, bool accumulate, T* c) const {
-    kernels::packed_gemm<T>(device, m, n, k, a, memory.data<T>(), accumulate, c);
-  }
-};
 
 /// The inputs of the op, and so their gradients, by number.
 namespace input {
@@ -184,7 +160,7 @@ Sequence Recurrence::forward() {
 
 template <class T, class Device>
 void Recurrence::run_forward(Device device) {
-  using Matrix = Packed<Device, T>;
+  using Matrix = PackedMatrix<Device, T>;
   const Matrix gates_of_h(device, hidden_, 4 * hidden_, {weight_hh_.data<T>(), hidden_, true});
   std::optional<Matrix> projection_of_h, gates_of_context;
   if (attends_) {
@@ -266,7 +242,7 @@ Tensor Recurrence::states_before() const {
 
 template <class T, class Device>
 void Recurrence::walk_back(Device device, const Gradients& dy, const StepGradients& d) const {
-  using Matrix = Packed<Device, T>;
+  using Matrix = PackedMatrix<Device, T>;
   const Matrix h_of_gates(device, 4 * hidden_, hidden_, {weight_hh_.data<T>(), hidden_});
   std::optional<Matrix> h_of_projection, context_of_gates;
   if (attends_) {
