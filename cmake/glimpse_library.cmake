@@ -79,7 +79,7 @@ glimpse_configure(glimpse_shared)
 add_library(glimpse ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>)
 add_library(glimpse::glimpse ALIAS glimpse)
 set_target_properties(glimpse PROPERTIES VERSION ${PROJECT_VERSION}
-  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
 glimpse_configure(glimpse)
 if(oneDNN_FOUND)
   message(STATUS "glimpse: GEMM and convolution on the CPU by oneDNN (${oneDNN_LIBRARY})")

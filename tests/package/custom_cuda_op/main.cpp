@@ -10,6 +10,8 @@
 
 using namespace glimpse;
 
+namespace own {
+
 template <class T>
 void softsign_forward(kernels::Cpu, std::int64_t n, const T* x, T* y) {
   kernels::parallel_for(n, 4096, [=](std::int64_t begin, std::int64_t end) {
@@ -23,14 +25,17 @@ void softsign_backward(kernels::Cpu, std::int64_t n, const T* x, const T* dy, T*
   });
 }
 
+}  // namespace own
+
 /// The operation: on() chooses the kernel by the tensor's device and type.
 Tensor softsign(const Tensor& x) {
   const Tensor y = empty_like(x);
-  on(x, [&]<class T>(auto device) { softsign_forward(device, x.numel(), x.data<T>(), y.data<T>()); });
+  on(x, [&]<class T>(auto device) { own::softsign_forward(device, x.numel(), x.data<T>(), y.data<T>()); });
   return differentiable("softsign", y, {x}, [x = x.detach()](const Tensor& dy) {
     const Tensor dx = empty_like(dy);
-    on(dy,
-       [&]<class T>(auto device) { softsign_backward(device, x.numel(), x.data<T>(), dy.data<T>(), dx.data<T>()); });
+    on(dy, [&]<class T>(auto device) {
+      own::softsign_backward(device, x.numel(), x.data<T>(), dy.data<T>(), dx.data<T>());
+    });
     return dx;
   });
 }
@@ -41,7 +46,7 @@ double largest_difference(std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) values.push_back(static_cast<float>(i % 37) / 4 - 4.3f);
   std::vector<std::vector<float>> found;
   for (const Device device : {Device::cpu, Device::cuda}) {
-    const Tensor x = from(values).to(device).set_requires_grad();
+    const Tensor x = from_vector(values).to(device).set_requires_grad();
     const Tensor y = softsign(x);
     sum(y * y).backward();
     for (const Tensor& result : {y.detach(), x.grad()}) {
@@ -57,7 +62,7 @@ double largest_difference(std::int64_t n) {
 }
 
 int main() {
-  const Tensor x = from(std::vector<double>{-3, -0.5, 0.25, 1, 40}).set_requires_grad();
+  const Tensor x = from_vector(std::vector<double>{-3, -0.5, 0.25, 1, 40}).set_requires_grad();
   gradcheck([](const std::vector<Tensor>& in) { return softsign(in[0]); }, {x});
   std::printf("softsign: gradients agree with finite differences\n");
   if (!cuda::available()) {

@@ -6,6 +6,9 @@
 
 #include <glimpse/kernels/cuda/helpers.cuh>
 
+namespace own {
+
+// In this namespace, not outside of it: nvcc adds code of its own there, in which exp() would be ambiguous.
 using namespace glimpse::kernels;
 
 namespace {
@@ -46,3 +49,5 @@ template void softsign_forward(Cuda, std::int64_t, const float*, float*);
 template void softsign_forward(Cuda, std::int64_t, const double*, double*);
 template void softsign_backward(Cuda, std::int64_t, const float*, const float*, float*);
 template void softsign_backward(Cuda, std::int64_t, const double*, const double*, double*);
+
+}  // namespace own

@@ -4,6 +4,8 @@
 #include <glimpse/kernels/base/device.h>
 #include <cstdint>
 
+namespace own {
+
 /// n elements of x and y. Defined for float and double.
 template <class T>
 void softsign_forward(glimpse::kernels::Cpu device, std::int64_t n, const T* x, T* y);
@@ -15,3 +17,5 @@ template <class T>
 void softsign_backward(glimpse::kernels::Cpu device, std::int64_t n, const T* x, const T* dy, T* dx);
 template <class T>
 void softsign_backward(glimpse::kernels::Cuda device, std::int64_t n, const T* x, const T* dy, T* dx);
+
+}  // namespace own
