@@ -6,6 +6,7 @@
 #include "catch.h"
 #include "glimpse/data/scenes.h"
 #include "glimpse/engine/io/safetensors.h"
+#include "glimpse/engine/version.h"
 #include "glimpse/models/encoder/encoder.h"
 #include "program.h"
 #include "scratch_folder.h"
@@ -14,6 +15,15 @@
 using namespace glimpse;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
+
+TEST_CASE("every program says in one line which Glimpse it is and what was built in") {
+  for (const std::string name : {"train_flickr", "evaluate", "caption"}) {
+    const ProgramResult result = run_program({name, "--version"});
+    CHECK(result.code == 0);
+    CHECK(result.out == name + " (Glimpse " + version() + "), " + built_with() + "\n");
+    CHECK(result.err == "");
+  }
+}
 
 TEST_CASE("train_flickr, evaluate and caption on scenes") {
   const ScratchFolder folder;
