@@ -4,14 +4,11 @@
 #include <cstdio>
 #include <new>
 
-#include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/version.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/cuda/runtime.h"
-#include "glimpse/kernels/onednn/onednn.h"
-#include "glimpse/version.h"
 
 namespace glimpse::tools {
 
