@@ -1,6 +1,6 @@
 # The tests that meet vector code, without -march=native and, where there is one, by a second compiler. Built from nothing.
 set(portable_options -DGLIMPSE_FOLDER=${PROJECT_SOURCE_DIR} -DCMAKE_BUILD_TYPE=Release -DGLIMPSE_WERROR=ON)
-find_program(GLIMPSE_CLANG NAMES clang++-20 clang++-19 clang++-18 clang++-17 DOC "A second compiler for the tests")
+find_program(GLIMPSE_CLANG NAMES clang++-20 clang++-19 clang++-18 clang++-17 clang++-16 DOC "A second compiler for the tests")
 if(GLIMPSE_CLANG)
   # Serial: clang's own OpenMP is a package that few have, and this way the code without OpenMP is tried too. That clang
   # leaves a loop scalar is no error.
