@@ -118,7 +118,7 @@ TEST_CASE("without gradients nothing is recorded") {
   CHECK(grad_enabled());
   CHECK((x * 2.0).requires_grad());
   CHECK_FALSE((x.detach() * 2.0).requires_grad());
-  CHECK_FALSE((from<float>({1}) * 2.0).requires_grad());
+  CHECK_FALSE((from_vector<float>({1}) * 2.0).requires_grad());
   bool recording = true;
   const Tensor y = identity_with(x, [&](const Tensor& dy) {
     recording = grad_enabled();
@@ -140,10 +140,10 @@ TEST_CASE("a graph is walked once") {
 TEST_CASE("what backward refuses") {
   const Tensor x = leaf({1, 2});
   CHECK_THAT(error_of([&] { (x * 2.0).backward(); }), Contains("a scalar is needed, got (2)"));
-  CHECK_THAT(error_of([&] { from<float>({1}).backward(); }), Contains("nothing here requires a gradient"));
+  CHECK_THAT(error_of([&] { from_vector<float>({1}).backward(); }), Contains("nothing here requires a gradient"));
   CHECK_THROWS_AS((x * 2.0).backward(zeros({3})), Error);
   CHECK_THROWS_AS((x * 2.0).backward(zeros({2}, DType::f64)), Error);
-  Tensor words = from<std::int32_t>({1}), y = x * 2.0;
+  Tensor words = from_vector<std::int32_t>({1}), y = x * 2.0;
   CHECK_THROWS_AS(words.set_requires_grad(), Error);
   CHECK_THROWS_AS(y.set_requires_grad(false), Error);
 }
@@ -205,7 +205,8 @@ TEST_CASE("an op keeps only what its gradient needs") {
 }
 
 TEST_CASE("gradcheck accepts right gradients, also of several results") {
-  const Tensor a = from<double>({0.3, -0.7, 1.1}), b = from<double>({2, 0.5, -1}), index = from<std::int32_t>({2, 0});
+  const Tensor a = from_vector<double>({0.3, -0.7, 1.1}), b = from_vector<double>({2, 0.5, -1}),
+               index = from_vector<std::int32_t>({2, 0});
   CHECK_NOTHROW(gradcheck([](const std::vector<Tensor>& x) { return x[0] * tanh(x[1]); }, {a, b}));
   CHECK_NOTHROW(gradcheck([](const std::vector<Tensor>& x) { return gather_rows(x[0], x[1]); }, {a, index}));
   CHECK_NOTHROW(gradcheck(
@@ -217,13 +218,13 @@ TEST_CASE("gradcheck accepts right gradients, also of several results") {
 }
 
 TEST_CASE("gradcheck names the wrong element") {
-  const Tensor a = from<double>({0.3, -0.7, 1.1}), b = from<double>({2, 0.5, -1});
+  const Tensor a = from_vector<double>({0.3, -0.7, 1.1}), b = from_vector<double>({2, 0.5, -1});
   // d b[1] has the wrong sign.
   const auto wrong = [](const std::vector<Tensor>& x) {
     const Tensor y = x[0].detach() * x[1].detach();
     return differentiable("wrong", y, {x[0], x[1]},
                           [a = x[0].detach(), b = x[1].detach()](const Tensor& dy) -> Gradients {
-                            return {dy * b, dy * a * from<double>({1, -1, 1})};
+                            return {dy * b, dy * a * from_vector<double>({1, -1, 1})};
                           });
   };
   CHECK_THAT(
@@ -242,15 +243,19 @@ TEST_CASE("gradcheck names the wrong element") {
 
 TEST_CASE("gradcheck says why it cannot check") {
   const auto twice = [](const std::vector<Tensor>& x) { return x[0] * 2.0; };
-  CHECK_THAT(error_of([&] { gradcheck(twice, {from<float>({1})}); }), Contains("input 0 (1) is f32; f64 is needed"));
+  CHECK_THAT(error_of([&] { gradcheck(twice, {from_vector<float>({1})}); }),
+             Contains("input 0 (1) is f32; f64 is needed"));
   CHECK_THAT(error_of([&] { gradcheck(twice, {Tensor()}); }), Contains("input 0 is undefined"));
+  CHECK_THAT(error_of([&] {
+               gradcheck([](const std::vector<Tensor>& x) { return x[0].detach(); }, {from_vector<double>({1})});
+             }),
+             Contains("no result requires a gradient"));
   CHECK_THAT(
-      error_of([&] { gradcheck([](const std::vector<Tensor>& x) { return x[0].detach(); }, {from<double>({1})}); }),
-      Contains("no result requires a gradient"));
-  CHECK_THAT(error_of([&] { gradcheck([](const std::vector<Tensor>& x) { return log(x[0]); }, {from<double>({-1})}); }),
-             Contains("nan"));
+      error_of([&] { gradcheck([](const std::vector<Tensor>& x) { return log(x[0]); }, {from_vector<double>({-1})}); }),
+      Contains("nan"));
   double calls = 0;
-  CHECK_THAT(
-      error_of([&] { gradcheck([&](const std::vector<Tensor>& x) { return x[0] + ++calls; }, {from<double>({1})}); }),
-      Contains("two calls on the same inputs differ"));
+  CHECK_THAT(error_of([&] {
+               gradcheck([&](const std::vector<Tensor>& x) { return x[0] + ++calls; }, {from_vector<double>({1})});
+             }),
+             Contains("two calls on the same inputs differ"));
 }

@@ -69,7 +69,7 @@ TEST_CASE("a stride traded for dilation gives the cells between those of before"
     REQUIRE(few.shape() == Shape{1, 4, strided.channels()});
     REQUIRE(many.shape() == Shape{1, 16, strided.channels()});
     const Tensor rows = many.reshape({16, -1});
-    const Tensor between = gather_rows(rows, from<std::int32_t>({0, 2, 8, 10})).reshape(few.shape());
+    const Tensor between = gather_rows(rows, from_vector<std::int32_t>({0, 2, 8, 10})).reshape(few.shape());
     CHECK(relative_error(between, few) < 1e-5);
   }
 }

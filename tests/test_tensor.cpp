@@ -37,7 +37,7 @@ TEST_CASE("shapes") {
 }
 
 TEST_CASE("a tensor is a handle to shared memory") {
-  const Tensor x = from<float>({1, 2, 3, 4, 5, 6}, {3, 2});
+  const Tensor x = from_vector<float>({1, 2, 3, 4, 5, 6}, {3, 2});
   const Tensor same = x;
   same.data<float>()[0] = 9;
   CHECK(x.data<float>()[0] == 9);
@@ -74,7 +74,7 @@ TEST_CASE("an undefined tensor can only be asked whether it is defined") {
 }
 
 TEST_CASE("types") {
-  const Tensor x = from<float>({1.5f, -2.5f, 70000.0f});
+  const Tensor x = from_vector<float>({1.5f, -2.5f, 70000.0f});
   CHECK(x.to(DType::i32).to_vector<std::int32_t>() == std::vector<std::int32_t>{1, -2, 70000});
   CHECK(x.to(DType::f64).to_vector<double>() == std::vector<double>{1.5, -2.5, 70000});
   const Floats half = x.to(DType::f16).to_vector<float>();
@@ -84,7 +84,7 @@ TEST_CASE("types") {
   CHECK(x.to(DType::f32).raw() == x.raw());
   CHECK(x.to(DType::bf16).bytes() == 6);
   CHECK(error_of([&] { x.data<double>(); }) == "tensor (3) is f32, not f64");
-  CHECK(from<std::int32_t>({4}).item() == 4);
+  CHECK(from_vector<std::int32_t>({4}).item() == 4);
   CHECK(full({2}, 2.5, DType::f16).to_vector<double>() == std::vector<double>{2.5, 2.5});
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("copies and constructors check their arguments") {
   const Tensor x = zeros({2, 3});
   CHECK(error_of([&] { x.copy_from(zeros({3, 2})); }) == "copy: f32 (2,3) cannot hold f32 (3,2)");
   CHECK(error_of([&] { x.copy_from(zeros({2, 3}, DType::f64)); }) == "copy: f32 (2,3) cannot hold f64 (2,3)");
-  CHECK(error_of([] { from<float>({1, 2}, {3}); }) == "from: 2 values for (3)");
+  CHECK(error_of([] { from_vector<float>({1, 2}, {3}); }) == "from: 2 values for (3)");
   CHECK(error_of([&] { x.item(); }) == "item: one element is needed, got (2,3)");
   CHECK(error_of([&] { x.rows(1, 4); }) == "rows: [1,4) of (2,3)");
   CHECK(error_of([&] { x.reshape({4}); }) == "reshape: (2,3) has 6 elements, (4) has 4");
@@ -110,7 +110,7 @@ TEST_CASE("a build without CUDA says so") {
 }
 
 TEST_CASE("ops name themselves and the shapes that do not fit") {
-  const Tensor x = zeros({2, 3}), words = from<std::int32_t>({0, 5, -3});
+  const Tensor x = zeros({2, 3}), words = from_vector<std::int32_t>({0, 5, -3});
   Generator generator;
   CHECK(error_of([&] { x + zeros({2, 4}); }) == "add: (2,3) does not broadcast with (2,4)");
   CHECK(error_of([&] {
@@ -134,44 +134,44 @@ TEST_CASE("ops name themselves and the shapes that do not fit") {
   CHECK(error_of([&] { slice(x, 1, 2, 5); }) == "slice: [2,5) of dimension 1 of (2,3)");
   CHECK(error_of([&] { embedding(x, words); }) == "embedding: word 5 at position 1 is outside [0,2)");
   CHECK(error_of([&] {
-          gather_rows(x, from<std::int32_t>({1, -3}));
+          gather_rows(x, from_vector<std::int32_t>({1, -3}));
         }) == "gather_rows: index -3 at position 1 is outside [0,2)");
   CHECK(error_of([&] { dropout(x, 1.5, generator); }) == "dropout: probability 1.5 is outside [0,1]");
   CHECK(error_of([&] { softmax(full({}, 1)); }) == "softmax: a scalar has no last dimension");
   CHECK(error_of([&] {
-          cross_entropy(x, from<std::int32_t>({0, 3}));
+          cross_entropy(x, from_vector<std::int32_t>({0, 3}));
         }) == "cross_entropy: target 3 at position 1 is outside [0,3)");
   CHECK(error_of([&] { cross_entropy(x, words); }) == "cross_entropy: target (3) does not match logits (2,3)");
   CHECK(error_of([&] {
-          cross_entropy(x, from<std::int32_t>({-1, -1}));
+          cross_entropy(x, from_vector<std::int32_t>({-1, -1}));
         }) == "cross_entropy: none of the 2 targets is counted");
   CHECK(error_of([&] {
-          cross_entropy(x, from<std::int32_t>({0, 1}), -1, 1.0);
+          cross_entropy(x, from_vector<std::int32_t>({0, 1}), -1, 1.0);
         }) == "cross_entropy: label smoothing 1 is outside [0,1)");
   CHECK(error_of([&] { add_into(x, zeros({3})); }) == "add_into: (3) cannot be added into (2,3)");
 }
 
 TEST_CASE("softmax of minus infinity") {
   const float inf = INFINITY;
-  const Tensor x = from<float>({0, -inf, 0, -inf, -inf, -inf}, {2, 3});
+  const Tensor x = from_vector<float>({0, -inf, 0, -inf, -inf, -inf}, {2, 3});
   CHECK(softmax(x).to_vector<float>() == Floats{0.5f, 0, 0.5f, 0, 0, 0});
   const Floats logs = log_softmax(x).to_vector<float>();
   CHECK(logs[0] == Approx(std::log(0.5)));
   CHECK(logs[1] == -inf);
   CHECK(logs[3] == -inf);
-  CHECK(std::isnan(softmax(from<float>({NAN, -inf})).to_vector<float>()[0]));
-  CHECK(std::isnan(softmax(from<float>({NAN, 1})).to_vector<float>()[1]));
+  CHECK(std::isnan(softmax(from_vector<float>({NAN, -inf})).to_vector<float>()[0]));
+  CHECK(std::isnan(softmax(from_vector<float>({NAN, 1})).to_vector<float>()[1]));
 
   const Tensor leaf = x.clone().set_requires_grad();
-  softmax(leaf).backward(from<float>({1, 2, 3, 1, 2, 3}, {2, 3}));
+  softmax(leaf).backward(from_vector<float>({1, 2, 3, 1, 2, 3}, {2, 3}));
   CHECK(leaf.grad().to_vector<float>() == Floats{-0.5f, 0, 0.5f, 0, 0, 0});
 }
 
 TEST_CASE("softmax and cross-entropy of large scores") {
-  const Tensor x = from<float>({10000, 10001, 9990}, {1, 3}).set_requires_grad();
+  const Tensor x = from_vector<float>({10000, 10001, 9990}, {1, 3}).set_requires_grad();
   const Floats p = softmax(x).to_vector<float>();
   CHECK(p[0] == Approx(1 / (1 + std::exp(1) + std::exp(-10))).epsilon(1e-6));
-  const Tensor loss = cross_entropy(x, from<std::int32_t>({0}));
+  const Tensor loss = cross_entropy(x, from_vector<std::int32_t>({0}));
   CHECK(loss.item() == Approx(1 + std::log1p(std::exp(-1) + std::exp(-11))).epsilon(1e-6));
   loss.backward();
   CHECK(x.grad().to_vector<float>()[1] == Approx(p[1]).epsilon(1e-6));  // the log of the sum is kept to more than f32
@@ -180,16 +180,16 @@ TEST_CASE("softmax and cross-entropy of large scores") {
 
 TEST_CASE("cross-entropy of a target that cannot be") {
   const float inf = INFINITY;
-  const Tensor target = from<std::int32_t>({1});
-  CHECK(cross_entropy(from<float>({0, -inf}, {1, 2}), target).item() == HUGE_VAL);
-  CHECK(cross_entropy(from<float>({-inf, -inf}, {1, 2}), target).item() == HUGE_VAL);
+  const Tensor target = from_vector<std::int32_t>({1});
+  CHECK(cross_entropy(from_vector<float>({0, -inf}, {1, 2}), target).item() == HUGE_VAL);
+  CHECK(cross_entropy(from_vector<float>({-inf, -inf}, {1, 2}), target).item() == HUGE_VAL);
   // Any value can mark the targets that do not count.
-  const Tensor logits = from<float>({0, 0, 5, 0}, {2, 2});
-  CHECK(cross_entropy(logits, from<std::int32_t>({0, 1}), 0).item() == Approx(std::log1p(std::exp(5))));
+  const Tensor logits = from_vector<float>({0, 0, 5, 0}, {2, 2});
+  CHECK(cross_entropy(logits, from_vector<std::int32_t>({0, 1}), 0).item() == Approx(std::log1p(std::exp(5))));
 }
 
 TEST_CASE("NaN is not hidden") {
-  const Tensor x = from<float>({NAN, 1});
+  const Tensor x = from_vector<float>({NAN, 1});
   for (Tensor (*op)(const Tensor&) : {relu, relu6, tanh, sigmoid, exp, log, square})
     CHECK(std::isnan(op(x).to_vector<float>()[0]));
   CHECK(std::isnan(sum(x).item()));
