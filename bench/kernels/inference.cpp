@@ -33,8 +33,8 @@ std::vector<double> true_affine(const Images& s, const std::vector<double>& x, c
                                 const std::vector<double>& shift) {
   auto y = zeros(s.elements());
   const std::vector<double> mean(scale.size(), 0.0), variance(scale.size(), 1.0);
-  kernels::batch_norm_apply(Cpu{}, {s.n, s.channels, s.area}, 0.0, x.data(), mean.data(), variance.data(), scale.data(),
-                            shift.data(), y.data());
+  const kernels::BatchNormInputs<double> inputs{0.0, x.data(), mean.data(), variance.data(), scale.data()};
+  kernels::batch_norm_apply(Cpu{}, {s.n, s.channels, s.area}, inputs, shift.data(), y.data());
   rectify(y);
   return y;
 }
