@@ -104,20 +104,19 @@ void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, 
 }
 
 template <class T>
-void gemm(Cpu cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
-          std::int64_t ldc) {
+void gemm(Cpu cpu, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
+          Accumulator<T> beta, T* c, std::int64_t ldc) {
   if constexpr (onednn_built && std::is_same_v<T, float>) {
     if (m > 0 && n > 0 && k > 0) return onednn_sgemm(m, n, k, alpha, a, b, beta, c, ldc);
   }
   gemm_blocked(cpu, m, n, k, alpha, a, b, beta, c, ldc);
 }
 
-#define GLIMPSE_GEMM(T)                                                                                              \
-  template void gemm(Cpu, std::int64_t, std::int64_t, std::int64_t, T, Operand<T>, Operand<T>, T, T*, std::int64_t); \
-  template void gemm_blocked(Cpu, std::int64_t, std::int64_t, std::int64_t, T, Operand<T>, Operand<T>, T, T*,        \
-                             std::int64_t);
-GLIMPSE_GEMM(float)
-GLIMPSE_GEMM(double)
-#undef GLIMPSE_GEMM
+GLIMPSE_GEMM_KERNELS(Cpu, float)
+GLIMPSE_GEMM_KERNELS(Cpu, double)
+template void gemm_blocked(Cpu, std::int64_t, std::int64_t, std::int64_t, float, Operand<float>, Operand<float>, float,
+                           float*, std::int64_t);
+template void gemm_blocked(Cpu, std::int64_t, std::int64_t, std::int64_t, double, Operand<double>, Operand<double>,
+                           double, double*, std::int64_t);
 
 }  // namespace glimpse::kernels

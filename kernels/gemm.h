@@ -20,13 +20,18 @@ struct Operand {
 /// c (m,n) with stride ldc becomes alpha * op(a) op(b) + beta * c; op(a) (m,k), op(b) (k,n). With beta = 0, c is not
 /// read.
 template <class T>
-void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, Operand<T> a, Operand<T> b, T beta, T* c,
-          std::int64_t ldc);
+void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
+          Accumulator<T> beta, T* c, std::int64_t ldc);
 /// On the device, by cuBLAS, in f32 as exactly as kernels/cuda/precision.h says. T is float, double, or bf16, whose
 /// sums are taken in f32 and rounded once. Throws Error with the sizes where cuBLAS is missing or fails.
 template <class T>
 void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
           Accumulator<T> beta, T* c, std::int64_t ldc);
+
+// The arguments and their order are those of BLAS, which every reader knows.
+#define GLIMPSE_GEMM_KERNELS(Device, T)                                                                        \
+  template void gemm(Device, std::int64_t, std::int64_t, std::int64_t, Accumulator<T>, Operand<T>, Operand<T>, \
+                     Accumulator<T>, T*, std::int64_t);
 
 /// The same by this project's own kernel, whatever else is built in.
 template <class T>

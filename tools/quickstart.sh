@@ -5,8 +5,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run=${1:-runs/scenes}
 bin=build/release/bin
+minutes() { printf '%d min %02d s' "$(($1 / 60))" "$(($1 % 60))"; }
 
+echo "== Building (about ten minutes on two cores, where it was not built before) =="
 ./tools/build.sh train_flickr evaluate caption
+built=$SECONDS
+echo "built in $(minutes "$built")"
 echo
 echo "== Training on the built-in scenes (about three minutes on two cores) =="
 if [[ -e $run/last.safetensors ]]; then
@@ -21,3 +25,4 @@ echo "== The test split: combinations of colour and shape that training never sh
 echo
 echo "Look at     $run/attention/*.png (where the network looked at each word) and $run/report.html"
 echo "Next        $bin/train_flickr --help, and README.md: \"Caption photographs\""
+echo "Took        $(minutes "$SECONDS"), $(minutes "$built") of it for building"

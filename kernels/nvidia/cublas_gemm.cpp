@@ -89,12 +89,8 @@ void gemm(Cuda device, std::int64_t m, std::int64_t n, std::int64_t k, Accumulat
         cublas().status_string(status));
 }
 
-#define GLIMPSE_GEMM(T)                                                                                      \
-  template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, Accumulator<T>, Operand<T>, Operand<T>, \
-                     Accumulator<T>, T*, std::int64_t);
-GLIMPSE_GEMM(float)
-GLIMPSE_GEMM(double)
-GLIMPSE_GEMM(bf16)
-#undef GLIMPSE_GEMM
+GLIMPSE_GEMM_KERNELS(Cuda, float)
+GLIMPSE_GEMM_KERNELS(Cuda, double)
+GLIMPSE_GEMM_KERNELS(Cuda, bf16)
 
 }  // namespace glimpse::kernels

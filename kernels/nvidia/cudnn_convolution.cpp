@@ -252,27 +252,11 @@ bool cudnn_convolution_bias_relu(Cuda device, const SliceConvolution& slices, co
 }  // namespace glimpse::kernels
 
 #else
+#include "glimpse/kernels/nvidia/no_cudnn.h"
 
 namespace glimpse::kernels {
 
 std::string cudnn_description() { return "no cuDNN: this program was built without its headers"; }
-
-template <class T>
-bool cudnn_convolution_forward(Cuda, const ConvolutionShape&, const T*, const T*, const T*, T*) {
-  return false;
-}
-template <class T>
-bool cudnn_convolution_backward_input(Cuda, const ConvolutionShape&, const T*, const T*, T*) {
-  return false;
-}
-template <class T>
-bool cudnn_convolution_backward_weight(Cuda, const ConvolutionShape&, const T*, const T*, T*) {
-  return false;
-}
-bool cudnn_convolution_of_slices(Cuda, const SliceConvolution&, const float*, const float*, float*) { return false; }
-bool cudnn_convolution_bias_relu(Cuda, const SliceConvolution&, const float*, const float*, const float*, float*) {
-  return false;
-}
 
 }  // namespace glimpse::kernels
 
@@ -280,12 +264,7 @@ bool cudnn_convolution_bias_relu(Cuda, const SliceConvolution&, const float*, co
 
 namespace glimpse::kernels {
 
-#define GLIMPSE_CUDNN(T)                                                                                    \
-  template bool cudnn_convolution_forward(Cuda, const ConvolutionShape&, const T*, const T*, const T*, T*); \
-  template bool cudnn_convolution_backward_input(Cuda, const ConvolutionShape&, const T*, const T*, T*);    \
-  template bool cudnn_convolution_backward_weight(Cuda, const ConvolutionShape&, const T*, const T*, T*);
-GLIMPSE_CUDNN(float)
-GLIMPSE_CUDNN(double)
-#undef GLIMPSE_CUDNN
+GLIMPSE_CUDNN_CONVOLUTIONS(float)
+GLIMPSE_CUDNN_CONVOLUTIONS(double)
 
 }  // namespace glimpse::kernels

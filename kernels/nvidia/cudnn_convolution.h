@@ -24,6 +24,11 @@ bool cudnn_convolution_backward_input(Cuda, const ConvolutionShape& shape, const
 template <class T>
 bool cudnn_convolution_backward_weight(Cuda, const ConvolutionShape& shape, const T* x, const T* dy, T* dweight);
 
+#define GLIMPSE_CUDNN_CONVOLUTIONS(T)                                                                       \
+  template bool cudnn_convolution_forward(Cuda, const ConvolutionShape&, const T*, const T*, const T*, T*); \
+  template bool cudnn_convolution_backward_input(Cuda, const ConvolutionShape&, const T*, const T*, T*);    \
+  template bool cudnn_convolution_backward_weight(Cuda, const ConvolutionShape&, const T*, const T*, T*);
+
 /// A convolution of x (n,c,h,w) to y (n,o,out_h,out_w) whose images lie x_stride and y_stride elements apart.
 struct SliceConvolution {
   ConvolutionShape shape;
