@@ -21,45 +21,37 @@ Tensor broadcast_rows(const Tensor& x, std::int64_t rows) {
 
 }  // namespace
 
-BeamStep::Matrix::Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns, std::int64_t most_rows)
-    : weight_(weight), first_column_(first_column), columns_(columns) {
-  if (most_rows <= few_rows) return;
-  on(weight_, [&]<class T>(auto device) {
-    packed_ = Tensor({kernels::packed_size<T>(device, columns_, size())}, weight_.dtype(), weight_.device());
-    kernels::pack<T>(device, columns_, size(), {weight_.data<T>() + first_column_, weight_.size(1), true},
-                     packed_.data<T>());
-  });
-}
+BeamStep::Matrix::Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns)
+    : weight_(weight), first_column_(first_column), columns_(columns) {}
 
-void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& y) const {
+void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& y) {
   const std::int64_t rows = x.size(0), n = size();
   on(x, [&]<class T>(auto device) {
+    const kernels::Operand<T> weight{weight_.data<T>() + first_column_, weight_.size(1), true};
+    if (rows > few_rows && !packed_.defined() && ++products_ > patience) {
+      packed_ = Tensor({kernels::packed_size<T>(device, columns_, n)}, x.dtype(), x.device());
+      kernels::pack<T>(device, columns_, n, weight, packed_.data<T>());
+    }
     if (packed_.defined())
       kernels::packed_gemm<T>(device, rows, n, columns_, x.data<T>(), packed_.data<T>(), accumulate, y.data<T>());
     else
-      kernels::gemm<T>(device, rows, n, columns_, T(1), {x.data<T>(), columns_},
-                       {weight_.data<T>() + first_column_, weight_.size(1), true}, T(accumulate ? 1 : 0), y.data<T>(),
-                       n);
+      kernels::gemm<T>(device, rows, n, columns_, T(1), {x.data<T>(), columns_}, weight, T(accumulate ? 1 : 0),
+                       y.data<T>(), n);
   });
 }
 
-BeamStep::BeamStep(const Decoder& decoder, const Tensor& features, std::int64_t beam)
-    : decoder_(decoder), features_(features) {
-  const auto matrix = [most_rows = features.size(0) * beam](const Tensor& weight, std::int64_t first,
-                                                            std::int64_t columns) {
-    return Matrix(weight, first, columns, most_rows);
-  };
+BeamStep::BeamStep(const Decoder& decoder, const Tensor& features) : decoder_(decoder), features_(features) {
   keys_ = decoder.project_keys(features).keys;
   const LstmCell& cell = decoder.cell;
   const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
-  gates_of_h_ = matrix(cell.weight_hh, 0, hidden);
+  gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
   if (keys_.defined()) {
-    query_ = matrix(decoder.query.weight, 0, hidden);
-    gate_ = matrix(decoder.gate.weight, 0, hidden);
-    gates_of_context_ = matrix(cell.weight_ih, word, decoder.config.channels);
+    query_ = Matrix(decoder.query.weight, 0, hidden);
+    gate_ = Matrix(decoder.gate.weight, 0, hidden);
+    gates_of_context_ = Matrix(cell.weight_ih, word, decoder.config.channels);
   }
-  output_ = matrix(decoder.output.weight, 0, decoder.output.weight.size(1));
-  gates_of_words_ = matrix(cell.weight_ih, 0, word);
+  output_ = Matrix(decoder.output.weight, 0, decoder.output.weight.size(1));
+  gates_of_words_ = Matrix(cell.weight_ih, 0, word);
   bias_ = cell.bias_ih + cell.bias_hh;
   slot_.assign(static_cast<std::size_t>(decoder.config.vocabulary), -1);
 }

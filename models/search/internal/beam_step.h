@@ -21,8 +21,7 @@ struct BeamGroups {
 /// cost nothing, the decoder's matrices are laid out once, and the words' part of the gates is computed once a word.
 class BeamStep {
  public:
-  /// For searches of at most `beam` hypotheses an image.
-  BeamStep(const Decoder& decoder, const Tensor& features, std::int64_t beam);
+  BeamStep(const Decoder& decoder, const Tensor& features);
 
   DecoderState start() const { return decoder_.start(features_); }
   /// Reads words (R) with states (R,H). The result has no gate.
@@ -30,21 +29,22 @@ class BeamStep {
 
  private:
   /// Multiplies by a weight matrix, transposed. Laying it out for packed products costs about as much as those save in
-  /// a few steps, and saves nothing where few rows are multiplied. The choice is made once, from the sizes of the
-  /// search alone: the two kinds of product round differently.
+  /// a few steps of more than four rows, so that waits until some were done: most searches of one image never need it.
   class Matrix {
    public:
     Matrix() = default;
-    /// Columns [first_column, first_column + columns) of weight (n,K), for products of at most `most_rows` rows.
-    Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns, std::int64_t most_rows);
+    /// Columns [first_column, first_column + columns) of weight (n,K).
+    Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns);
     std::int64_t size() const { return weight_.size(0); }
     /// y (R,n) = x (R,columns) times the matrix, added to y if `accumulate`.
-    void multiply(const Tensor& x, bool accumulate, const Tensor& y) const;
+    void multiply(const Tensor& x, bool accumulate, const Tensor& y);
 
    private:
+    static constexpr int patience = 3;
     static constexpr std::int64_t few_rows = 4;
     Tensor weight_, packed_;
     std::int64_t first_column_ = 0, columns_ = 0;
+    int products_ = 0;
   };
 
   Tensor word_gates(const std::vector<std::int32_t>& words);
