@@ -64,7 +64,7 @@ AttentionMaps attention_maps(const ImageCaption& caption) {
 Captioner::Captioner(CaptionModel model) : model_(std::move(model)), encoder_(model_.encoder) {}
 
 Captioner Captioner::load(const std::string& path, Device device) {
-  use_device(device, cuda::matmul_precision());
+  use_device(device, device == Device::cuda ? cuda::matmul_precision() : MatmulPrecision::f32);
   CaptionModel model = load_model(path);
   move_to(model, device);
   return Captioner(std::move(model));
