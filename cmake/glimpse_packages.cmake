@@ -1,5 +1,5 @@
 # `cpack -G DEB` in the build folder: one package a component. What a package needs at run time is read from its programs
-# by dpkg-shlibdeps. Packages for other machines are built with GLIMPSE_NATIVE=OFF.
+# by dpkg-shlibdeps.
 set(CPACK_PACKAGE_NAME glimpse)
 set(CPACK_PACKAGE_CONTACT "The Glimpse developers")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")

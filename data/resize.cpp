@@ -4,7 +4,7 @@
 
 #include "glimpse/data/image.h"
 #include "glimpse/kernels/base/check.h"
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/image_normalize.h"
 
 namespace glimpse {
@@ -54,7 +54,7 @@ Image resize_rows(const Image& x, int outputs) {
   const Taps taps = make_taps(x.width, outputs);
   Image y{outputs, x.height,
           std::vector<std::uint8_t>(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(x.height) * 3)};
-  kernels::parallel_for(x.height, 16, [&](std::int64_t begin, std::int64_t end) {
+  kernels::vector_for(x.height, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::uint8_t* from = x.rgb.data() + row * x.width * 3;
       std::uint8_t* to = y.rgb.data() + row * outputs * 3;
@@ -82,7 +82,7 @@ Image resize_columns(const Image& x, int outputs) {
   const std::int64_t stride = static_cast<std::int64_t>(x.width) * 3;
   Image y{x.width, outputs,
           std::vector<std::uint8_t>(static_cast<std::size_t>(stride) * static_cast<std::size_t>(outputs))};
-  kernels::parallel_for(outputs, 16, [&](std::int64_t begin, std::int64_t end) {
+  kernels::vector_for(outputs, 16, [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::int32_t> sums(static_cast<std::size_t>(stride));
     std::int32_t* sum = sums.data();
     for (std::int64_t i = begin; i < end; ++i) {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 template <class Body>
 void for_channels(const BatchNormShape& s, Body&& body) {
   const std::int64_t grain = 1 + 16384 / (s.n * s.area + 1);
-  parallel_for(s.c, grain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(s.c, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) body(c);
   });
 }

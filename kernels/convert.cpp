@@ -4,7 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -29,18 +29,18 @@ To convert_one(From x) {
 
 template <class T>
 void fill(Cpu, std::int64_t n, T value, T* y) {
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
+  vector_for(n, grain, [&](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
 }
 
 template <class From, class To>
 void convert(Cpu, std::int64_t n, const From* x, To* y) {
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) y[i] = convert_one<To>(x[i]);
   });
 }
 
 void copy_bytes(Cpu, std::int64_t n, const void* x, void* y) {
-  parallel_for(n, 4 * grain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(n, 4 * grain, [&](std::int64_t begin, std::int64_t end) {
     std::memcpy(static_cast<char*>(y) + begin, static_cast<const char*>(x) + begin,
                 static_cast<std::size_t>(end - begin));
   });

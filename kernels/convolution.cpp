@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/onednn/onednn.h"
 
@@ -35,7 +35,7 @@ struct Inside {
 template <class T>
 void image_to_patches(const Shape& s, const T* x, T* patches) {
   const std::int64_t out_h = s.out_h(), out_w = s.out_w(), depth = s.c / s.groups * s.kh * s.kw;
-  parallel_for(depth, 1 + 16384 / (out_h * out_w + 1), [&](std::int64_t first, std::int64_t last) {
+  vector_for(depth, 1 + 16384 / (out_h * out_w + 1), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
       const T* plane = x + row / (s.kh * s.kw) * s.h * s.w;
       const std::int64_t dy = row / s.kw % s.kh * s.dilation - s.padding, dx = row % s.kw * s.dilation - s.padding;
@@ -53,7 +53,7 @@ void image_to_patches(const Shape& s, const T* x, T* patches) {
 template <class T>
 void patches_to_image(const Shape& s, const T* patches, T* x) {
   const std::int64_t out_h = s.out_h(), out_w = s.out_w(), taps = s.kh * s.kw;
-  parallel_for(s.c / s.groups, 1 + 16384 / (taps * out_h * out_w + 1), [&](std::int64_t first, std::int64_t last) {
+  vector_for(s.c / s.groups, 1 + 16384 / (taps * out_h * out_w + 1), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t c = first; c < last; ++c) {
       T* plane = x + c * s.h * s.w;
       std::fill_n(plane, s.h * s.w, T(0));
@@ -84,7 +84,7 @@ void for_depthwise_rows(const Shape& s, std::int64_t plane, Body&& body) {
 template <class T>
 void depthwise_forward(const Shape& s, const T* x, const T* weight, const T* bias, T* y) {
   const std::int64_t cells = s.out_h() * s.out_w(), taps = s.kh * s.kw;
-  parallel_for(s.n * s.c, 1, [&](std::int64_t first, std::int64_t last) {
+  vector_for(s.n * s.c, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t plane = first; plane < last; ++plane) {
       std::fill_n(y + plane * cells, cells, bias ? bias[plane % s.c] : T(0));
       const T* w = weight + plane % s.c * taps;
@@ -97,7 +97,7 @@ void depthwise_forward(const Shape& s, const T* x, const T* weight, const T* bia
 
 template <class T>
 void depthwise_backward_input(const Shape& s, const T* dy, const T* weight, T* dx) {
-  parallel_for(s.n * s.c, 1, [&](std::int64_t first, std::int64_t last) {
+  vector_for(s.n * s.c, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t plane = first; plane < last; ++plane) {
       std::fill_n(dx + plane * s.h * s.w, s.h * s.w, T(0));
       const T* w = weight + plane % s.c * s.kh * s.kw;
@@ -111,7 +111,7 @@ void depthwise_backward_input(const Shape& s, const T* dy, const T* weight, T* d
 template <class T>
 void depthwise_backward_weight(const Shape& s, const T* x, const T* dy, T* dweight) {
   const std::int64_t taps = s.kh * s.kw;
-  parallel_for(s.c, 1, [&](std::int64_t first, std::int64_t last) {
+  vector_for(s.c, 1, [&](std::int64_t first, std::int64_t last) {
     std::vector<double> sums(static_cast<std::size_t>(taps));
     for (std::int64_t c = first; c < last; ++c) {
       std::fill(sums.begin(), sums.end(), 0.0);
@@ -205,7 +205,7 @@ void convolution_backward_weight(Cpu, const Shape& s, const T* x, const T* dy, T
 template <class T>
 void convolution_backward_bias(Cpu, const Shape& s, const T* dy, T* dbias) {
   const std::int64_t cells = s.out_h() * s.out_w();
-  parallel_for(s.o, 1 + 16384 / (s.n * cells + 1), [&](std::int64_t first, std::int64_t last) {
+  vector_for(s.o, 1 + 16384 / (s.n * cells + 1), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t o = first; o < last; ++o) {
       double sum = 0;
       for (std::int64_t i = 0; i < s.n; ++i) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/internal/softmax_row.h"
 
 namespace glimpse::kernels {
@@ -25,7 +25,7 @@ double row_sum(std::int64_t n, const T* x) {
 template <class T>
 void cross_entropy_forward(Cpu, std::int64_t n, std::int64_t v, const T* logits, CrossEntropyTargets targets,
                            double* log_sum_exp, double* loss) {
-  parallel_for(n, row_grain(v), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(n, row_grain(v), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       loss[r] = log_sum_exp[r] = 0;
       if (targets.target[r] == targets.ignore_index) continue;
@@ -47,7 +47,7 @@ void cross_entropy_forward(Cpu, std::int64_t n, std::int64_t v, const T* logits,
 template <class T>
 void cross_entropy_backward(Cpu, const CrossEntropyBackward<T>& call) {
   const double scale = call.scale * static_cast<double>(*call.dloss);
-  parallel_for(call.n, row_grain(call.v), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.n, row_grain(call.v), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t v = call.v;
     const CrossEntropyTargets& targets = call.targets;
     for (std::int64_t r = begin; r < end; ++r) {

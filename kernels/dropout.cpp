@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/philox.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 
@@ -41,13 +41,18 @@ void dropout(Cpu, std::int64_t n, double p, std::uint64_t seed, std::uint64_t po
   // Random numbers below `dropped` are. For p = 1 that lets 1 in 2^32 through, to a scale of 0.
   const std::uint32_t dropped = static_cast<std::uint32_t>(std::min(p * 0x1p32, 0x1p32 - 1));
   const T scale = p < 1 ? static_cast<T>(1 / (1 - p)) : T(0);
-  parallel_for((n + chunk - 1) / chunk, 64, [=](std::int64_t begin, std::int64_t end) {
+  vector_for((n + chunk - 1) / chunk, 64, [=](std::int64_t begin, std::int64_t end) {
     std::uint32_t random[chunk];
     for (std::int64_t c = begin; c < end; ++c) {
       philox_blocks(seed, position + static_cast<std::uint64_t>(c * blocks), random);
-      const std::int64_t offset = c * chunk, m = std::min(chunk, n - offset);
+      const std::int64_t m = std::min(chunk, n - c * chunk);
+      const T* from = x + c * chunk;
+      T* to = y + c * chunk;
 #pragma omp simd
-      for (std::int64_t i = 0; i < m; ++i) y[offset + i] = random[i] >= dropped ? x[offset + i] * scale : T(0);
+      for (std::int64_t i = 0; i < m; ++i) {
+        const T scaled = from[i] * scale;  // of all, so that no lane depends on a branch
+        to[i] = random[i] >= dropped ? scaled : T(0);
+      }
     }
   });
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -22,7 +22,7 @@ std::int64_t find_outside(Cpu, std::int64_t n, const std::int32_t* index, std::i
 
 template <class T>
 void gather_rows(Cpu, std::int64_t n, std::int64_t width, const T* x, const std::int32_t* index, T* y) {
-  parallel_for(n, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(n, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) std::copy_n(x + index[i] * width, width, y + i * width);
   });
 }
@@ -37,7 +37,7 @@ void sum_rows_by_index(Cpu, std::int64_t rows, std::int64_t n, std::int64_t widt
   std::vector<std::int64_t> next(first.begin(), first.end() - 1);
   for (std::int64_t i = 0; i < n; ++i) order[static_cast<std::size_t>(next[static_cast<std::size_t>(index[i])]++)] = i;
 
-  parallel_for(rows, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(rows, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t block = 128;
     double sum[block];
     for (std::int64_t r = begin; r < end; ++r) {

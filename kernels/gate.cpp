@@ -1,7 +1,7 @@
 #include "glimpse/kernels/gate.h"
 
 #include "glimpse/kernels/base/math.h"
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/internal/dot.h"
 
 namespace glimpse::kernels {
@@ -13,7 +13,7 @@ std::int64_t grain(std::int64_t channels) { return 1 + 8192 / (channels + 1); }
 
 template <class T>
 void gate_forward(Cpu, const GateForward<T>& call) {
-  parallel_for(call.queries, grain(call.channels), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.queries, grain(call.channels), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t channels = call.channels, width = call.width;
     const T* bias = call.bias;
     for (std::int64_t q = begin; q < end; ++q) {
@@ -34,7 +34,7 @@ void gate_forward(Cpu, const GateForward<T>& call) {
 
 template <class T>
 void gate_backward(Cpu, const GateBackward<T>& call) {
-  parallel_for(call.queries, grain(call.channels), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.queries, grain(call.channels), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t channels = call.channels;
     for (std::int64_t q = begin; q < end; ++q) {
       const T* g = call.gate + q * call.gate_stride;

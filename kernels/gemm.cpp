@@ -4,7 +4,7 @@
 #include <memory>
 #include <type_traits>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/onednn/onednn.h"
 
 // The kernel of this project follows the usual scheme (Goto & van de Geijn, "Anatomy of high-performance matrix
@@ -16,7 +16,7 @@ namespace glimpse::kernels {
 namespace {
 
 template <class T>
-constexpr std::int64_t columns = 128 / static_cast<std::int64_t>(sizeof(T));  // two 512-bit registers wide
+constexpr std::int64_t columns = 128 / static_cast<std::int64_t>(sizeof(T));  // of a panel: two 512-bit registers wide
 constexpr std::int64_t rows = 6;
 constexpr std::int64_t block_k = 256, block_m = 64 * rows, block_n = 1024;
 
@@ -30,7 +30,7 @@ T element(const Operand<T>& x, std::int64_t i, std::int64_t j) {
 /// Panels of `columns` columns of op(b)[k0..k0+kb, n0..n0+nb], zero-filled at the right edge.
 template <class T>
 void pack_b(const Operand<T>& b, std::int64_t k0, std::int64_t kb, std::int64_t n0, std::int64_t nb, T* packed) {
-  parallel_for(panels(nb, columns<T>), 1, [=](std::int64_t begin, std::int64_t end) {
+  vector_for(panels(nb, columns<T>), 1, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p)
       for (std::int64_t k = 0; k < kb; ++k)
         for (std::int64_t j = 0; j < columns<T>; ++j) {
@@ -43,7 +43,7 @@ void pack_b(const Operand<T>& b, std::int64_t k0, std::int64_t kb, std::int64_t 
 /// Panels of `rows` rows of op(a)[m0..m0+mb, k0..k0+kb], zero-filled at the lower edge.
 template <class T>
 void pack_a(const Operand<T>& a, std::int64_t m0, std::int64_t mb, std::int64_t k0, std::int64_t kb, T* packed) {
-  parallel_for(panels(mb, rows), 8, [=](std::int64_t begin, std::int64_t end) {
+  vector_for(panels(mb, rows), 8, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p)
       for (std::int64_t k = 0; k < kb; ++k)
         for (std::int64_t i = 0; i < rows; ++i) {
@@ -53,17 +53,26 @@ void pack_a(const Operand<T>& a, std::int64_t m0, std::int64_t mb, std::int64_t 
   });
 }
 
-/// c[m,n] += alpha * (a panel of A times a panel of B), the first `m` rows and `n` columns of it.
-template <class T>
+/// c[m,n] += alpha * (a panel of A times `Width` columns of a panel of B), the first `m` rows and `n` columns of it.
+template <int Width, class T>
 void multiply_tile(std::int64_t kb, T alpha, const T* a, const T* b, std::int64_t m, std::int64_t n, T* c,
                    std::int64_t ldc) {
-  T sum[rows][columns<T>] = {};
+  T sum[rows][Width] = {};
   for (std::int64_t k = 0; k < kb; ++k)
     for (std::int64_t i = 0; i < rows; ++i)
 #pragma omp simd
-      for (std::int64_t j = 0; j < columns<T>; ++j) sum[i][j] += a[k * rows + i] * b[k * columns<T> + j];
+      for (int j = 0; j < Width; ++j) sum[i][j] += a[k * rows + i] * b[k * columns<T> + j];
   for (std::int64_t i = 0; i < m; ++i)
     for (std::int64_t j = 0; j < n; ++j) c[i * ldc + j] += alpha * sum[i][j];
+}
+
+/// As multiply_tile for a whole panel of B: 6 rows of two registers are what 16 or 32 registers hold.
+template <int Bits, class T>
+void multiply_panels(std::int64_t kb, T alpha, const T* a, const T* b, std::int64_t m, std::int64_t n, T* c,
+                     std::int64_t ldc) {
+  constexpr int width = 2 * Bits / 8 / static_cast<int>(sizeof(T));
+  for (std::int64_t j = 0; j < n; j += width)
+    multiply_tile<width>(kb, alpha, a, b + j, m, std::min<std::int64_t>(width, n - j), c + j, ldc);
 }
 
 template <class T>
@@ -79,6 +88,7 @@ void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, 
                   T* c, std::int64_t ldc) {
   if (beta != T(1)) scale(m, n, beta, c, ldc);
   if (m == 0 || n == 0 || k == 0 || alpha == T(0)) return;
+  const int bits = vector_bits();
   const std::int64_t deepest = std::min(k, block_k);
   const auto space = [](std::int64_t size) {
     return std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(size));
@@ -92,11 +102,15 @@ void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, 
       for (std::int64_t m0 = 0; m0 < m; m0 += block_m) {
         const std::int64_t mb = std::min(block_m, m - m0), a_panels = panels(mb, rows);
         pack_a(a, m0, mb, k0, kb, packed_a.get());
-        parallel_for(a_panels * panels(nb, columns<T>), 4, [&](std::int64_t begin, std::int64_t end) {
+        vector_for(a_panels * panels(nb, columns<T>), 4, [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t tile = begin; tile < end; ++tile) {
             const std::int64_t i = tile % a_panels * rows, j = tile / a_panels * columns<T>;
-            multiply_tile(kb, alpha, packed_a.get() + i * kb, packed_b.get() + j * kb, std::min(rows, mb - i),
-                          std::min(columns<T>, nb - j), c + (m0 + i) * ldc + n0 + j, ldc);
+            const auto multiply = [&]<int Bits>() {
+              multiply_panels<Bits>(kb, alpha, packed_a.get() + i * kb, packed_b.get() + j * kb, std::min(rows, mb - i),
+                                    std::min(columns<T>, nb - j), c + (m0 + i) * ldc + n0 + j, ldc);
+            };
+            bits == 512 ? multiply.template operator()<512>()
+                        : (bits == 256 ? multiply.template operator()<256>() : multiply.template operator()<128>());
           }
         });
       }

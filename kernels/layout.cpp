@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -39,7 +39,7 @@ void permute(Cpu, const StridedView& view, const T* x, T* y) {
   const std::int64_t rows = rows_only ? 1 : view.sizes[along];
   const std::int64_t strips = (rows + tile - 1) / tile;
   const std::int64_t work = std::max<std::int64_t>(1, std::min(rows, tile) * columns);
-  parallel_for(outer * strips, std::max<std::int64_t>(1, grain / work), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(outer * strips, std::max<std::int64_t>(1, grain / work), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       std::int64_t rest = p / strips, x_offset = 0, y_offset = 0;
       for (int d = last - 1; d >= 0; --d) {
@@ -67,7 +67,7 @@ template <class T>
 void copy_rows(Cpu, std::int64_t rows, std::int64_t width, std::int64_t x_stride, const T* x, std::int64_t y_stride,
                T* y) {
   if (width == 0) return;
-  parallel_for(rows * width, grain, [=](std::int64_t begin, std::int64_t end) {
+  vector_for(rows * width, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end;) {
       const std::int64_t row = i / width, column = i % width;
       const std::int64_t n = std::min(width - column, end - i);

@@ -1,7 +1,7 @@
 #include "glimpse/kernels/lstm.h"
 
 #include "glimpse/kernels/base/math.h"
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -12,7 +12,7 @@ constexpr std::int64_t grain(std::int64_t hidden) { return 1 + 4096 / (hidden + 
 
 template <class T>
 void lstm_forward(Cpu, const LstmForward<T>& call) {
-  parallel_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t hidden = call.hidden;
     for (std::int64_t b = begin; b < end; ++b) {
       const T* x = call.gates + b * 4 * hidden;
@@ -41,7 +41,7 @@ void lstm_forward(Cpu, const LstmForward<T>& call) {
 
 template <class T>
 void lstm_backward(Cpu, const LstmBackward<T>& call) {
-  parallel_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t hidden = call.hidden;
     const LstmGradients<T>& gradients = call.received;
     for (std::int64_t b = begin; b < end; ++b) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/optimizer_update.h"
 
 namespace glimpse::kernels {
@@ -17,7 +17,7 @@ constexpr std::int64_t chunk = 4096;
 /// update(p[i], g[i], moments[i]...) for all i.
 template <class T, class Update, class... Moments>
 void for_each(std::int64_t n, Update update, T* p, T* g, Moments*... moments) {
-  parallel_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
+  vector_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) update(p[i], g[i], moments[i]...);
   });
@@ -43,7 +43,7 @@ GradientSums gradient_sums(Cpu, std::int64_t n, double clip_value, const T* g) {
   const std::int64_t chunks = (n + chunk - 1) / chunk;
   std::vector<GradientSums> parts(static_cast<std::size_t>(chunks));
   const T value = static_cast<T>(clip_value);
-  parallel_for(chunks, grain / chunk, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(chunks, grain / chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c)
       parts[static_cast<std::size_t>(c)] = chunk_sums(std::min(chunk, n - c * chunk), value, g + c * chunk);
   });

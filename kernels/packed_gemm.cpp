@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/onednn/onednn.h"
 #include "glimpse/kernels/onednn/packed_gemm.h"
 
@@ -28,7 +28,7 @@ void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
   if constexpr (by_onednn<T>) {
     onednn_pack(k, n, b, packed);
   } else {
-    parallel_for(k, 16, [&](std::int64_t begin, std::int64_t end) {
+    vector_for(k, 16, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
         for (std::int64_t j = 0; j < n; ++j)
           packed[i * n + j] = b.transposed ? b.data[j * b.stride + i] : b.data[i * b.stride + j];

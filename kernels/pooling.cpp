@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -31,7 +31,7 @@ Range adaptive_window(std::int64_t i, std::int64_t size, std::int64_t out) {
 /// Calls body(plane) for all planes.
 template <class Body>
 void for_planes(std::int64_t planes, std::int64_t area, Body&& body) {
-  parallel_for(planes, 1 + 8192 / (area + 1), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(planes, 1 + 8192 / (area + 1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) body(p);
   });
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
@@ -42,21 +42,21 @@ void reduce_sum(Cpu, std::int64_t outer, std::int64_t n, std::int64_t inner, dou
   const std::int64_t grain =
       std::max<std::int64_t>(1, part_elements / std::max<std::int64_t>(1, std::min(n, part) * inner));
   std::vector<double> partial(static_cast<std::size_t>(outer * parts * inner));
-  parallel_for(outer * parts, grain, [&](std::int64_t begin, std::int64_t end) {
+  vector_for(outer * parts, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const std::int64_t o = p / parts, k = p % parts * part;
       sum_rows(std::min(part, n - k), inner, x + (o * n + k) * inner, partial.data() + p * inner);
     }
   });
-  parallel_for(outer, std::max<std::int64_t>(1, part_elements / std::max<std::int64_t>(1, parts * inner)),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t o = begin; o < end; ++o) {
-                   double* total = partial.data() + o * parts * inner;
-                   for (std::int64_t p = 1; p < parts; ++p)
-                     for (std::int64_t i = 0; i < inner; ++i) total[i] += total[p * inner + i];
-                   for (std::int64_t i = 0; i < inner; ++i) y[o * inner + i] = static_cast<T>(scale * total[i]);
-                 }
-               });
+  vector_for(outer, std::max<std::int64_t>(1, part_elements / std::max<std::int64_t>(1, parts * inner)),
+             [&](std::int64_t begin, std::int64_t end) {
+               for (std::int64_t o = begin; o < end; ++o) {
+                 double* total = partial.data() + o * parts * inner;
+                 for (std::int64_t p = 1; p < parts; ++p)
+                   for (std::int64_t i = 0; i < inner; ++i) total[i] += total[p * inner + i];
+                 for (std::int64_t i = 0; i < inner; ++i) y[o * inner + i] = static_cast<T>(scale * total[i]);
+               }
+             });
 }
 
 GLIMPSE_REDUCE_KERNELS(Cpu, float)

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/internal/softmax_row.h"
 
 namespace glimpse::kernels {
@@ -13,10 +13,10 @@ namespace {
 template <class Row>
 void for_each_row(std::int64_t rows, std::int64_t n, Row row) {
   constexpr std::int64_t elements = 1 << 13;
-  parallel_for(rows, std::max<std::int64_t>(1, elements / std::max<std::int64_t>(n, 1)),
-               [=](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t r = begin; r < end; ++r) row(r * n);
-               });
+  vector_for(rows, std::max<std::int64_t>(1, elements / std::max<std::int64_t>(n, 1)),
+             [=](std::int64_t begin, std::int64_t end) {
+               for (std::int64_t r = begin; r < end; ++r) row(r * n);
+             });
 }
 
 template <class T>
@@ -48,12 +48,14 @@ void softmax_forward(Cpu, std::int64_t rows, std::int64_t n, const T* x, T* y) {
 template <class T>
 void softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx) {
   for_each_row(rows, n, [=](std::int64_t row) {
+    const T *ys = y + row, *dys = dy + row;
+    T* dxs = dx + row;
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = row; i < row + n; ++i) sum += static_cast<double>(y[i] * dy[i]);
+    for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(ys[i] * dys[i]);
     const T mean = static_cast<T>(sum);
 #pragma omp simd
-    for (std::int64_t i = row; i < row + n; ++i) dx[i] = y[i] * (dy[i] - mean);
+    for (std::int64_t i = 0; i < n; ++i) dxs[i] = ys[i] * (dys[i] - mean);
   });
 }
 
@@ -74,12 +76,14 @@ void log_softmax_forward(Cpu, std::int64_t rows, std::int64_t n, const T* x, T* 
 template <class T>
 void log_softmax_backward(Cpu, std::int64_t rows, std::int64_t n, const T* y, const T* dy, T* dx) {
   for_each_row(rows, n, [=](std::int64_t row) {
+    const T *ys = y + row, *dys = dy + row;
+    T* dxs = dx + row;
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = row; i < row + n; ++i) sum += static_cast<double>(dy[i]);
+    for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(dys[i]);
     const T total = static_cast<T>(sum);
 #pragma omp simd
-    for (std::int64_t i = row; i < row + n; ++i) dx[i] = dy[i] - kernels::exp(y[i]) * total;
+    for (std::int64_t i = 0; i < n; ++i) dxs[i] = dys[i] - kernels::exp(ys[i]) * total;
   });
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/internal/softmax_row.h"
 
 namespace glimpse::kernels {
@@ -49,7 +49,7 @@ void choose(std::int64_t n, const T* x, const std::int32_t* banned, std::int64_t
 
 template <class T>
 void log_softmax_topk(Cpu, const TopK<T>& call) {
-  parallel_for(call.rows, 1 + 4096 / (call.vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(call.rows, 1 + 4096 / (call.vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t vocabulary = call.vocabulary, k = call.k;
     for (std::int64_t r = begin; r < end; ++r) {
       const T* x = call.logits + r * vocabulary;
@@ -67,7 +67,7 @@ void log_softmax_topk(Cpu, const TopK<T>& call) {
 template <class T>
 void rank_of_target(Cpu, std::int64_t rows, std::int64_t vocabulary, const T* logits, const std::int32_t* target,
                     std::int32_t* rank) {
-  parallel_for(rows, 1 + 4096 / (vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
+  vector_for(rows, 1 + 4096 / (vocabulary + 1), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const T* x = logits + r * vocabulary;
       const std::int32_t t = target[r];

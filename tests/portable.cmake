@@ -2,10 +2,7 @@
 set(portable_options -DGLIMPSE_FOLDER=${PROJECT_SOURCE_DIR} -DCMAKE_BUILD_TYPE=Release -DGLIMPSE_WERROR=ON)
 find_program(GLIMPSE_CLANG NAMES clang++-20 clang++-19 clang++-18 clang++-17 clang++-16 DOC "A second compiler for the tests")
 if(GLIMPSE_CLANG)
-  # Serial: clang's own OpenMP is a package that few have, and this way the code without OpenMP is tried too. That clang
-  # leaves a loop scalar is no error.
-  list(APPEND portable_options -DCMAKE_CXX_COMPILER=${GLIMPSE_CLANG} -DOpenMP_CXX_FLAGS=-fopenmp-simd
-    -DOpenMP_CXX_LIB_NAMES= -DCMAKE_CXX_FLAGS=-Wno-pass-failed)
+  list(APPEND portable_options -DCMAKE_CXX_COMPILER=${GLIMPSE_CLANG} -DCMAKE_CXX_FLAGS=-Wno-pass-failed)
 else()
   list(APPEND portable_options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER})
 endif()

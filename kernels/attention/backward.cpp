@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "glimpse/kernels/attention/internal/parts.h"
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 #include "glimpse/kernels/internal/dot.h"
 
 namespace glimpse::kernels {
@@ -61,7 +61,7 @@ void backward(const AttentionShape& s, const AttentionInputs<T>& in, const Atten
       for (std::int64_t a = 0; a < s.width; ++a) dq[a] *= in.score[a];
     }
   };
-  parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) run(Group(s, g));
   });
 }
@@ -90,7 +90,7 @@ void backward_keys(const AttentionShape& s, const AttentionInputs<T>& in, const 
       for (std::int64_t a = 0; a < s.width; ++a) dkey[a] *= in.score[a];
     }
   };
-  parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) run(Group(s, g));
   });
 }
@@ -121,7 +121,7 @@ void attention_backward_keys(Cpu, const AttentionShape& shape, const AttentionIn
 template <class T>
 void attention_backward_features(Cpu, const AttentionShape& s, const Accumulator<T>* alpha, const T* dcontext,
                                  T* dfeatures) {
-  parallel_for(s.groups, attention::grain(s), [&](std::int64_t begin, std::int64_t end) {
+  vector_for(s.groups, attention::grain(s), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) {
       const attention::Group group(s, g);
       for (std::int64_t l = 0; l < s.locations; ++l) {

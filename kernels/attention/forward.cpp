@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "glimpse/kernels/attention/internal/parts.h"
-#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace attention {
@@ -77,7 +77,7 @@ template <class Function, class T>
 void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T* context) {
   const std::int64_t parts = s.groups == 0 || grain(s) > 1 ? 1 : (threads() + s.groups - 1) / s.groups;
   if (parts == 1) {
-    parallel_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
+    vector_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t g = begin; g < end; ++g) {
         const Group group(s, g);
         scores<Function>(s, in, group, 0, s.locations, alpha);
@@ -91,7 +91,7 @@ void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T*
   // Fewer images than threads: these share the locations of an image, then its channels. No sum is cut, so the result
   // is the same.
   const auto shared = [&](std::int64_t size, auto work) {
-    parallel_for(s.groups * parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    vector_for(s.groups * parts, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
         work(Group(s, i / parts), size * (i % parts) / parts, size * (i % parts + 1) / parts);
     });

@@ -3,7 +3,7 @@
 
 namespace glimpse::kernels {
 
-/// Runs on the threads of this process (OpenMP).
+/// Runs on the threads of this process (parallel.h).
 struct Cpu {};
 
 /// Runs on a CUDA stream (a cudaStream_t, kept opaque so that no CUDA header is needed here).

@@ -7,14 +7,14 @@
 
 namespace glimpse::kernels {
 
-/// Number of threads that parallel_for may use when called from this thread (OMP_NUM_THREADS, or set_threads).
+/// Threads that parallel_for uses when called from this thread: set_threads, else usable_processors(); 1 within a loop.
 int threads();
 
-/// Sets threads() for this thread and those that it starts parallel loops with.
+/// Sets threads() for the thread that calls it; 0: as many as there are processors.
 void set_threads(int count);
 
-/// Calls part(context, p) for p in [0, parts) on that many threads. This lives in the library, so that a loop in a
-/// program compiled without OpenMP is parallel too, and no function means one thing here and another there.
+/// Calls part(context, p) for p in [0, parts) on threads() threads. While another thread runs a loop, on this one
+/// alone.
 void run_parts(std::int64_t parts, void (*part)(const void* context, std::int64_t p), const void* context);
 
 /// Calls body(begin, end) on contiguous, disjoint parts of [0, n), at most one per thread, none smaller than `grain`

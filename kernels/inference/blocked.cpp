@@ -4,16 +4,21 @@
 #include <limits>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/vectors.h"
 
 namespace glimpse::kernels {
 namespace {
 
 /// Calls f with the block size as a constant, so that its loops over lanes become vector instructions.
 template <class F>
-void with_block(std::int64_t block, F&& f) {
-  if (block == 16) return f(std::integral_constant<int, 16>{});
-  check(block == 8, "blocks of {} channels: 8 or 16 are needed", block);
-  f(std::integral_constant<int, 8>{});
+void with_block(std::int64_t block, const F& f) {
+  check(block == 8 || block == 16, "blocks of {} channels: 8 or 16 are needed", block);
+  with_vectors([&] {
+    if (block == 16)
+      f(std::integral_constant<int, 16>{});
+    else
+      f(std::integral_constant<int, 8>{});
+  });
 }
 
 /// Calls body(lanes of y, first x of the window, its height, its width) for all windows of all blocks.
@@ -50,8 +55,10 @@ void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, 
 }
 
 void blocked_add(std::int64_t n, const float* a, const float* b, Bounds bounds, float* y) {
+  with_vectors([&] {
 #pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) y[i] = std::min(std::max(a[i] + b[i], bounds.low), bounds.high);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = std::min(std::max(a[i] + b[i], bounds.low), bounds.high);
+  });
 }
 
 void blocked_max_pool(std::int64_t block, const PoolShape& s, const float* x, float* y) {

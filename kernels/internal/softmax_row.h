@@ -1,6 +1,7 @@
 #pragma once
 // Passes over one row that softmax and cross-entropy share on the CPU.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -11,10 +12,16 @@ namespace glimpse::kernels {
 /// Largest element, NaN left aside; -inf for an empty row.
 template <class T>
 T row_max(std::int64_t n, const T* x) {
-  T best = -std::numeric_limits<T>::infinity();
-#pragma omp simd reduction(max : best)
-  for (std::int64_t i = 0; i < n; ++i) best = x[i] > best ? x[i] : best;
-  return best;
+  // Lanes written out: a maximum that passes over NaN is no reduction that every compiler knows.
+  constexpr std::int64_t lanes = 32;
+  T best[lanes];
+  std::fill_n(best, lanes, -std::numeric_limits<T>::infinity());
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+#pragma omp simd
+    for (std::int64_t l = 0; l < lanes; ++l) best[l] = x[i + l] > best[l] ? x[i + l] : best[l];
+  for (; i < n; ++i) best[0] = x[i] > best[0] ? x[i] : best[0];
+  return *std::max_element(best, best + lanes);
 }
 
 /// Sum of exp(x - shift).

@@ -1,6 +1,8 @@
 #ifdef GLIMPSE_HAVE_ONEDNN
 #include "glimpse/kernels/onednn/api.h"
 
+#include <dlfcn.h>
+
 #include <cstdlib>
 #include <limits>
 
@@ -17,6 +19,27 @@ dnnl::stream& stream() {
   thread_local dnnl::stream mine(engine());
   return mine;
 }
+
+namespace {
+/// A function of the OpenMP that oneDNN was loaded with; null where it uses none.
+template <class F>
+F* openmp(const char* name) {
+  return reinterpret_cast<F*>(dlsym(RTLD_DEFAULT, name));
+}
+
+void set_openmp_threads(int count) {
+  static const auto set = openmp<void(int)>("omp_set_num_threads");
+  if (set && count > 0) set(count);
+}
+}  // namespace
+
+OneThread::OneThread() {
+  static const auto count = openmp<int()>("omp_get_max_threads");
+  if (count) before_ = count();
+  set_openmp_threads(1);
+}
+
+OneThread::~OneThread() { set_openmp_threads(before_); }
 
 void append_relu(dnnl::post_ops& ops, float cap) {
   const bool capped = cap < std::numeric_limits<float>::infinity();
@@ -94,7 +117,7 @@ char* scratch(std::size_t bytes) {
     size = 0;
     const std::size_t rounded = (bytes + 63) / 64 * 64;
     memory.reset(static_cast<char*>(std::aligned_alloc(64, rounded)));
-    check(memory != nullptr, "convolution: no memory for {} bytes of working space", rounded);
+    check(memory != nullptr, "oneDNN: no memory for {} bytes of working space", rounded);
     size = rounded;
   }
   return memory.get();

@@ -19,6 +19,20 @@ const dnnl::engine& engine();
 /// One stream a thread.
 dnnl::stream& stream();
 
+/// While it lives, what oneDNN makes and runs on this thread stays on this thread. Work is shared out by parallel_for:
+/// the OpenMP that oneDNN comes with keeps waiting threads on their cores for milliseconds, which starves whatever else
+/// runs there.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 inline dnnl::memory::desc f32(const dnnl::memory::dims& sizes, Tag tag) {
   return {sizes, dnnl::memory::data_type::f32, tag};
 }

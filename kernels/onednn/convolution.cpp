@@ -15,18 +15,28 @@ namespace {
 using onednn::f32;
 using onednn::Tag;
 
+/// Threads run one primitive at the same time, so each brings working memory of its own.
+dnnl::primitive_attr own_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
 /// One tensor of a primitive: the plain layout that it comes in, and the one that oneDNN chose.
 struct Argument {
   int id;
   bool result;
   dnnl::memory::desc plain, chosen;
   dnnl::primitive reorder;  // between the two, where they differ
+  dnnl::memory::desc reorder_scratchpad;
 
   Argument(int argument, bool is_result, const dnnl::memory::desc& from, const dnnl::memory::desc& to)
       : id(argument), result(is_result), plain(from), chosen(to) {
     if (plain == chosen) return;
     const dnnl::memory::desc &source = result ? chosen : plain, &target = result ? plain : chosen;
-    reorder = dnnl::reorder(dnnl::reorder::primitive_desc(onednn::engine(), source, onednn::engine(), target));
+    const dnnl::reorder::primitive_desc d(onednn::engine(), source, onednn::engine(), target, own_scratchpad());
+    reorder = dnnl::reorder(d);
+    reorder_scratchpad = d.scratchpad_desc();
   }
 };
 
@@ -36,13 +46,15 @@ struct Prepared {
   std::vector<Argument> arguments;
 };
 
+std::int64_t image_size(const ConvolutionShape& s) { return s.c * s.h * s.w; }
+std::int64_t output_size(const ConvolutionShape& s) { return s.o * s.out_h() * s.out_w(); }
+
 enum class Direction { forward, backward_input, backward_weight };
 
 struct Key {
   Direction direction;
   ConvolutionShape shape;
   bool with_bias;
-  int threads;  // a primitive is bound to the number of threads that it was made for
   bool operator==(const Key&) const = default;
 };
 
@@ -52,8 +64,7 @@ Prepared prepare(const Key& key) {
   const dnnl::memory::desc x = f32(x_sizes, Tag::nchw), y = f32(y_sizes, Tag::nchw);
   const dnnl::memory::desc weight = onednn::Convolution::plain_weight(s);
   const onednn::Convolution convolution(s, f32(x_sizes, Tag::any), f32(y_sizes, Tag::any), key.with_bias);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::primitive_attr attributes = own_scratchpad();
   if (key.direction == Direction::forward) {
     const auto d = convolution.forward(dnnl::prop_kind::forward_training, attributes);
     Prepared p{dnnl::convolution_forward(d), d.scratchpad_desc(), {}};
@@ -87,7 +98,8 @@ void run(const Key& key, const std::vector<const float*>& tensors) {
   try {
     const std::shared_ptr<const Prepared> p = cache.get(key, [&] { return prepare(key); });
     std::size_t bytes = rounded(p->scratchpad.get_size());
-    for (const Argument& a : p->arguments) bytes += a.reorder ? rounded(a.chosen.get_size()) : 0;
+    for (const Argument& a : p->arguments)
+      if (a.reorder) bytes += rounded(a.chosen.get_size()) + rounded(a.reorder_scratchpad.get_size());
     char* free_memory = onednn::scratch(bytes);
     const auto take = [&](const dnnl::memory::desc& desc) {
       dnnl::memory memory(desc, onednn::engine(), free_memory);
@@ -95,6 +107,10 @@ void run(const Key& key, const std::vector<const float*>& tensors) {
       return memory;
     };
     dnnl::stream& stream = onednn::stream();
+    const auto run_reorder = [&](const Argument& a, const dnnl::memory& from, const dnnl::memory& to) {
+      a.reorder.execute(stream,
+                        {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, take(a.reorder_scratchpad)}});
+    };
     std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SCRATCHPAD, take(p->scratchpad)}};
     std::vector<dnnl::memory> plain;
     for (std::size_t i = 0; i < p->arguments.size(); ++i) {
@@ -102,13 +118,12 @@ void run(const Key& key, const std::vector<const float*>& tensors) {
       plain.emplace_back(a.plain, onednn::engine(), const_cast<float*>(tensors[i]));
       const dnnl::memory chosen = a.reorder ? take(a.chosen) : plain[i];
       arguments.emplace(a.id, chosen);
-      if (a.reorder && !a.result) a.reorder.execute(stream, {{DNNL_ARG_FROM, plain[i]}, {DNNL_ARG_TO, chosen}});
+      if (a.reorder && !a.result) run_reorder(a, plain[i], chosen);
     }
     p->primitive.execute(stream, arguments);
     for (std::size_t i = 0; i < p->arguments.size(); ++i) {
       const Argument& a = p->arguments[i];
-      if (a.reorder && a.result)
-        a.reorder.execute(stream, {{DNNL_ARG_FROM, arguments.at(a.id)}, {DNNL_ARG_TO, plain[i]}});
+      if (a.reorder && a.result) run_reorder(a, arguments.at(a.id), plain[i]);
     }
     stream.wait();
   } catch (const dnnl::error& e) {
@@ -118,27 +133,52 @@ void run(const Key& key, const std::vector<const float*>& tensors) {
   }
 }
 
+/// Calls work(part, its first image, its images) for parts of a batch, one a thread.
+template <class Work>
+void share_images(std::int64_t n, const Work& work) {
+  const std::int64_t parts = std::min<std::int64_t>(threads(), n);
+  parallel_for_each(parts, [&](std::int64_t p) {
+    const onednn::OneThread one_thread;
+    work(p, n * p / parts, n * (p + 1) / parts - n * p / parts);
+  });
+}
+
 }  // namespace
 
 void onednn_convolution_forward(const ConvolutionShape& s, const float* x, const float* weight, const float* bias,
                                 float* y) {
-  if (s.n == 0) return;
-  std::vector<const float*> tensors{x, weight, y};
-  if (bias) tensors.push_back(bias);
-  run({Direction::forward, s, bias != nullptr, threads()}, tensors);
+  share_images(s.n, [&](std::int64_t, std::int64_t first, std::int64_t images) {
+    ConvolutionShape part = s;
+    part.n = images;
+    std::vector<const float*> tensors{x + first * image_size(s), weight, y + first * output_size(s)};
+    if (bias) tensors.push_back(bias);
+    run({Direction::forward, part, bias != nullptr}, tensors);
+  });
 }
 
 void onednn_convolution_backward_input(const ConvolutionShape& s, const float* dy, const float* weight, float* dx) {
-  if (s.n == 0) return;
-  run({Direction::backward_input, s, false, threads()}, {dy, weight, dx});
+  share_images(s.n, [&](std::int64_t, std::int64_t first, std::int64_t images) {
+    ConvolutionShape part = s;
+    part.n = images;
+    run({Direction::backward_input, part, false}, {dy + first * output_size(s), weight, dx + first * image_size(s)});
+  });
 }
 
 void onednn_convolution_backward_weight(const ConvolutionShape& s, const float* x, const float* dy, float* dweight) {
+  const std::int64_t size = s.o * s.c / s.groups * s.kh * s.kw;
   if (s.n == 0) {
-    std::fill_n(dweight, s.o * s.c / s.groups * s.kh * s.kw, 0.0f);
+    std::fill_n(dweight, size, 0.0f);
     return;
   }
-  run({Direction::backward_weight, s, false, threads()}, {x, dy, dweight});
+  // Each part of the batch has its own sum; the first one's is the result's place.
+  std::vector<float> sums(static_cast<std::size_t>(size * (std::min<std::int64_t>(threads(), s.n) - 1)));
+  share_images(s.n, [&](std::int64_t p, std::int64_t first, std::int64_t images) {
+    ConvolutionShape part = s;
+    part.n = images;
+    run({Direction::backward_weight, part, false},
+        {x + first * image_size(s), dy + first * output_size(s), p == 0 ? dweight : sums.data() + (p - 1) * size});
+  });
+  for (std::size_t i = 0; i < sums.size(); ++i) dweight[i % static_cast<std::size_t>(size)] += sums[i];
 }
 
 }  // namespace glimpse::kernels

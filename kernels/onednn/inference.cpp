@@ -6,7 +6,6 @@
 #include <unordered_map>
 
 #include "glimpse/kernels/base/check.h"
-#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/onednn/api.h"
 
 namespace glimpse::kernels {
@@ -14,18 +13,6 @@ namespace {
 
 using onednn::f32;
 using onednn::Tag;
-
-/// A primitive keeps the number of threads that was set when it was made.
-class OneThread {
- public:
-  OneThread() : before_(threads()) { set_threads(1); }
-  ~OneThread() { set_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 Tag blocked_tag() { return onednn_block() == 16 ? Tag::nChw16c : Tag::nChw8c; }
 
@@ -56,7 +43,7 @@ struct OnednnConvolution::Prepared {
 OnednnConvolution::OnednnConvolution(const ConvolutionShape& s, const float* weight, const float* bias, bool plain_x,
                                      bool accumulate, Bounds bounds) {
   check(s.n == 1, "inference convolution: one image is needed, not {}", s.n);
-  const OneThread one_thread;
+  const onednn::OneThread one_thread;
   try {
     const dnnl::memory::desc x = f32({1, s.c, s.h, s.w}, plain_x ? Tag::nchw : blocked_tag());
     const dnnl::memory::desc y = f32({1, s.o, s.out_h(), s.out_w()}, blocked_tag());
@@ -102,6 +89,7 @@ OnednnConvolution::Bound::~Bound() = default;
 OnednnConvolution::Bound::Bound(Bound&&) noexcept = default;
 
 void OnednnConvolution::Bound::run() const {
+  const onednn::OneThread one_thread;
   try {
     arguments_->primitive->execute(onednn::stream(), arguments_->memory);
     onednn::stream().wait();
