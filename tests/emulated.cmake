@@ -2,18 +2,19 @@
 # emulator (tests/emulator/), which also stands in for NVIDIA's libraries. Programs link this one or glimpse, never both.
 file(GLOB_RECURSE emulated_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
 file(GLOB emulator_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/emulator/*.cpp)
-set_source_files_properties(${emulated_kernels} PROPERTIES LANGUAGE CXX)
+set_source_files_properties(${emulated_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 
 add_library(glimpse_emulated STATIC EXCLUDE_FROM_ALL ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>
   ${emulated_kernels} ${emulator_sources})
 glimpse_configure(glimpse_emulated)
+target_link_libraries(glimpse_emulated PRIVATE $<BUILD_INTERFACE:glimpse_quick>)
 target_compile_definitions(glimpse_emulated PUBLIC GLIMPSE_HAVE_CUDA)
 target_compile_options(glimpse_emulated PUBLIC $<BUILD_INTERFACE:-Wno-unknown-pragmas>)  # nvcc's "unroll"
 
 function(glimpse_catch_test name library label)  # and the sources
   add_executable(${name} ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests CXX_EXTENSIONS OFF)
-  target_link_libraries(${name} PRIVATE ${library} glimpse_flags fmt::fmt Catch2::Catch2)
+  target_link_libraries(${name} PRIVATE ${library} glimpse_flags glimpse_quick fmt::fmt Catch2::Catch2)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   if(Catch2_VERSION VERSION_LESS 3)
     target_compile_definitions(${name} PRIVATE GLIMPSE_CATCH2_V2)
@@ -43,7 +44,7 @@ if(GLIMPSE_TOOLS)
   find_package(CLI11 REQUIRED)
   file(GLOB common_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/common/*.cpp)
   add_library(emulated_tools_common STATIC ${common_sources})
-  target_link_libraries(emulated_tools_common PUBLIC CLI11::CLI11 glimpse_emulated glimpse_flags fmt::fmt
+  target_link_libraries(emulated_tools_common PUBLIC CLI11::CLI11 glimpse_emulated glimpse_flags glimpse_quick fmt::fmt
     nlohmann_json::nlohmann_json)
   foreach(tool train_flickr evaluate caption encode)
     add_executable(emulated_${tool} ${PROJECT_SOURCE_DIR}/tools/${tool}.cpp)

@@ -28,7 +28,7 @@ function(glimpse_library_test name file)
   target_compile_definitions(test_${name} PRIVATE GLIMPSE_TEST_EMULATED $<$<VERSION_LESS:${Catch2_VERSION},3>:GLIMPSE_CATCH2_V2>)
   target_include_directories(test_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_include_directories(test_${name} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${GLIMPSE_${file}_INCLUDE_DIR})
-  target_link_libraries(test_${name} PRIVATE glimpse_emulated glimpse_flags fmt::fmt Catch2::Catch2 ${CMAKE_DL_LIBS})
+  target_link_libraries(test_${name} PRIVATE glimpse_emulated glimpse_flags glimpse_quick fmt::fmt Catch2::Catch2 ${CMAKE_DL_LIBS})
   set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests CXX_EXTENSIONS OFF
     ENABLE_EXPORTS ON)
   add_dependencies(test_${name} fake_${name})

@@ -22,7 +22,7 @@ void parse_arguments(CLI::App& app, int argc, char** argv);
 /// code.
 int run_program(const std::string& name, const std::function<void()>& body);
 
-/// Uses `count` threads for all loops; 0: as many as the machine has cores (or OMP_NUM_THREADS says).
+/// Uses `count` threads for all loops; 0: as many as the process may keep busy (kernels::usable_processors).
 void use_threads(int count);
 
 /// Where a program computes: --device and --matmul.
