@@ -1,3 +1,10 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -151,6 +158,68 @@ TEST_CASE("the quota of a cgroup, of version 2 and 1, and of its parents") {
   CHECK(quota() == 3);
   write(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
   CHECK(quota() == 0);
+}
+
+#ifdef __linux__
+// Run by the test below, in a process that may use one processor.
+TEST_CASE("one processor is one thread", "[.]") { CHECK(kernels::threads() == 1); }
+
+TEST_CASE("a process that is bound to one processor takes one thread") {
+  const pid_t child = fork();
+  if (child == 0) {
+    cpu_set_t all, one;
+    CPU_ZERO(&one);
+    if (sched_getaffinity(0, sizeof all, &all) != 0) _exit(3);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &all) && CPU_COUNT(&one) == 0) CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) != 0) _exit(3);
+    unsetenv("OMP_NUM_THREADS");
+    execl("/proc/self/exe", "test_parallel", "one processor is one thread", nullptr);
+    _exit(3);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+#endif
+
+namespace {
+
+/// Seconds that short loops with pauses between them take, as a training step has them.
+double seconds_of_loops(int count) {
+  std::vector<float> x(1 << 16, 1.0f);
+  const auto start = std::chrono::steady_clock::now();
+  for (int loop = 0; loop < count; ++loop) {
+    kernels::vector_for(std::ssize(x), 1 << 10, [&](std::int64_t begin, std::int64_t end) {
+      for (int pass = 0; pass < 20; ++pass)
+        for (std::int64_t i = begin; i < end; ++i) x[static_cast<std::size_t>(i)] *= 1.0001f;
+    });
+    for (int i = 0; i < 200; ++i) x[static_cast<std::size_t>(i)] += 1e-6f;
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+// A fair share of the cores is half the speed. libgomp, whose threads spin while they wait, fails here with 0.28.
+TEST_CASE("other work on every core costs its share and little more") {
+  double best = 0;  // of a few tries: other programs may be at work too
+  for (int attempt = 0; attempt < 5 && best < 0.35; ++attempt) {
+    seconds_of_loops(100);
+    const double idle = seconds_of_loops(1500);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> busy;
+    for (int i = 0; i < kernels::usable_processors(); ++i)
+      busy.emplace_back([&] {
+        while (!stop.load(std::memory_order_relaxed)) {
+        }
+      });
+    best = std::max(best, idle / seconds_of_loops(1500));
+    stop = true;
+    for (std::thread& thread : busy) thread.join();
+  }
+  INFO("speed beside other work over speed alone: " << best);
+  CHECK(best >= 0.35);
 }
 
 TEST_CASE("vectors can be narrowed and not widened beyond the processor") {

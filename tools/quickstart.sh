@@ -7,6 +7,9 @@ run=${1:-runs/scenes}
 bin=build/release/bin
 minutes() { printf '%d min %02d s' "$(($1 / 60))" "$(($1 % 60))"; }
 
+# Kernels for GPUs take longer to compile than all else: only where one answers.
+if [[ -z ${GLIMPSE_CUDA:-} ]] && ! nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then export GLIMPSE_CUDA=OFF; fi
+
 echo "== Building (about ten minutes on two cores, where it was not built before) =="
 ./tools/build.sh train_flickr evaluate caption
 built=$SECONDS
