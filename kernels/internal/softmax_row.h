@@ -21,7 +21,9 @@ T row_max(std::int64_t n, const T* x) {
 #pragma omp simd
     for (std::int64_t l = 0; l < lanes; ++l) best[l] = x[i + l] > best[l] ? x[i + l] : best[l];
   for (; i < n; ++i) best[0] = x[i] > best[0] ? x[i] : best[0];
-  return *std::max_element(best, best + lanes);
+  for (std::int64_t half = lanes / 2; half > 0; half /= 2)
+    for (std::int64_t l = 0; l < half; ++l) best[l] = best[l + half] > best[l] ? best[l + half] : best[l];
+  return best[0];
 }
 
 /// Sum of exp(x - shift).
