@@ -3,6 +3,7 @@
 # and for AVX-512. This reads the compiler's own report and names the loops that stay scalar:
 #   vector_loops.sh COMPILER INCLUDE_FOLDER SOURCE_FOLDER FLAGS...
 set -euo pipefail
+export LC_ALL=C  # reports are translated
 compiler=$1 include=$2 source=$3 clang=0
 shift 3
 cd "$source"

@@ -213,6 +213,7 @@ void run_parts(std::int64_t parts, void (*part)(const void*, std::int64_t), cons
 }
 
 void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t)>& work) {
+  if (count == 1) return work(0);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
   parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

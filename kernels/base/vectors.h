@@ -23,7 +23,8 @@ void limit_vector_bits(int bits);
 
 #ifdef GLIMPSE_VECTOR_VARIANTS
 namespace vectors {
-#define GLIMPSE_AVX2 "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"
+// No more than vectors.cpp looks for in the processor.
+#define GLIMPSE_AVX2 "avx2,fma,bmi,bmi2,popcnt"
 #define GLIMPSE_AVX512 GLIMPSE_AVX2 ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 
 // "flatten" brings all that the body calls into the variant, to be compiled for its vectors.

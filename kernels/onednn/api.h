@@ -15,6 +15,8 @@ namespace glimpse::kernels::onednn {
 
 using Tag = dnnl::memory::format_tag;
 
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 const dnnl::engine& engine();
 /// One stream a thread.
 dnnl::stream& stream();

@@ -10,7 +10,7 @@
 namespace glimpse::kernels {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+using onednn::ceil_div;
 
 /// How C is cut into blocks, one a thread.
 struct Blocks {

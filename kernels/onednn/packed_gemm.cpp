@@ -20,6 +20,7 @@ namespace {
 
 using dnnl::matmul;
 using dnnl::memory;
+using onednn::ceil_div;
 
 memory::desc rows(std::int64_t m, std::int64_t n) { return {{m, n}, memory::data_type::f32, memory::format_tag::ab}; }
 
@@ -97,8 +98,6 @@ auto named(const char* what, std::int64_t m, std::int64_t n, std::int64_t k, F&&
     fail("{}: oneDNN failed for m={} n={} k={}: {}", what, m, n, k, error.what());
   }
 }
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// The slices of a (k,n) matrix. They do not depend on set_threads: a matrix may be packed under one number of threads
 /// and used under another.
