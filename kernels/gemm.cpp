@@ -5,20 +5,18 @@
 #include <type_traits>
 
 #include "glimpse/kernels/base/vectors.h"
+#include "glimpse/kernels/internal/gemm_tile.h"
 #include "glimpse/kernels/onednn/onednn.h"
 
 // The kernel of this project follows the usual scheme (Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication", TOMS 2008): blocks of A and B are packed into panels of `rows` rows and `columns` columns, and a
-// register tile of rows x columns sums up over k. All tiles of a block are one parallel loop, ordered so that a panel
-// of B stays in the L1 cache while the block of A passes by from the L2 cache.
+// multiplication", TOMS 2008): blocks of A and B are packed into panels of tile_rows rows and panel_columns columns,
+// and a tile in registers sums up over k. All tiles of a block are one parallel loop, ordered so that the panels of a
+// tile of B stay in the cache while the block of A passes by.
 
 namespace glimpse::kernels {
 namespace {
 
-template <class T>
-constexpr std::int64_t columns = 128 / static_cast<std::int64_t>(sizeof(T));  // of a panel: two 512-bit registers wide
-constexpr std::int64_t rows = 6;
-constexpr std::int64_t block_k = 256, block_m = 64 * rows, block_n = 1024;
+constexpr std::int64_t rows = tile_rows, block_k = 256, block_m = 64 * rows, block_n = 1024;
 
 std::int64_t panels(std::int64_t n, std::int64_t width) { return (n + width - 1) / width; }
 
@@ -27,52 +25,32 @@ T element(const Operand<T>& x, std::int64_t i, std::int64_t j) {
   return x.transposed ? x.data[j * x.stride + i] : x.data[i * x.stride + j];
 }
 
-/// Panels of `columns` columns of op(b)[k0..k0+kb, n0..n0+nb], zero-filled at the right edge.
+/// Panels of op(b)[k0..k0+kb, n0..n0+nb], zero-filled at the right edge.
 template <class T>
 void pack_b(const Operand<T>& b, std::int64_t k0, std::int64_t kb, std::int64_t n0, std::int64_t nb, T* packed) {
-  vector_for(panels(nb, columns<T>), 1, [=](std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t columns = panel_columns<T>;
+  vector_for(panels(nb, columns), 2, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p)
       for (std::int64_t k = 0; k < kb; ++k)
-        for (std::int64_t j = 0; j < columns<T>; ++j) {
-          const std::int64_t n = p * columns<T> + j;
-          packed[(p * kb + k) * columns<T> + j] = n < nb ? element(b, k0 + k, n0 + n) : T(0);
+        for (std::int64_t j = 0; j < columns; ++j) {
+          const std::int64_t n = p * columns + j;
+          packed[(p * kb + k) * columns + j] = n < nb ? element(b, k0 + k, n0 + n) : T(0);
         }
   });
 }
 
-/// Panels of `rows` rows of op(a)[m0..m0+mb, k0..k0+kb], zero-filled at the lower edge.
+/// Panels of `rows` rows of alpha op(a)[m0..m0+mb, k0..k0+kb], zero-filled at the lower edge.
 template <class T>
-void pack_a(const Operand<T>& a, std::int64_t m0, std::int64_t mb, std::int64_t k0, std::int64_t kb, T* packed) {
+void pack_a(const Operand<T>& a, T alpha, std::int64_t m0, std::int64_t mb, std::int64_t k0, std::int64_t kb,
+            T* packed) {
   vector_for(panels(mb, rows), 8, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p)
       for (std::int64_t k = 0; k < kb; ++k)
         for (std::int64_t i = 0; i < rows; ++i) {
           const std::int64_t m = p * rows + i;
-          packed[(p * kb + k) * rows + i] = m < mb ? element(a, m0 + m, k0 + k) : T(0);
+          packed[(p * kb + k) * rows + i] = m < mb ? alpha * element(a, m0 + m, k0 + k) : T(0);
         }
   });
-}
-
-/// c[m,n] += alpha * (a panel of A times `Width` columns of a panel of B), the first `m` rows and `n` columns of it.
-template <int Width, class T>
-void multiply_tile(std::int64_t kb, T alpha, const T* a, const T* b, std::int64_t m, std::int64_t n, T* c,
-                   std::int64_t ldc) {
-  T sum[rows][Width] = {};
-  for (std::int64_t k = 0; k < kb; ++k)
-    for (std::int64_t i = 0; i < rows; ++i)
-#pragma omp simd
-      for (int j = 0; j < Width; ++j) sum[i][j] += a[k * rows + i] * b[k * columns<T> + j];
-  for (std::int64_t i = 0; i < m; ++i)
-    for (std::int64_t j = 0; j < n; ++j) c[i * ldc + j] += alpha * sum[i][j];
-}
-
-/// As multiply_tile for a whole panel of B: 6 rows of two registers are what 16 or 32 registers hold.
-template <int Bits, class T>
-void multiply_panels(std::int64_t kb, T alpha, const T* a, const T* b, std::int64_t m, std::int64_t n, T* c,
-                     std::int64_t ldc) {
-  constexpr int width = 2 * Bits / 8 / static_cast<int>(sizeof(T));
-  for (std::int64_t j = 0; j < n; j += width)
-    multiply_tile<width>(kb, alpha, a, b + j, m, std::min<std::int64_t>(width, n - j), c + j, ldc);
 }
 
 template <class T>
@@ -88,30 +66,28 @@ void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, 
                   T* c, std::int64_t ldc) {
   if (beta != T(1)) scale(m, n, beta, c, ldc);
   if (m == 0 || n == 0 || k == 0 || alpha == T(0)) return;
-  const int bits = vector_bits();
   const std::int64_t deepest = std::min(k, block_k);
   const auto space = [](std::int64_t size) {
     return std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(size));
   };
   const auto packed_a = space(deepest * panels(std::min(m, block_m), rows) * rows);
-  const auto packed_b = space(deepest * panels(std::min(n, block_n), columns<T>) * columns<T>);
+  const auto packed_b = space(deepest * panels(std::min(n, block_n), panel_columns<T>) * panel_columns<T>);
   for (std::int64_t n0 = 0; n0 < n; n0 += block_n)
     for (std::int64_t k0 = 0; k0 < k; k0 += block_k) {
       const std::int64_t nb = std::min(block_n, n - n0), kb = std::min(block_k, k - k0);
       pack_b(b, k0, kb, n0, nb, packed_b.get());
       for (std::int64_t m0 = 0; m0 < m; m0 += block_m) {
         const std::int64_t mb = std::min(block_m, m - m0), a_panels = panels(mb, rows);
-        pack_a(a, m0, mb, k0, kb, packed_a.get());
-        vector_for(a_panels * panels(nb, columns<T>), 4, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t tile = begin; tile < end; ++tile) {
-            const std::int64_t i = tile % a_panels * rows, j = tile / a_panels * columns<T>;
-            const auto multiply = [&]<int Bits>() {
-              multiply_panels<Bits>(kb, alpha, packed_a.get() + i * kb, packed_b.get() + j * kb, std::min(rows, mb - i),
-                                    std::min(columns<T>, nb - j), c + (m0 + i) * ldc + n0 + j, ldc);
-            };
-            bits == 512 ? multiply.template operator()<512>()
-                        : (bits == 256 ? multiply.template operator()<256>() : multiply.template operator()<128>());
-          }
+        pack_a(a, alpha, m0, mb, k0, kb, packed_a.get());
+        const std::int64_t width = tile_width<T>();
+        parallel_for(a_panels * panels(nb, width), 4, [&](std::int64_t begin, std::int64_t end) {
+          with_vector_bits([&]<int Bits>() {
+            for (std::int64_t tile = begin; tile < end; ++tile) {
+              const std::int64_t i = tile % a_panels * rows, j = tile / a_panels * width;
+              multiply_tile<Bits>(std::min(rows, mb - i), std::min(width, nb - j), kb, packed_a.get() + i * kb, 1, rows,
+                                  packed_b.get() + j * kb, true, c + (m0 + i) * ldc + n0 + j, ldc);
+            }
+          });
         });
       }
     }

@@ -1,48 +1,53 @@
 #include "glimpse/kernels/packed_gemm.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "glimpse/kernels/base/vectors.h"
-#include "glimpse/kernels/onednn/onednn.h"
-#include "glimpse/kernels/onednn/packed_gemm.h"
+#include "glimpse/kernels/internal/gemm_tile.h"
+
+// A packed matrix is a row of panels (see gemm_tile.h), the last filled up with zeros. Threads share out the panels, as
+// many at a time as a tile takes; those meet all rows of A while they are in the cache.
 
 namespace glimpse::kernels {
 namespace {
 
-template <class T>
-constexpr bool by_onednn = onednn_built&& std::is_same_v<T, float>;
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
 template <class T>
 std::int64_t packed_size(Cpu, std::int64_t k, std::int64_t n) {
-  if constexpr (by_onednn<T>)
-    return onednn_packed_size(k, n);
-  else
-    return k * n;
+  return ceil_div(n, panel_columns<T>) * panel_columns<T> * k;
 }
 
 template <class T>
 void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
-  if constexpr (by_onednn<T>) {
-    onednn_pack(k, n, b, packed);
-  } else {
-    vector_for(k, 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t j = 0; j < n; ++j)
-          packed[i * n + j] = b.transposed ? b.data[j * b.stride + i] : b.data[i * b.stride + j];
-    });
-  }
+  constexpr std::int64_t width = panel_columns<T>;
+  vector_for(ceil_div(n, width), 4, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t first = p * width, columns = std::min(width, n - first);
+      T* panel = packed + first * k;
+      for (std::int64_t i = 0; i < k; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j)
+          panel[i * width + j] = b.transposed ? b.data[(first + j) * b.stride + i] : b.data[i * b.stride + first + j];
+        for (std::int64_t j = columns; j < width; ++j) panel[i * width + j] = 0;
+      }
+    }
+  });
 }
 
 template <class T>
-void packed_gemm(Cpu device, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed,
-                 bool accumulate, T* c) {
-  if (m == 0 || n == 0) return;
-  if constexpr (by_onednn<T>)
-    if (k > 0) return onednn_packed_gemm(m, n, k, a, packed, accumulate, c);
-  gemm(device, m, n, k, T(1), Operand<T>{a, k}, Operand<T>{packed, n}, accumulate ? T(1) : T(0), c, n);
+void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed, bool accumulate,
+                 T* c) {
+  parallel_for(ceil_div(n, tile_width<T>()), 1, [=](std::int64_t begin, std::int64_t end) {
+    with_vector_bits([=]<int Bits>() {
+      constexpr std::int64_t width = tile_panels<Bits> * panel_columns<T>;
+      for (std::int64_t first = begin * width; first < std::min(n, end * width); first += width)
+        for (std::int64_t i = 0; i < m; i += tile_rows)
+          multiply_tile<Bits>(std::min<std::int64_t>(m - i, tile_rows), std::min(n - first, width), k, a + i * k, k, 1,
+                              packed + first * k, accumulate, c + i * n + first, n);
+    });
+  });
 }
 
 #define GLIMPSE_INSTANTIATE(T)                                           \

@@ -28,8 +28,7 @@ void pack(Cuda device, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) 
   permute(device, view, b.data, packed);
 }
 
-/// c (m,n) = a (m,k) times the packed matrix, added to c if `accumulate`; no strides, because oneDNN's kernels for
-/// packed matrices take none. A plain GEMM in f64 and without oneDNN.
+/// c (m,n) = a (m,k) times the packed matrix, added to c if `accumulate`. On the CPU a row of c does not depend on m.
 template <class T>
 void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed, bool accumulate,
                  T* c);

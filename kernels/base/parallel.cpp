@@ -24,11 +24,13 @@ using Clock = std::chrono::steady_clock;
 /// How long a thread that waits keeps its core before it sleeps, which a loop of microseconds takes long to wake from:
 /// the pause between two loops of a step of a search. Where other work wants the core, it is given up at once.
 constexpr std::chrono::microseconds patience{300}, patience_of_busy{5};
-/// How long a core counts as wanted by others after they took it.
+/// How long a core counts as wanted by others after they took it for longer than the system's own work takes.
 constexpr std::chrono::milliseconds busy_for{50};
+constexpr std::chrono::microseconds turn_of_others{500};
 
 thread_local int chosen_threads = 0;  // 0: not set
 thread_local bool inside_part = false;
+thread_local Clock::duration slept{};  // of this thread, in all
 
 void pause() {
 #ifdef __x86_64__
@@ -36,14 +38,23 @@ void pause() {
 #endif
 }
 
-/// Whether others took the core of this thread since the last call.
+/// Whether other work had the core of this thread since the last call. A helper that wakes up may push aside who woke
+/// it, for some microseconds: that does not count.
 bool was_displaced() {
 #ifdef __linux__
-  thread_local long before = 0;
+  thread_local long switches = 0;
+  thread_local Clock::duration away{};
   rusage usage{};
-  if (getrusage(RUSAGE_THREAD, &usage) != 0 || usage.ru_nivcsw == before) return false;
-  before = usage.ru_nivcsw;
-  return true;
+  if (getrusage(RUSAGE_THREAD, &usage) != 0) return false;
+  const auto time = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  const Clock::duration now_away =
+      Clock::now().time_since_epoch() - time(usage.ru_utime) - time(usage.ru_stime) - slept;
+  const bool displaced = usage.ru_nivcsw != switches && now_away - away > turn_of_others;
+  switches = usage.ru_nivcsw;
+  away = now_away;
+  return displaced;
 #else
   return true;  // not known: be modest
 #endif
@@ -67,6 +78,13 @@ bool spin_until(const Ready& ready) {
     if (end < busy_until) return false;
     end = start + patience;
   }
+}
+
+template <class Ready>
+void sleep(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, const Ready& ready) {
+  const Clock::time_point start = Clock::now();
+  condition.wait(lock, ready);
+  slept += Clock::now() - start;
 }
 
 using Part = void (*)(const void* context, std::int64_t p);
@@ -161,7 +179,7 @@ class Pool {
     if (spin_until(is_new)) return seen;
     std::unique_lock lock(mutex_);
     sleeping_.fetch_add(1);
-    wake_.wait(lock, is_new);
+    sleep(wake_, lock, is_new);
     sleeping_.fetch_sub(1);
     return seen;
   }
@@ -171,7 +189,7 @@ class Pool {
     if (spin_until(all_left)) return;
     std::unique_lock lock(mutex_);
     waiting_.store(true);
-    done_.wait(lock, all_left);
+    sleep(done_, lock, all_left);
     waiting_.store(false);
   }
 

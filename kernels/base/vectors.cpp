@@ -15,12 +15,10 @@ int widest() {
   const bool avx512 =
       has(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"), __builtin_cpu_supports("avx512cd"),
           __builtin_cpu_supports("avx512dq"), __builtin_cpu_supports("avx512vl"));
-  return avx2 && avx512 ? 512 : (avx2 ? 256 : 128);
+  return avx2 && avx512 ? 512 : (avx2 ? 256 : baseline_vector_bits);
 }
-#elif defined(__AVX512F__)
-int widest() { return 512; }
 #else
-int widest() { return 128; }
+int widest() { return baseline_vector_bits; }
 #endif
 
 /// The widest vectors within a limit, which may lie between two widths.

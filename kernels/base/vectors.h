@@ -4,6 +4,7 @@
 // for every width: tests/vector_loops.sh reads its report.
 
 #include <cstdint>
+#include <type_traits>
 
 #include "glimpse/kernels/base/parallel.h"
 
@@ -13,6 +14,13 @@
 #endif
 
 namespace glimpse::kernels {
+
+/// Of a build without variants, or where the processor has no more.
+#ifdef __AVX512F__
+inline constexpr int baseline_vector_bits = 512;
+#else
+inline constexpr int baseline_vector_bits = 128;
+#endif
 
 /// Bits of the vectors that with_vectors uses: 512 (AVX-512 F, BW, CD, DQ, VL), 256 (AVX2 and FMA) or 128; what
 /// processor and system have, at most what GLIMPSE_VECTOR_BITS says. Fixed in a build without variants.
@@ -54,6 +62,25 @@ void with_vectors(const Body& body, Arguments... arguments) {
   }
 #endif
   body(arguments...);
+}
+
+/// As with_vectors, for a body that needs to know the width: body.operator()<bits>(arguments...).
+template <class Body, class... Arguments>
+void with_vector_bits(const Body& body, Arguments... arguments) {
+  const auto of_width = [&]<int Bits>(std::integral_constant<int, Bits>) {
+    return [&body](Arguments... a) { body.template operator()<Bits>(a...); };
+  };
+#ifdef GLIMPSE_VECTOR_VARIANTS
+  switch (vector_bits()) {
+    case 512:
+      return vectors::avx512(of_width(std::integral_constant<int, 512>{}), arguments...);
+    case 256:
+      return vectors::avx2(of_width(std::integral_constant<int, 256>{}), arguments...);
+    default:
+      break;
+  }
+#endif
+  of_width(std::integral_constant<int, baseline_vector_bits>{})(arguments...);
 }
 
 /// parallel_for with vectors: body(begin, end) on parts of [0, n).
