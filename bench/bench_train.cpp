@@ -21,19 +21,22 @@ std::int64_t random_length(Generator& generator) {
   return std::clamp<std::int64_t>(std::llround(generator.normal() * 3.9 + 11.8), 3, 37);
 }
 
-Batch random_batch(const CommonFlags& flags, Generator& generator) {
+Batch random_batch(const CommonFlags& flags, std::int64_t captions_per_image, Generator& generator) {
   std::vector<std::vector<std::int32_t>> captions;
+  std::vector<std::int64_t> images;
   for (std::int64_t i = 0; i < flags.batch; ++i) {
     captions.emplace_back();
+    images.push_back(i / captions_per_image);
     for (std::int64_t left = random_length(generator); left >= 0; --left)
       captions.back().push_back(
           static_cast<std::int32_t>(4 + generator.below(static_cast<std::uint64_t>(flags.vocab - 4))));
   }
-  return {normal_tensor({flags.batch, flags.locations, flags.channels}, generator).to(flags.where()),
-          make_token_batch(captions).to(flags.where())};
+  const TokenBatch tokens = captions_per_image > 1 ? make_token_batch(captions, images) : make_token_batch(captions);
+  return {normal_tensor({tokens.images(), flags.locations, flags.channels}, generator).to(flags.where()),
+          tokens.to(flags.where())};
 }
 
-nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style) {
+nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, std::int64_t captions_per_image) {
   flags.apply();
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
@@ -42,7 +45,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   move_to(decoder, flags.where());
   Adam adam(parameters(decoder), {.learning_rate = 4e-4, .clip_value = 5});
   std::vector<Batch> batches;
-  for (int i = 0; i < flags.rotate; ++i) batches.push_back(random_batch(flags, generator));
+  for (int i = 0; i < flags.rotate; ++i) batches.push_back(random_batch(flags, captions_per_image, generator));
 
   const auto step = [&](const Batch& batch) {
     const DecoderLoss loss = style == "hoisted" ? decoder.loss(batch.features, batch.tokens, generator)
@@ -63,6 +66,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
           {"compile", false},
           {"dtype", flags.dtype},
           {"batch", flags.batch},
+          {"captions_per_image", captions_per_image},
           {"locations", flags.locations},
           {"channels", flags.channels},
           {"vocab", flags.vocab},
@@ -85,5 +89,9 @@ int main(int argc, char** argv) {
                  "hoisted: the sequence op; tutorial: word by word from plain ops, keys projected once")
       ->check(CLI::IsMember({"hoisted", "tutorial"}))
       ->capture_default_str();
-  return run_benchmark(app, argc, argv, [&] { return measure(flags, style); });
+  std::int64_t captions_per_image = 1;
+  app.add_option("--captions-per-image", captions_per_image, "Captions of a batch that share an image's features")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  return run_benchmark(app, argc, argv, [&] { return measure(flags, style, captions_per_image); });
 }

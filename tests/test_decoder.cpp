@@ -7,6 +7,7 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/models/decoder/decoder.h"
 
 using namespace glimpse;
@@ -31,7 +32,8 @@ Decoder make_decoder(const DecoderConfig& config, DType dtype) {
   return decoder;
 }
 
-TokenBatch make_batch(const std::vector<int>& words, std::int64_t vocabulary) {
+TokenBatch make_batch(const std::vector<int>& words, std::int64_t vocabulary,
+                      const std::vector<std::int64_t>& images = {}) {
   Generator generator(3);
   std::vector<std::vector<std::int32_t>> captions;
   for (const int count : words) {
@@ -40,7 +42,7 @@ TokenBatch make_batch(const std::vector<int>& words, std::int64_t vocabulary) {
       captions.back().push_back(static_cast<std::int32_t>(generator.below(static_cast<std::uint64_t>(vocabulary))));
     captions.back().push_back(end_word);
   }
-  return make_token_batch(captions);
+  return make_token_batch(captions, images);
 }
 
 Tensor make_features(std::int64_t rows, std::int64_t locations, std::int64_t channels, DType dtype) {
@@ -67,16 +69,17 @@ struct Trial {
   LossOptions options;
   std::vector<int> words;
   std::int64_t locations = 4;
+  std::vector<std::int64_t> images = {};  // of each caption
 };
 
 void compare(const Trial& trial, DType dtype, double tolerance) {
   const DecoderConfig config = small(trial.config);
-  const TokenBatch batch = make_batch(trial.words, config.vocabulary);
+  const TokenBatch batch = make_batch(trial.words, config.vocabulary, trial.images);
   std::vector<Tensor> gradients[2];
   DecoderLoss losses[2];
   for (int fused = 0; fused < 2; ++fused) {
     Decoder decoder = make_decoder(config, dtype);
-    Tensor features = make_features(batch.rows(), trial.locations, config.channels, dtype);
+    Tensor features = make_features(batch.images(), trial.locations, config.channels, dtype);
     features.set_requires_grad();
     Generator generator(5);
     losses[fused] = fused ? decoder.loss(features, batch, generator, trial.options)
@@ -137,6 +140,50 @@ TEST_CASE("the sequence op equals the step-by-step decoder in f64", "[gradient]"
 
 TEST_CASE("the sequence op equals the step-by-step decoder in f32") {
   for (const DecoderConfig& config : all_kinds()) compare({config, {}, {3, 9, 1, 4, 4}}, DType::f32, 2e-5);
+}
+
+TEST_CASE("captions of one image share its features", "[gradient]") {
+  const std::vector<int> words{3, 9, 1, 4, 4, 6};
+  const std::vector<std::int64_t> images{1, 0, 1, 2, 2, 1};
+  for (const DecoderConfig& config : all_kinds())
+    for (const int threads : {1, 64}) {  // with few images for many threads, captions are groups of their own
+      INFO("soft " << config.attends() << ", threads " << threads);
+      kernels::set_threads(threads);
+      compare({config, paper_loss(), words, 4, images}, DType::f64, 1e-10);
+    }
+  kernels::set_threads(0);
+}
+
+TEST_CASE("features once an image give the loss of features once a caption") {
+  const std::vector<int> words{3, 9, 1, 4, 4, 6};
+  const DecoderConfig config = small(paper_decoder(1, 1));
+  const TokenBatch apart = make_batch(words, config.vocabulary),
+                   shared = make_batch(words, config.vocabulary, {1, 0, 1, 2, 2, 1});
+  CHECK(shared.order == std::vector<std::int64_t>{1, 5, 3, 4, 0, 2});
+  CHECK(shared.image == std::vector<std::int64_t>{0, 1, 2, 2, 1, 1});
+  CHECK(shared.images() == 3);
+  CHECK(apart.images() == 6);
+  Decoder decoder = make_decoder(config, DType::f64);
+  const Tensor once = make_features(3, 4, config.channels, DType::f64),
+               each = gather_rows(once, from_vector(std::vector<std::int32_t>{0, 1, 2, 2, 1, 1}));
+  std::vector<double> losses;
+  std::vector<Tensor> gradients;
+  for (const bool share : {false, true}) {
+    Tensor features = share ? once.clone() : each.clone();
+    features.set_requires_grad();
+    Generator generator(5);
+    const DecoderLoss loss = decoder.loss(features, share ? shared : apart, generator, paper_loss());
+    loss.total.backward();
+    losses.push_back(loss.total.item());
+    gradients.push_back(features.grad());
+  }
+  CHECK(losses[1] == Approx(losses[0]).epsilon(1e-12));
+  const Tensor summed = zeros_like(once);
+  for (std::int64_t row = 0; row < 6; ++row) {
+    const std::int64_t image = shared.image[row];
+    add_scaled_into(summed.rows(image, image + 1), gradients[0].rows(row, row + 1), 1);
+  }
+  CHECK(difference(gradients[1], summed) < 1e-12);
 }
 
 TEST_CASE("mixed choices of the decoder agree as well", "[gradient]") {
@@ -306,5 +353,8 @@ TEST_CASE("the decoder refuses what does not fit") {
                   Error);
   CHECK_THROWS_AS(make_token_batch({}), Error);
   CHECK_THROWS_AS(make_token_batch({{1}}), Error);
+  CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {0}), Contains("1 images for 2 captions"));
+  CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {0, 2}), Contains("image 2 of 2 captions"));
+  CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {1, 1}), Contains("image 0 has no caption"));
   CHECK_THROWS_AS(Decoder(tutorial_decoder(0, 5), generator), Error);
 }

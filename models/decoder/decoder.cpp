@@ -87,7 +87,7 @@ DecoderMemory Decoder::project_keys(const Tensor& features) const {
 
 DecoderState Decoder::start(const Tensor& features) const {
   check_features("decoder", *this, features);
-  return start_state(*this, features, {});
+  return start_state(*this, mean(features, 1), {});
 }
 
 DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const {
@@ -133,10 +133,9 @@ DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generat
 
 Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * mask : x; }
 
-DecoderState start_state(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks) {
-  const Tensor average = mean(features, 1);
+DecoderState start_state(const Decoder& decoder, const Tensor& average, const DropoutMasks& masks) {
   if (!decoder.config.attends()) {
-    const Tensor nothing = zeros({features.size(0), decoder.config.hidden}, features.dtype(), features.device());
+    const Tensor nothing = zeros({average.size(0), decoder.config.hidden}, average.dtype(), average.device());
     const auto [h, c] = decoder.cell(decoder.image(average), nothing, nothing);
     return {h, c};
   }

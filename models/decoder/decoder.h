@@ -86,8 +86,8 @@ struct Decoder {
   DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const;
 
   /// Teacher-forced loss of a batch, word by word with step()'s ops. features (B,L,D): row r belongs to row r of the
-  /// batch, that is to caption batch.order[r]. Dropout is drawn from `generator`, the same for both losses. Throws
-  /// Error for features that do not fit.
+  /// batch, that is to caption batch.order[r]; where captions share images (batch.image), (I,L,D). Dropout is drawn
+  /// from `generator`, the same for both losses. Throws Error for features that do not fit.
   DecoderLoss loss_stepwise(const Tensor& features, const TokenBatch& batch, Generator& generator,
                             const LossOptions& options = {}) const;
   /// Equal to loss_stepwise in value and gradient: the recurrence is one op, all else runs over all words at once.

@@ -14,7 +14,7 @@ namespace {
 
 void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatch& batch, const LossOptions& options) {
   check(!batch.active.empty(), "decoder loss: the batch has no words");
-  check_features("decoder loss", decoder, features, batch.rows());
+  check_features("decoder loss", decoder, features, batch.images());
   check(options.doubly_stochastic >= 0, "decoder loss: doubly stochastic weight {} is negative",
         options.doubly_stochastic);
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
@@ -58,6 +58,13 @@ Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
   return differentiable("coverage", coverage, {alpha}, [index](const Tensor& dy) { return gather_rows(dy, index); });
 }
 
+/// What belongs to the images, x (I,...), for each row of the batch: (B,...).
+Tensor image_rows(const Tensor& x, const TokenBatch& batch) {
+  if (batch.image.empty()) return x;
+  const std::vector<std::int32_t> index(batch.image.begin(), batch.image.end());
+  return gather_rows(x, from_vector(index).to(x.device()));
+}
+
 /// x (m,...) with zero rows below, to (rows,...).
 Tensor pad_rows(const Tensor& x, std::int64_t rows) {
   const std::int64_t missing = rows - x.size(0);
@@ -71,8 +78,9 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
-  const DecoderMemory memory = project_keys(features);
-  DecoderState state = start_state(*this, features, masks);
+  const Tensor of_rows = image_rows(features, batch);
+  const DecoderMemory memory = project_keys(of_rows);
+  DecoderState state = start_state(*this, mean(of_rows, 1), masks);
   std::vector<Tensor> logits;
   Tensor coverage;
   for (std::size_t t = 0; t < batch.active.size(); ++t) {
@@ -102,7 +110,8 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
   const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
   const DecoderMemory memory = project_keys(features);
   const Tensor distinct = embedding(batch.distinct);
-  const Sequence sequence = run_sequence(*this, memory, distinct, start_state(*this, features, masks), batch);
+  const Sequence sequence =
+      run_sequence(*this, memory, distinct, start_state(*this, image_rows(mean(features, 1), batch), masks), batch);
   const Tensor embedded = config.deep_output() ? gather_rows(distinct, batch.slot) : Tensor();
   const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
   const OutputLoss mean_loss = output_loss(output, input, batch.targets, options.label_smoothing, options.count_top5);

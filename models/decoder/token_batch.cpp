@@ -7,13 +7,34 @@
 
 namespace glimpse {
 
+namespace {
+
+void check_images(const std::vector<std::int64_t>& images, std::size_t captions) {
+  check(images.size() == captions, "token batch: {} images for {} captions", images.size(), captions);
+  std::vector<bool> seen(captions, false);
+  for (const std::int64_t image : images) {
+    check(image >= 0 && image < std::ssize(images), "token batch: image {} of {} captions", image, captions);
+    seen[image] = true;
+  }
+  const auto missing = std::find(seen.begin(), seen.end(), false);
+  check(std::find(missing, seen.end(), true) == seen.end(), "token batch: image {} has no caption",
+        missing - seen.begin());
+}
+
+}  // namespace
+
 TokenBatch TokenBatch::to(Device device) const {
   TokenBatch moved = *this;
   for (Tensor* words : {&moved.inputs, &moved.targets, &moved.distinct, &moved.slot}) *words = words->to(device);
   return moved;
 }
 
-TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions) {
+std::int64_t TokenBatch::images() const {
+  return image.empty() ? rows() : 1 + *std::max_element(image.begin(), image.end());
+}
+
+TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions,
+                            const std::vector<std::int64_t>& images) {
   check(!captions.empty(), "token batch: no captions");
   for (std::size_t i = 0; i < captions.size(); ++i) {
     check(captions[i].size() >= 2, "token batch: caption {} has {} words; <start> and <end> are needed", i,
@@ -27,6 +48,10 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
   std::stable_sort(batch.order.begin(), batch.order.end(),
                    [&](std::int64_t a, std::int64_t b) { return caption(a).size() > caption(b).size(); });
 
+  if (!images.empty()) {
+    check_images(images, captions.size());
+    for (const std::int64_t i : batch.order) batch.image.push_back(images[i]);
+  }
   const std::size_t steps = caption(batch.order[0]).size() - 1;
   std::vector<std::int32_t> inputs, targets;
   batch.offset.push_back(0);

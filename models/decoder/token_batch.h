@@ -15,6 +15,7 @@ struct TokenBatch {
   std::vector<std::int64_t> order;   ///< (B) row r holds caption order[r] of those given
   std::vector<std::int64_t> active;  ///< (T) rows at step t, falling
   std::vector<std::int64_t> offset;  ///< (T+1) first token of step t
+  std::vector<std::int64_t> image;   ///< (B) the features that row r belongs to; empty: its own, row r
   Tensor inputs;                     ///< (N) i32, the word read: number t of its caption
   Tensor targets;                    ///< (N) i32, the word to be predicted: number t + 1
   Tensor distinct;                   ///< (U) i32, the words that are read, each once: so much less to embed
@@ -24,12 +25,18 @@ struct TokenBatch {
   TokenBatch to(Device device) const;
 
   std::int64_t rows() const { return static_cast<std::int64_t>(order.size()); }
+  /// Whose features the batch needs, and which of them row r looks at.
+  std::int64_t images() const;
+  std::int64_t image_of(std::int64_t row) const { return image.empty() ? row : image[row]; }
   std::int64_t steps() const { return static_cast<std::int64_t>(active.size()); }
   std::int64_t tokens() const { return offset.back(); }
 };
 
 /// Lays out captions, each given as words from `<start>` to `<end>` inclusive; captions of equal length keep their
-/// order. Throws Error for an empty list, a caption of fewer than two words and a negative word.
-TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions);
+/// order. images[i], where given, is the image of caption i: numbers from 0 on, none left out, for captions that share
+/// features. Throws Error for an empty list, a caption of fewer than two words, a negative word, and for images that
+/// are not one a caption or not so numbered.
+TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions,
+                            const std::vector<std::int64_t>& images = {});
 
 }  // namespace glimpse

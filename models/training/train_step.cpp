@@ -61,7 +61,7 @@ StepResult TrainStep::operator()(const TrainingBatch& batch, double rate_factor)
   if (encoder_) {
     check(batch.pixels.defined(), "training: an encoder that is trained needs batches of pixels");
     encoder_->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
-    features = gather_rows(model_.encoder.forward(batch.pixels), batch.pixel_index.to(device));
+    features = model_.encoder.forward(batch.pixels);
   } else {
     check(batch.features.defined(), "training: a frozen encoder needs batches of features");
     features = batch.features.to(device);

@@ -33,27 +33,25 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     const CaptionedImage& image = *images_[item.image];
     captions.push_back(model_.vocabulary.encode(image.captions[item.caption], model_.config.data.max_words));
   }
+  std::vector<std::int32_t> unique;
+  std::vector<std::int64_t> image;
+  std::unordered_map<std::int32_t, std::int64_t> seen;
+  for (const CaptionIndex& item : batch.items) {
+    const auto [entry, is_new] = seen.try_emplace(item.image, std::ssize(unique));
+    if (is_new) unique.push_back(item.image);
+    image.push_back(entry->second);
+  }
   TrainingBatch result;
-  result.tokens = make_token_batch(captions);
-  std::vector<std::size_t> image_of_row;
-  for (const std::int64_t r : result.tokens.order)
-    image_of_row.push_back(static_cast<std::size_t>(batch.items[r].image));
+  result.tokens = make_token_batch(captions, image);
   if (cache_ != nullptr) {
     std::vector<std::int64_t> rows;
-    for (const std::size_t image : image_of_row) rows.push_back(cache_rows_[image]);
+    for (const std::int32_t i : unique) rows.push_back(cache_rows_[i]);
     result.features = cache_->gather(rows);
-    return result;
+  } else {
+    ImageList list;
+    for (const std::int32_t i : unique) list.push_back(images_[i]);
+    result.pixels = pixels_of(dataset_, list, model_.preprocessing, model_.device());
   }
-  ImageList unique;
-  std::vector<std::int32_t> index;
-  std::unordered_map<std::size_t, std::int32_t> seen;
-  for (const std::size_t image : image_of_row) {
-    const auto [entry, is_new] = seen.try_emplace(image, static_cast<std::int32_t>(unique.size()));
-    if (is_new) unique.push_back(images_[image]);
-    index.push_back(entry->second);
-  }
-  result.pixels = pixels_of(dataset_, unique, model_.preprocessing, model_.device());
-  result.pixel_index = from_vector(index);
   return result;
 }
 

@@ -16,9 +16,8 @@ namespace glimpse {
 
 struct TrainingBatch {
   TokenBatch tokens;
-  Tensor features;     ///< (B,L,D) f32, row r belongs to row r of the tokens; undefined where the encoder is trained
-  Tensor pixels;       ///< (U,3,S,S), each image of the batch once; where the encoder is trained
-  Tensor pixel_index;  ///< (B) i32: the image of row r
+  Tensor features;  ///< (I,L,D) f32 of the batch's images, each once; undefined where the encoder is trained
+  Tensor pixels;    ///< (I,3,S,S), where the encoder is trained
 };
 
 class TrainingBatches {

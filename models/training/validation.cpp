@@ -27,11 +27,11 @@ struct ForcedSums {
 /// Adds the captions of `images`, whose features (N,L,D) are given.
 void add_forced(const CaptionModel& model, const ImageList& images, const Tensor& features, ForcedSums& sums) {
   std::vector<std::vector<std::int32_t>> captions;
-  std::vector<std::int32_t> image_of;
+  std::vector<std::int64_t> image_of;
   for (std::size_t i = 0; i < images.size(); ++i)
     for (const CaptionWords& caption : images[i]->captions) {
       captions.push_back(model.vocabulary.encode(caption));
-      image_of.push_back(static_cast<std::int32_t>(i));
+      image_of.push_back(static_cast<std::int64_t>(i));
     }
   LossOptions options;
   options.doubly_stochastic = 0;
@@ -41,11 +41,11 @@ void add_forced(const CaptionModel& model, const ImageList& images, const Tensor
   for (std::size_t begin = 0; begin < captions.size(); begin += forced_batch) {
     const std::size_t end = std::min(begin + forced_batch, captions.size());
     const auto at = [](auto& list, std::size_t i) { return list.begin() + static_cast<std::ptrdiff_t>(i); };
-    const TokenBatch batch = make_token_batch({at(captions, begin), at(captions, end)});
-    std::vector<std::int32_t> rows;
-    for (const std::int64_t r : batch.order) rows.push_back(image_of[begin + static_cast<std::size_t>(r)]);
-    const DecoderLoss loss =
-        model.decoder.loss(gather_rows(features, from_vector(rows).to(features.device())), batch, unused, options);
+    const std::int64_t first = image_of[begin], last = image_of[end - 1];
+    std::vector<std::int64_t> image;
+    for (std::size_t i = begin; i < end; ++i) image.push_back(image_of[i] - first);
+    const TokenBatch batch = make_token_batch({at(captions, begin), at(captions, end)}, image);
+    const DecoderLoss loss = model.decoder.loss(features.rows(first, last + 1), batch, unused, options);
     sums.loss += loss.cross_entropy * static_cast<double>(loss.tokens);
     sums.words += loss.tokens;
     sums.hits += loss.top5_hits;

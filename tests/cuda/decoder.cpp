@@ -63,10 +63,11 @@ const std::vector<std::vector<std::int32_t>> captions = {
 
 /// Two training steps by Adam. Returns the losses, and the gradients of the second by name.
 std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v, bool stepwise, DType dtype,
-                                                               Device device) {
+                                                               Device device,
+                                                               const std::vector<std::int64_t>& images = {}) {
   Decoder decoder = make_decoder(v, dtype, device);
-  const Tensor features = make_features(3, dtype, device).set_requires_grad();
-  const TokenBatch batch = make_token_batch(captions);
+  const TokenBatch batch = make_token_batch(captions, images);
+  const Tensor features = make_features(batch.images(), dtype, device).set_requires_grad();
   Adam adam(parameters(decoder), {.learning_rate = 0.01, .clip_value = 5});
   LossOptions options;
   options.label_smoothing = 0.1;
@@ -105,6 +106,21 @@ TEST_CASE("the decoder trains on the device as on the CPU") {
         // Adam divides by the root of a square: a gradient of 1e-9 with an error of 1e-16 moves by 1e-9 of a step.
         CHECK(difference(gradients[i].tensor, found_gradients[i].tensor, 0x1p-50, 1 << 16, 1 << 16) == "");
       }
+    }
+  }
+}
+
+TEST_CASE("captions share an image on the device as on the CPU") {
+  const std::vector<std::int64_t> images{1, 0, 1};
+  for (const Variant& v : variants) {
+    INFO(v.name);
+    const auto [losses, gradients] = train(v, false, DType::f64, Device::cpu, images);
+    const auto [found, found_gradients] = train(v, false, DType::f64, Device::cuda, images);
+    CHECK(difference(from_vector(losses), from_vector(found), 0x1p-50, 64, 64) == "");
+    REQUIRE(found_gradients.size() == gradients.size());
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      INFO(gradients[i].name);
+      CHECK(difference(gradients[i].tensor, found_gradients[i].tensor, 0x1p-50, 1 << 16, 1 << 16) == "");
     }
   }
 }

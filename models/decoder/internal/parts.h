@@ -22,8 +22,8 @@ DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generat
 /// x * mask, or x where there is none.
 Tensor masked(const Tensor& x, const Tensor& mask);
 
-/// Decoder::start with dropout.
-DecoderState start_state(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks);
+/// Decoder::start with dropout, from the mean features (Q,D).
+DecoderState start_state(const Decoder& decoder, const Tensor& average, const DropoutMasks& masks);
 
 /// What the output layer multiplies, (R,H) or (R,E): h (R,H), the embedded words just read (R,E) and, with attention,
 /// the gated context (R,D), of any R tokens.

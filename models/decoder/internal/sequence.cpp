@@ -5,13 +5,13 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/engine/internal/on_device.h"
 #include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/convert.h"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
+#include "glimpse/models/decoder/internal/image_groups.h"
 #include "glimpse/models/decoder/internal/packed_matrix.h"
 
 namespace glimpse {
@@ -66,8 +66,8 @@ class Recurrence {
   std::int64_t rows(std::int64_t step) const { return at(step + 1) - at(step); }
   std::int64_t steps() const { return static_cast<std::int64_t>(offset_.size()) - 1; }
   std::int64_t projection() const { return attention_size_ + gate_size_; }
-  kernels::AttentionShape attention_shape(std::int64_t groups) const {
-    return {groups, locations_, attention_size_, channels_};
+  kernels::AttentionShape attention_sizes() const {
+    return {.locations = locations_, .width = attention_size_, .channels = channels_};
   }
 
   template <class T>
@@ -92,6 +92,7 @@ class Recurrence {
   std::int64_t tokens_, hidden_, embedding_size_, locations_ = 0, attention_size_ = 0, channels_ = 0, gate_size_ = 0;
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
+  std::optional<ImageGroups> groups_;
   Tensor slot_;  // (N), of each word in embedded_ (U,E)
   Tensor features_, keys_, score_, embedded_, h0_, c0_, gate_bias_;
   Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
@@ -117,6 +118,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
       weight_hh_(decoder.cell.weight_hh.detach()),
       bias_(decoder.cell.bias_ih.detach() + decoder.cell.bias_hh.detach()) {
   if (!attends_) return;
+  groups_.emplace(batch, embedded.device());
   features_ = memory.features.detach();
   keys_ = memory.keys.detach();
   features_need_gradient_ = memory.features.requires_grad();
@@ -179,7 +181,7 @@ void Recurrence::run_forward(Device device) {
       T* context = context_.data<T>() + first * channels_;
       T* gated = gated_.data<T>() + first * channels_;
       projection_of_h->multiply(m, h, projected);
-      kernels::attention_forward<T>(device, attention_shape(m), attention_inputs<T>(first),
+      kernels::attention_forward<T>(device, groups_->of_step(t, attention_sizes()), attention_inputs<T>(first),
                                     alpha_.data<T>() + first * locations_, context);
       kernels::gate_forward<T>(device, {.queries = m,
                                         .channels = channels_,
@@ -298,7 +300,7 @@ void Recurrence::attention_back(Device device, std::int64_t step, const Gradient
                                      .dgate = dprojected + attention_size_,
                                      .dgate_stride = projection()});
   kernels::attention_backward<T>(
-      device, attention_shape(m), attention_inputs<T>(first),
+      device, groups_->of_step(step, attention_sizes()), attention_inputs<T>(first),
       {.alpha = alpha_.data<T>() + first * locations_,
        .dcontext = dz,
        .dalpha = dy[result::alpha].defined() ? dy[result::alpha].data<T>() + first * locations_ : nullptr,
@@ -309,18 +311,9 @@ void Recurrence::attention_back(Device device, std::int64_t step, const Gradient
 
 /// Gradients of features, keys and score, once over all words of each image.
 void Recurrence::attention_gradients(const StepGradients& d, Gradients& gradients) const {
-  std::vector<std::int64_t> first{0}, row;
-  for (std::int64_t image = 0; image < rows(0); ++image) {
-    for (std::int64_t t = 0; t < steps() && image < rows(t); ++t) row.push_back(at(t) + image);
-    first.push_back(static_cast<std::int64_t>(row.size()));
-  }
-  kernels::AttentionShape shape = attention_shape(rows(0));
-  const OnDevice firsts(std::move(first), keys_.device()), tokens(std::move(row), keys_.device());
-  shape.first = firsts.data();
-  shape.row = tokens.data();
-  shape.queries = tokens_;
+  const kernels::AttentionShape shape = groups_->of_all(attention_sizes());
   const Tensor dkeys = empty_like(keys_), dscore = empty_like(score_);
-  const Tensor partial({rows(0), attention_size_}, keys_.dtype(), keys_.device());
+  const Tensor partial({keys_.size(0), attention_size_}, keys_.dtype(), keys_.device());
   on(keys_, [&]<class T>(auto device) {
     kernels::attention_backward_keys<T>(device, shape, attention_inputs<T>(0), d.descore.data<T>(), dkeys.data<T>(),
                                         dscore.data<T>(), partial.data<T>());
