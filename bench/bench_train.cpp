@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/bench.h"
+#include "common/floor.h"
 #include "glimpse/engine/optimizer.h"
 #include "glimpse/models/decoder/decoder.h"
 
@@ -36,7 +37,48 @@ Batch random_batch(const CommonFlags& flags, std::int64_t captions_per_image, Ge
           tokens.to(flags.where())};
 }
 
-nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, std::int64_t captions_per_image) {
+/// What a step must at least do: see Decoder::loss for the products.
+double floor_seconds(const CommonFlags& flags, const std::vector<Batch>& batches, double weights) {
+  Floor floor;
+  const std::int64_t d = flags.channels, h = flags.dim, v = flags.vocab, l = flags.locations, a = h, e = h;
+  for (const Batch& batch : batches) {
+    const TokenBatch& tokens = batch.tokens;
+    const std::int64_t n = tokens.tokens(), rows = tokens.rows(), images = tokens.images(),
+                       distinct = tokens.distinct.numel();
+    floor.product(images * l, a, d);  // keys
+    floor.product(a, d, images * l);  // and the gradient of their weights: the features need none
+    floor.product(rows, h, d, 2);     // h0 and c0
+    floor.product(h, d, rows, 2);
+    floor.product(distinct, 4 * h, e);  // gates of the words
+    floor.product(distinct, e, 4 * h);
+    floor.product(4 * h, e, distinct);
+    for (const std::int64_t m : tokens.active) {
+      floor.product(m, a + d, h);  // query and gate
+      floor.product(m, h, a + d);
+      floor.product(m, 4 * h, d);  // gates of the context
+      floor.product(m, d, 4 * h);
+      floor.product(m, 4 * h, h);  // gates of h
+      floor.product(m, h, 4 * h);
+      // Attention reads keys and features of each image that has words left, forward and backward.
+      const std::int64_t looked_at = std::min(images, m);
+      floor.elements(2.0 * static_cast<double>(looked_at * l * (a + d)));
+    }
+    floor.product(a + d, h, n);  // gradients of the recurrence's weights, over all words at once
+    floor.product(4 * h, d, n);
+    floor.product(4 * h, h, n);
+    floor.product(n, v, h);  // logits
+    floor.product(n, h, v);
+    floor.product(v, h, n);
+    floor.elements(2.0 * static_cast<double>(images * l * a));  // keys read, their gradients written
+    floor.elements(3.0 * static_cast<double>(n * v));           // cross-entropy: read, read and written
+    floor.elements(4.0 * static_cast<double>(n * (4 * h + a + 2 * d + 2 * h)));  // what steps leave, both ways
+    floor.elements(7.0 * weights);                                               // Adam
+  }
+  return floor.seconds() / static_cast<double>(batches.size());
+}
+
+nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, std::int64_t captions_per_image,
+                               bool with_floor) {
   flags.apply();
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
@@ -61,19 +103,27 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   const double ms = seconds / count * 1e3;
   std::int64_t tokens = 0;
   for (const Batch& batch : batches) tokens += batch.tokens.tokens();
-  return {{"what", "train"},
-          {"style", style},
-          {"compile", false},
-          {"dtype", flags.dtype},
-          {"batch", flags.batch},
-          {"captions_per_image", captions_per_image},
-          {"locations", flags.locations},
-          {"channels", flags.channels},
-          {"vocab", flags.vocab},
-          {"ms_per_step", std::round(ms * 1e3) / 1e3},
-          {"captions_per_s", std::round(static_cast<double>(flags.batch) / ms * 1e4) / 10},
-          {"tokens", tokens / count},
-          {"device", flags.device_name()}};
+  nlohmann::ordered_json result = {{"what", "train"},
+                                   {"style", style},
+                                   {"compile", false},
+                                   {"dtype", flags.dtype},
+                                   {"batch", flags.batch},
+                                   {"captions_per_image", captions_per_image},
+                                   {"locations", flags.locations},
+                                   {"channels", flags.channels},
+                                   {"vocab", flags.vocab},
+                                   {"ms_per_step", std::round(ms * 1e3) / 1e3},
+                                   {"captions_per_s", std::round(static_cast<double>(flags.batch) / ms * 1e4) / 10},
+                                   {"tokens", tokens / count},
+                                   {"device", flags.device_name()}};
+  if (with_floor) {
+    double weights = 0;
+    for (const NamedTensor& p : parameters(decoder)) weights += static_cast<double>(p.tensor.numel());
+    const double floor = floor_seconds(flags, batches, weights) * 1e3;
+    result["floor_ms"] = std::round(floor * 1e3) / 1e3;
+    result["share_of_floor"] = std::round(floor / ms * 1e3) / 1e3;
+  }
+  return result;
 }
 
 }  // namespace
@@ -93,5 +143,10 @@ int main(int argc, char** argv) {
   app.add_option("--captions-per-image", captions_per_image, "Captions of a batch that share an image's features")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  return run_benchmark(app, argc, argv, [&] { return measure(flags, style, captions_per_image); });
+  bool with_floor = false;
+  app.add_flag(
+      "--floor", with_floor,
+      "Also measure the least time of a step: its products, each alone, and the bytes of all else at the rate of "
+      "a copy (CPU)");
+  return run_benchmark(app, argc, argv, [&] { return measure(flags, style, captions_per_image, with_floor); });
 }
