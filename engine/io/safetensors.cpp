@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "glimpse/engine/io/internal/foreign.h"
 #include "glimpse/engine/io/internal/stored.h"
 #include "glimpse/kernels/base/check.h"
 
@@ -161,37 +162,65 @@ Json describe(DType dtype, const Shape& shape, std::uint64_t begin, std::uint64_
           {"data_offsets", {begin, begin + bytes}}};
 }
 
-}  // namespace
-
-SafetensorsFile read_safetensors(const std::string& path) {
-  const auto file = std::make_shared<const MappedFile>(path);
-  check(file->size() >= length_bytes, "{}: not a safetensors file: it has {} bytes", path, file->size());
-  std::uint64_t length;
-  std::memcpy(&length, file->data(), length_bytes);
-  check(length <= longest_header && length <= file->size() - length_bytes && length > 0 &&
-            file->bytes()[length_bytes] == '{',
-        "{}: not a safetensors file, or cut off: a header of {} bytes in a file of {}", path, length, file->size());
-  const Json header = parse_header(path, file->bytes().substr(length_bytes, length));
-  const std::size_t data_begin = length_bytes + length;
-  const std::uint64_t data_bytes = file->size() - data_begin;
-
-  SafetensorsFile result;
+/// The header of a file, whose entries are checked and in the order of their data.
+struct Contents {
+  std::shared_ptr<const MappedFile> file;
+  std::size_t data_begin = 0;
   std::vector<Entry> entries;
+  Metadata metadata;
+};
+
+Contents read_contents(const std::string& path) {
+  Contents result;
+  result.file = std::make_shared<const MappedFile>(path);
+  const MappedFile& file = *result.file;
+  refuse_foreign(file.bytes(), path);
+  check(file.size() >= length_bytes, "{}: not a safetensors file: it has {} bytes", path, file.size());
+  std::uint64_t length;
+  std::memcpy(&length, file.data(), length_bytes);
+  check(length <= longest_header && length <= file.size() - length_bytes && length > 0 &&
+            file.bytes()[length_bytes] == '{',
+        "{}: not a safetensors file, or cut off: a header of {} bytes in a file of {}", path, length, file.size());
+  const Json header = parse_header(path, file.bytes().substr(length_bytes, length));
+  result.data_begin = length_bytes + length;
+  const std::uint64_t data_bytes = file.size() - result.data_begin;
   for (const auto& [name, value] : header.items()) {
     if (name == metadata_key) {
       result.metadata = parse_metadata(path, value);
       continue;
     }
+    check(name.size() <= longest_tensor_name, "{}: a tensor's name of {} bytes; at most {} are supported", path,
+          name.size(), longest_tensor_name);
     const std::string what = fmt::format("{}: tensor '{}'", path, name);
-    entries.push_back(parse_entry(what, name, value));
-    check_extent(what, entries.back(), data_bytes);
+    result.entries.push_back(parse_entry(what, name, value));
+    check_extent(what, result.entries.back(), data_bytes);
   }
-  check_cover(path, entries, data_bytes);
-  for (const Entry& e : entries)
-    result.tensors.push_back(
-        {e.name, stored_tensor(file->data() + data_begin + e.begin, file, Shape(e.sizes.begin(), e.sizes.end()), e.type,
-                               fmt::format("{}: tensor '{}'", path, e.name))});
+  check_cover(path, result.entries, data_bytes);
   return result;
+}
+
+Tensor read_entry(const Contents& contents, const Entry& e, const std::string& path) {
+  return stored_tensor(contents.file->data() + contents.data_begin + e.begin, contents.file,
+                       Shape(e.sizes.begin(), e.sizes.end()), e.type, fmt::format("{}: tensor '{}'", path, e.name));
+}
+
+}  // namespace
+
+SafetensorsFile read_safetensors(const std::string& path) {
+  Contents contents = read_contents(path);
+  SafetensorsFile result;
+  for (const Entry& e : contents.entries) result.tensors.push_back({e.name, read_entry(contents, e, path)});
+  result.metadata = std::move(contents.metadata);
+  return result;
+}
+
+std::vector<FileTensor> open_safetensors(const std::string& path) {
+  const auto contents = std::make_shared<const Contents>(read_contents(path));
+  std::vector<FileTensor> tensors;
+  for (const Entry& e : contents->entries)
+    tensors.push_back({e.name, Shape(e.sizes.begin(), e.sizes.end()), loaded_dtype(e.type),
+                       [contents, &e, path] { return read_entry(*contents, e, path); }});
+  return tensors;
 }
 
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {

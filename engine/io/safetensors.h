@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/engine/module.h"
 
 namespace glimpse {
@@ -26,6 +27,9 @@ struct SafetensorsFile {
 /// header length, JSON, unknown type, shape and bytes that disagree, data that overlaps, lies outside or is not
 /// accounted for, duplicate names, an integer that does not fit i32.
 SafetensorsFile read_safetensors(const std::string& path);
+
+/// The same without metadata; an integer that does not fit i32 is thrown by the reading of its tensor.
+std::vector<FileTensor> open_safetensors(const std::string& path);
 
 /// Writes the file in one instant (AtomicFile). Tensors lie in the given order, those of wider elements first, so that
 /// each is aligned. Throws Error for a duplicate or reserved name, an undefined tensor, and when writing fails.

@@ -4,20 +4,17 @@
 #include <string>
 #include <vector>
 
-#include "glimpse/engine/module.h"
+#include "glimpse/engine/io/tensor_file.h"
 
 namespace glimpse {
 
-/// The tensors of a state_dict saved by torch.save, in its order; nested dictionaries and lists join names with dots.
-/// Both the zip format (PyTorch 1.6 and later) and the one before it, in which many of torchvision's weights are, are
-/// read. The pickle is not executed: only what builds dictionaries, lists, numbers, strings and tensors is understood,
-/// and anything else is an Error that names the opcode or the class. Values that are no tensors are skipped.
-/// Contiguous, aligned tensors share the mapping of the file (engine/io/file.h), others are copied; integers other than
-/// int32 are converted to i32. Throws Error "path: reason" for a damaged file, big-endian data, an integer that does
-/// not fit i32, and types that Glimpse does not have.
-std::vector<NamedTensor> read_torch_file(const std::string& path);
-
-/// Tensors of a safetensors file or of a .pth file, told apart by content.
-std::vector<NamedTensor> read_tensors(const std::string& path);
+/// The tensors of what torch.save wrote, a state_dict, a checkpoint or a whole module, in its order; nested
+/// dictionaries and lists join names with dots. Both the zip format (PyTorch 1.6 and later) and the one before it, in
+/// which many of torchvision's weights are, are read, with pickles of protocols 0 to 5. The pickle is not executed:
+/// what would make anything but dictionaries, lists, numbers, strings and tensors is passed over. Contiguous, aligned
+/// tensors share the mapping of the file (engine/io/file.h), others are copied; integers other than int32 are converted
+/// to i32. Throws Error "path: reason" for a damaged file, big-endian data and types that Glimpse does not have; the
+/// reading of a tensor does for an integer that does not fit i32.
+std::vector<FileTensor> open_torch_file(const std::string& path);
 
 }  // namespace glimpse

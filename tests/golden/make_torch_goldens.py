@@ -1,12 +1,14 @@
 """Writes small files of torch.save, right and wrong, into torch/.
 
-Needs: pip install torch. Run from anywhere; writes beside itself.
+Needs: pip install torch numpy. Run from anywhere; writes beside itself.
 """
+import argparse
 import struct
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy
 import torch
 
 folder = Path(__file__).parent / "torch"
@@ -93,3 +95,26 @@ torch.save({"c": torch.zeros(1, dtype=torch.complex64)}, folder / "complex.pth")
 torch.save({"model": torch.nn.Identity()}, folder / "module.pth")
 torch.save({"x": torch.zeros(1).expand(1000)}, folder / "repeated.pth")
 torch.save({"x": torch.tensor([2**40])}, folder / "large_integer.pth")
+
+# What training loops save: the weights of a wrapped network, and much beside them that is no tensor.
+net = torch.nn.Linear(2, 1)
+with torch.no_grad():
+    net.weight.copy_(torch.tensor([[1.0, 2.0]]))
+    net.bias.copy_(torch.tensor([3.0]))
+optimizer = torch.optim.Adam(net.parameters())
+net(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+training = {
+    "args": argparse.Namespace(lr=0.1, path=Path("runs")),
+    "epoch": numpy.int64(3),
+    "best": numpy.float64(0.5),
+    "state_dict": {"module." + name: tensor for name, tensor in net.state_dict().items()},
+    "optimizer": optimizer.state_dict(),
+    "losses": [1.0] * 50,
+    "seen": {1, 2},
+    "device": torch.device("cpu"),
+    "array": numpy.arange(3.0),
+}
+torch.save(training, folder / "training.pth")
+torch.save(training, folder / "training_old.pth", _use_new_zipfile_serialization=False, pickle_protocol=5)
+torch.save(torch.nn.Sequential(net), folder / "whole_module.pth")

@@ -1,23 +1,32 @@
 #include "glimpse/engine/io/internal/pickle.h"
 
 #include <charconv>
-#include <unordered_map>
+
+#include "glimpse/engine/io/internal/pickle_stack.h"
 
 namespace glimpse {
 
-/// The stack machine of Python's pickletools, without the opcodes that make arbitrary objects.
+namespace {
+
+/// An opcode takes up to about 150 bytes of memory, so this is 750 MB; a hundred thousand tensors need less.
+constexpr int most_opcodes = 5'000'000;
+/// Of "module.class": Python's own are below 100 bytes.
+constexpr std::size_t longest_name = 1000;
+
+}  // namespace
+
+/// The stack machine of Python's pickletools. What would call or make something becomes a value that says so.
 class PickleMachine {
  public:
-  PickleMachine(Pickle& pickle, ByteReader& reader, bool (*known)(std::string_view name))
-      : pickle_(pickle), reader_(reader), known_(known) {}
+  PickleMachine(Pickle& pickle, ByteReader& reader) : pickle_(pickle), reader_(reader), stack_(reader) {}
 
   void run() {
-    while (true) {
+    for (int count = 0;; ++count) {
       const auto opcode = reader_.number<unsigned char>();
       if (opcode == '.') break;
-      if (!do_constant(opcode) && !do_container(opcode) && !do_memory(opcode) && !do_object(opcode))
-        fail("{}: pickle opcode 0x{:02x} at byte {} is not supported: it builds something other than tensors",
-             reader_.path(), opcode, reader_.at() - 1);
+      check(count < most_opcodes, "{}: its pickle has more than {} opcodes", reader_.path(), most_opcodes);
+      if (!do_constant(opcode) && !do_text(opcode) && !do_container(opcode) && !do_memory(opcode) && !do_object(opcode))
+        fail("{}: pickle opcode 0x{:02x} at byte {} is not supported", reader_.path(), opcode, reader_.at() - 1);
     }
     pickle_.root_ = pop();
   }
@@ -25,35 +34,23 @@ class PickleMachine {
  private:
   using Kind = PickleValue::Kind;
 
-  [[noreturn]] void damaged() const { fail("{}: damaged pickle near byte {}", reader_.path(), reader_.at()); }
-
   PickleValue& push(Kind kind) {
     PickleValue& value = pickle_.values_.emplace_back();
     value.kind = kind;
-    stack_.push_back(&value);
+    stack_.push(&value);
     return value;
   }
-  PickleValue* pop() {
-    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) damaged();
-    PickleValue* value = stack_.back();
-    stack_.pop_back();
-    return value;
-  }
-  PickleValue& top(Kind kind) {
-    if (stack_.empty() || stack_.back()->kind != kind) damaged();
-    return *stack_.back();
-  }
-  /// Everything above the last mark, which disappears.
-  std::vector<const PickleValue*> pop_to_mark() {
-    if (marks_.empty()) damaged();
-    const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
-    std::vector<const PickleValue*> values(first, stack_.end());
-    stack_.erase(first, stack_.end());
-    marks_.pop_back();
-    return values;
-  }
+  PickleValue* pop() { return stack_.pop(); }
 
-  void push_integer(std::int64_t value, Kind kind = Kind::integer) { push(kind).integer = value; }
+  /// One value stands for all that are alike: lists of losses have millions of numbers.
+  void push_shared(PickleValue*& value, Kind kind, std::int64_t integer = 0) {
+    if (value) return stack_.push(value);
+    value = &push(kind);
+    value->integer = integer;
+  }
+  void push_boolean(bool value) { push_shared(value ? true_ : false_, Kind::boolean, value); }
+  void push_real() { push_shared(real_, Kind::real); }
+  void push_integer(std::int64_t value) { push(Kind::integer).integer = value; }
   void push_text(std::string_view text) { push(Kind::text).text = text; }
 
   /// Two's complement of any length; a value past 64 bits (the magic number of old files) is kept as text.
@@ -69,24 +66,26 @@ class PickleMachine {
   }
 
   void push_decimal(std::string_view line) {
-    if (line == "00" || line == "01") return push_integer(line == "01", Kind::boolean);
+    if (line == "00" || line == "01") return push_boolean(line == "01");
     if (line.ends_with('L')) line.remove_suffix(1);
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-    if (error != std::errc() || end != line.data() + line.size()) damaged();
+    if (end != line.data() + line.size()) stack_.damaged();
+    if (error == std::errc::result_out_of_range) return push_text(line);  // as in push_long
+    if (error != std::errc()) stack_.damaged();
     push_integer(value);
   }
 
   bool do_constant(unsigned char opcode) {
     switch (opcode) {
       case 'N':
-        push(Kind::none);
+        push_shared(none_, Kind::none);
         return true;
       case 0x88:
-        push_integer(1, Kind::boolean);
+        push_boolean(true);
         return true;
       case 0x89:
-        push_integer(0, Kind::boolean);
+        push_boolean(false);
         return true;
       case 'J':
         push_integer(reader_.number<std::int32_t>());
@@ -109,12 +108,19 @@ class PickleMachine {
         return true;
       case 'G':
         reader_.take(8);
-        push(Kind::real);
+        push_real();
         return true;
       case 'F':
         reader_.line();
-        push(Kind::real);
+        push_real();
         return true;
+      default:
+        return false;
+    }
+  }
+
+  bool do_text(unsigned char opcode) {
+    switch (opcode) {
       case 'X':
       case 'T':
       case 'B':
@@ -126,8 +132,19 @@ class PickleMachine {
         push_text(reader_.take(reader_.number<std::uint8_t>()));
         return true;
       case 0x8d:
+      case 0x8e:
+      case 0x96:
         push_text(reader_.take(reader_.number<std::uint64_t>()));
         return true;
+      case 'V':  // protocol 0; escapes stay as they are
+        push_text(reader_.line());
+        return true;
+      case 'S': {
+        std::string_view line = reader_.line();
+        if (line.size() < 2 || line.front() != line.back() || (line[0] != '\'' && line[0] != '"')) stack_.damaged();
+        push_text(line.substr(1, line.size() - 2));
+        return true;
+      }
       default:
         return false;
     }
@@ -143,16 +160,15 @@ class PickleMachine {
         push(Kind::dictionary);
         return true;
       case '(':
-        marks_.push_back(stack_.size());
+        stack_.mark();
         return true;
       case 't':
       case 'l': {
-        auto items = pop_to_mark();
-        push(Kind::list).items = std::move(items);
+        push_list(stack_.pop_to_mark());
         return true;
       }
       case 'd': {
-        const auto items = pop_to_mark();
+        const auto items = stack_.pop_to_mark();
         set_items(push(Kind::dictionary), items);
         return true;
       }
@@ -162,17 +178,23 @@ class PickleMachine {
         return push_tuple(2);
       case 0x87:
         return push_tuple(3);
-      case 'a': {
-        const PickleValue* item = pop();
-        top(Kind::list).items.push_back(item);
+      case 'a':
+        append({pop()});
         return true;
-      }
-      case 'e': {
-        const auto items = pop_to_mark();
-        auto& list = top(Kind::list).items;
-        list.insert(list.end(), items.begin(), items.end());
+      case 'e':
+        append(stack_.pop_to_mark());
         return true;
-      }
+      case 0x8f:
+        push(Kind::set);
+        return true;
+      case 0x90:
+        stack_.pop_to_mark();
+        stack_.top(Kind::set);
+        return true;
+      case 0x91:
+        stack_.pop_to_mark();
+        push(Kind::set);
+        return true;
       case 's': {
         const PickleValue* value = pop();
         const PickleValue* key = pop();
@@ -180,7 +202,7 @@ class PickleMachine {
         return true;
       }
       case 'u': {
-        const auto items = pop_to_mark();
+        const auto items = stack_.pop_to_mark();
         set_items(dictionary_on_top(), items);
         return true;
       }
@@ -192,51 +214,59 @@ class PickleMachine {
   bool push_tuple(std::size_t count) {
     std::vector<const PickleValue*> items(count);
     while (count > 0) items[--count] = pop();
-    push(Kind::list).items = std::move(items);
+    push_list(std::move(items));
     return true;
+  }
+  /// To a list, or to the result of calling a class that is one (a deque), whose items are not kept.
+  void append(const std::vector<const PickleValue*>& items) {
+    if (stack_.top().kind == Kind::call) return;
+    auto& list = stack_.top(Kind::list).items;
+    list.insert(list.end(), items.begin(), items.end());
   }
   /// A dictionary, or the result of calling a class that is one.
   PickleValue& dictionary_on_top() {
-    if (stack_.empty() || (stack_.back()->kind != Kind::dictionary && stack_.back()->kind != Kind::call)) damaged();
-    return *stack_.back();
+    if (stack_.top().kind != Kind::dictionary && stack_.top().kind != Kind::call) stack_.damaged();
+    return stack_.top();
   }
   void set_items(PickleValue& dictionary, const std::vector<const PickleValue*>& items) {
-    if (items.size() % 2 != 0) damaged();
+    if (items.size() % 2 != 0) stack_.damaged();
     for (std::size_t i = 0; i < items.size(); i += 2) dictionary.entries.emplace_back(items[i], items[i + 1]);
   }
 
   bool do_memory(unsigned char opcode) {
     switch (opcode) {
       case 'q':
-        project_keys(reader_.number<std::uint8_t>());
+        stack_.remember(reader_.number<std::uint8_t>());
         return true;
       case 'r':
-        project_keys(reader_.number<std::uint32_t>());
+        stack_.remember(reader_.number<std::uint32_t>());
         return true;
       case 'p':
-        project_keys(decimal(reader_.line()));
+        stack_.remember(decimal(reader_.line()));
         return true;
       case 0x94:
-        project_keys(memory_.size());
+        stack_.remember();
         return true;
       case 'h':
-        recall(reader_.number<std::uint8_t>());
+        stack_.recall(reader_.number<std::uint8_t>());
         return true;
       case 'j':
-        recall(reader_.number<std::uint32_t>());
+        stack_.recall(reader_.number<std::uint32_t>());
         return true;
       case 'g':
-        recall(decimal(reader_.line()));
+        stack_.recall(decimal(reader_.line()));
         return true;
       case '0':
-        pop();
+        if (stack_.mark_on_top())
+          stack_.pop_to_mark();
+        else
+          pop();
         return true;
       case '1':
-        pop_to_mark();
+        stack_.pop_to_mark();
         return true;
       case '2':
-        if (stack_.empty()) damaged();
-        stack_.push_back(stack_.back());
+        stack_.push(&stack_.top());
         return true;
       case 0x80: {
         const int protocol = reader_.number<std::uint8_t>();
@@ -254,17 +284,8 @@ class PickleMachine {
   std::uint64_t decimal(std::string_view line) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-    if (error != std::errc() || end != line.data() + line.size()) damaged();
+    if (error != std::errc() || end != line.data() + line.size()) stack_.damaged();
     return value;
-  }
-  void project_keys(std::uint64_t place) {
-    if (stack_.empty()) damaged();
-    memory_[place] = stack_.back();
-  }
-  void recall(std::uint64_t place) {
-    const auto found = memory_.find(place);
-    if (found == memory_.end()) damaged();
-    stack_.push_back(found->second);
   }
 
   bool do_object(unsigned char opcode) {
@@ -276,26 +297,50 @@ class PickleMachine {
       }
       case 0x93: {
         const PickleValue *name = pop(), *module = pop();
-        if (name->kind != Kind::text || module->kind != Kind::text) damaged();
+        if (name->kind != Kind::text || module->kind != Kind::text) stack_.damaged();
         push_name(module->text, name->text);
         return true;
       }
-      case 'R': {
+      case 'R':     // call
+      case 0x81: {  // make an object of a class
         const PickleValue *arguments = pop(), *function = pop();
-        if (arguments->kind != Kind::list || function->kind != Kind::name) damaged();
-        PickleValue& call = push(Kind::call);
-        call.function = function;
-        call.arguments = arguments;
+        push_call(function, arguments);
         return true;
       }
-      case 'b': {  // attributes of an object, which nothing here has use for
+      case 0x92: {  // with named arguments
         pop();
-        dictionary_on_top();
+        const PickleValue *arguments = pop(), *function = pop();
+        push_call(function, arguments);
+        return true;
+      }
+      case 'i': {
+        const std::string_view module = reader_.line();
+        const std::string_view name = reader_.line();
+        const PickleValue* arguments = &push_list(stack_.pop_to_mark());
+        push_name(module, name);
+        const PickleValue* function = pop();
+        pop();
+        push_call(function, arguments);
+        return true;
+      }
+      case 'o': {
+        std::vector<const PickleValue*> items = stack_.pop_to_mark();
+        if (items.empty()) stack_.damaged();
+        const PickleValue* function = items.front();
+        items.erase(items.begin());
+        const PickleValue* arguments = &push_list(std::move(items));
+        pop();
+        push_call(function, arguments);
+        return true;
+      }
+      case 'b': {
+        const PickleValue* state = pop();
+        if (stack_.top().kind == Kind::call) stack_.top().state = state;
         return true;
       }
       case 'Q': {
         const PickleValue* identifier = pop();
-        if (identifier->kind != Kind::list) damaged();
+        if (identifier->kind != Kind::list) stack_.damaged();
         push(Kind::persistent).arguments = identifier;
         return true;
       }
@@ -304,22 +349,30 @@ class PickleMachine {
     }
   }
 
+  PickleValue& push_list(std::vector<const PickleValue*> items) {
+    PickleValue& list = push(Kind::list);
+    list.items = std::move(items);
+    return list;
+  }
   void push_name(std::string_view module, std::string_view name) {
+    if (module.size() + name.size() > longest_name) stack_.damaged();
     std::string& full = pickle_.names_.emplace_back(module);
     full.append(".").append(name);
-    check(known_(full), "{}: names {}, which is not supported: only dictionaries of tensors are read", reader_.path(),
-          full);
     push(Kind::name).text = full;
+  }
+  void push_call(const PickleValue* function, const PickleValue* arguments) {
+    if (arguments->kind != Kind::list && arguments->kind != Kind::call) stack_.damaged();
+    PickleValue& call = push(Kind::call);
+    call.function = function;
+    call.arguments = arguments;
   }
 
   Pickle& pickle_;
   ByteReader& reader_;
-  bool (*known_)(std::string_view name);
-  std::vector<PickleValue*> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
-  std::unordered_map<std::uint64_t, PickleValue*> memory_;
+  PickleValue *none_ = nullptr, *true_ = nullptr, *false_ = nullptr, *real_ = nullptr;
+  PickleStack stack_;
 };
 
-Pickle::Pickle(ByteReader& reader, bool (*known)(std::string_view name)) { PickleMachine(*this, reader, known).run(); }
+Pickle::Pickle(ByteReader& reader) { PickleMachine(*this, reader).run(); }
 
 }  // namespace glimpse

@@ -19,11 +19,13 @@ struct PickleValue {
     boolean,     // integer 0 or 1
     integer,     // integer
     real,        // not kept
-    text,        // text
+    text,        // text (bytes too)
     list,        // items (tuples too)
     dictionary,  // entries, in order
+    set,         // not kept
     name,        // text: "module.class", of something that is not loaded
-    call,        // function (a name) and arguments (a list); entries: what was set on the result
+    call,        // function, usually a name, and arguments (a list): what would be called or made, and is not;
+                 // entries: what was set on the result; state: its attributes
     persistent,  // arguments (a list): the identifier of a storage
   };
   using Pointer = const PickleValue*;
@@ -31,17 +33,19 @@ struct PickleValue {
   Kind kind = Kind::none;
   std::int64_t integer = 0;
   std::string_view text;
-  Pointer function = nullptr, arguments = nullptr;
+  Pointer function = nullptr, arguments = nullptr, state = nullptr;
   std::vector<Pointer> items;
   std::vector<std::pair<Pointer, Pointer>> entries;
 };
 
-/// The values of one pickle.
+/// The values of one pickle, of any of the protocols 0 to 5.
 class Pickle {
  public:
-  /// Reads one pickle from `reader` and stops behind it. Names of classes and functions other than those that `known`
-  /// accepts are errors, as are opcodes that build other objects. Texts are views of the reader's bytes.
-  Pickle(ByteReader& reader, bool (*known)(std::string_view name));
+  /// Reads one pickle from `reader` and stops behind it. Classes and functions become names, and calls of them values:
+  /// whoever looks at the values decides which of them mean something. Throws Error for a damaged pickle, for opcodes
+  /// that need more than the pickle itself (registered extensions, buffers beside it), and for more than five million
+  /// opcodes, which no file of weights has and which bounds the memory. Texts are views of the reader's bytes.
+  explicit Pickle(ByteReader& reader);
 
   const PickleValue& root() const { return *root_; }
   /// All values, wherever they ended up.

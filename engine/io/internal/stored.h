@@ -14,6 +14,9 @@ namespace glimpse {
 /// Element types that occur in files. Those that Glimpse computes with are taken as they are, the others become i32.
 enum class StoredType { f32, f64, f16, bf16, i32, i64, i16, i8, u64, u32, u16, u8, boolean };
 
+/// Of bytes; PyTorch's are below 200. Keeps messages readable, and a file from repeating a long one.
+inline constexpr std::size_t longest_tensor_name = 1000;
+
 std::size_t size_of(StoredType type);
 /// The tensor's type once it is read.
 DType loaded_dtype(StoredType type);
