@@ -4,6 +4,7 @@
 #include "error_of.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/error.h"
+#include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/config.h"
 #include "scratch_folder.h"
 
@@ -122,4 +123,26 @@ TEST_CASE("a printed configuration is a recipe") {
   Config read = read_recipe(path);
   read.recipe = config.recipe;
   REQUIRE(config_differences(config, read).empty());
+}
+
+TEST_CASE("what was probably meant is suggested") {
+  const auto message = [](const std::string& key, const std::string& value) {
+    Config config;
+    return glimpse::test::error_of([&] { set_config_value(config, key, value, "--set"); });
+  };
+  CHECK_THAT(message("decoder.hiden", "3"),
+             Contains("there is no value named 'decoder.hiden' (did you mean 'decoder.hidden'?); there are"));
+  CHECK_THAT(message("training.optimizer", "adma"), Contains("did you mean 'adam'?"));
+  CHECK_THAT(message("training.keep_best", "blue4"), Contains("did you mean 'bleu4'?"));
+  CHECK_THAT(message("training.optimizer", "zebra"), !Contains("did you mean"));
+  CHECK_THAT(glimpse::test::error_of([] { read_recipe("tutorail"); }), Contains("did you mean 'tutorial'?"));
+
+  const std::vector<std::string> words{"--model", "--images", "--n-best", "--json"};
+  CHECK(nearest("--modle", words) == "--model");
+  CHECK(nearest("--image", words) == "--images");
+  CHECK(nearest("--nbest", words) == "--n-best");
+  CHECK(nearest("--jsno", words) == "--json");
+  CHECK(nearest("--weights", words) == "");
+  CHECK(nearest("", words) == "");
+  CHECK(nearest(std::string(1'000'000, '-'), words) == "");
 }

@@ -10,6 +10,7 @@
 #include "glimpse/data/metrics.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/text.h"
 
 namespace glimpse {
 namespace {
@@ -146,8 +147,14 @@ requires std::is_arithmetic_v<T> std::string valid(const Rule& rule, const T&) {
 }
 
 [[noreturn]] void bad_value(const std::string& where, const std::string& key, const Json& value,
-                            const std::string& expected) {
-  fail("{}: {} is {}, expected {}", where, key, value.dump(-1, ' ', false, Json::error_handler_t::replace), expected);
+                            const std::string& expected, const std::string& hint = "") {
+  fail("{}: {} is {}, expected {}{}", where, key, value.dump(-1, ' ', false, Json::error_handler_t::replace), expected,
+       hint);
+}
+
+/// did_you_mean for a value that is one of several words.
+std::string meant(const Json& value, const std::vector<std::string>& choices) {
+  return value.is_string() ? did_you_mean(value.get_ref<const std::string&>(), choices) : "";
 }
 
 void assign(bool& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
@@ -160,7 +167,7 @@ void assign(std::string& target, const Json& value, const Rule& rule, const std:
   if (!value.is_string()) bad_value(where, key, value, valid(rule, target));
   const std::string text = value.get<std::string>();
   if (!rule.choices.empty() && std::find(rule.choices.begin(), rule.choices.end(), text) == rule.choices.end())
-    bad_value(where, key, value, valid(rule, target));
+    bad_value(where, key, value, valid(rule, target), meant(value, rule.choices));
   target = text;
 }
 
@@ -168,7 +175,7 @@ template <NamedEnum E>
 void assign(E& target, const Json& value, const Rule& rule, const std::string& key, const std::string& where) {
   const std::optional<E> choice =
       value.is_string() ? choice_named<E>(value.get_ref<const std::string&>()) : std::nullopt;
-  if (!choice) bad_value(where, key, value, valid(rule, target));
+  if (!choice) bad_value(where, key, value, valid(rule, target), meant(value, choice_names<E>()));
   target = *choice;
 }
 
@@ -184,7 +191,7 @@ void assign(T& target, const Json& value, const Rule& rule, const std::string& k
 [[noreturn]] void unknown_key(const std::string& key, const std::string& where) {
   std::vector<std::string> keys;
   for (const ConfigKey& k : config_keys()) keys.push_back(k.key);
-  fail("{}: there is no value named '{}'; there are {}", where, key, fmt::join(keys, ", "));
+  fail("{}: there is no value named '{}'{}; there are {}", where, key, did_you_mean(key, keys), fmt::join(keys, ", "));
 }
 
 void set(Config& config, const std::string& key, const Json& value, const std::string& where) {
@@ -215,11 +222,11 @@ std::pair<std::string, std::string> split_key(const std::string& key) {
 
 }  // namespace
 
-std::vector<ConfigKey> config_keys() {
+std::vector<ConfigKey> config_keys(const Config& config) {
   std::vector<ConfigKey> keys;
-  const Config config;
   each_value(config, [&](const char* name, const auto& value, const Rule& rule, const char* about) {
-    keys.push_back({name, about, valid(rule, value)});
+    const Json json = written(value);
+    keys.push_back({name, about, valid(rule, value), json.is_string() ? json.get<std::string>() : json.dump()});
   });
   return keys;
 }

@@ -117,15 +117,16 @@ struct Config {
   bool trains_encoder() const { return encoder.name == "scratch" || !encoder.fine_tune.empty(); }
 };
 
-/// One value of the configuration: "decoder.hidden", what it means, and what it may be.
+/// One value of a configuration: "decoder.hidden", what it means, what it may be, and what it is.
 struct ConfigKey {
   std::string key;
   std::string about;
   std::string valid;  ///< "tanh, relu", "1 .. 4096", "true, false" or "text"
+  std::string value;  ///< "512", "tanh", "true"
 };
 
-/// All keys, in the order in which they are written.
-std::vector<ConfigKey> config_keys();
+/// All keys with their values in `config`, in the order in which they are written.
+std::vector<ConfigKey> config_keys(const Config& config = {});
 
 /// The configuration as indented JSON, one object per group.
 std::string config_to_json(const Config& config);

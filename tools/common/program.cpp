@@ -7,19 +7,45 @@
 #include "glimpse/engine/version.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/text.h"
 #include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::tools {
 
+namespace {
+
+constexpr const char* exit_codes =
+    "Exit code: 0 all done; 1 something failed, said on stderr; 2 a wrong command line; 130 stopped by Ctrl-C.";
+
+/// What to say of the first option that does not exist; "" when all do.
+std::string unknown_option(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--") break;
+    if (!argument.starts_with("--")) continue;
+    const std::string name(argument.substr(0, argument.find('=')));
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      return fmt::format("there is no option {:.100}{}", name, did_you_mean(name, names));
+  }
+  return "";
+}
+
+}  // namespace
+
 void parse_arguments(CLI::App& app, int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("{} (Glimpse {}), {}", app.get_name(), version(), built_with()));
+  app.footer(exit_codes);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version
     throw Exit{app.exit(e)};
   } catch (const CLI::ParseError& e) {
-    std::string message = e.what();
+    const std::string unknown = unknown_option(app, argc, argv);
+    std::string message = unknown.empty() ? e.what() : unknown;
     std::replace(message.begin(), message.end(), '\n', ' ');
     fmt::print(stderr, "{}: {} (see {} --help)\n", app.get_name(), message, app.get_name());
     throw Exit{2};
