@@ -1,5 +1,7 @@
 // The one-file model: everything comes back, and files that are something else are refused.
 
+#include <limits>
+
 #include "catch.h"
 #include "error_of.h"
 #include "glimpse/engine/io/safetensors.h"
@@ -7,6 +9,7 @@
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/training/checkpoint.h"
+#include "memory_of.h"
 #include "scratch_folder.h"
 
 using namespace glimpse;
@@ -131,4 +134,36 @@ TEST_CASE("configuration becomes the models' options") {
   REQUIRE(encoder.grid == 14);
   REQUIRE(encoder.stride_in_1x1);
   REQUIRE(encoder.size == 32);
+}
+
+TEST_CASE("a captioner with NaN among its weights is refused") {
+  const ScratchFolder folder;
+  CaptionModel model = small_model();
+  model.decoder.output.bias.data<float>()[2] = std::numeric_limits<float>::quiet_NaN();
+  const std::string path = folder / "model.safetensors";
+  save_model(model, path);
+  REQUIRE(error_of([&] { load_model(path); }) == path + ": tensor 'decoder.output.bias' holds NaN or infinity");
+}
+
+TEST_CASE("what a captioner only claims to hold is not allocated") {
+  const ScratchFolder folder;
+  CaptionModel model = small_model();
+  const std::string path = folder / "model.safetensors";
+  const auto claim = [&](auto&& change, const std::string& reason) {
+    const Config good = model.config;
+    change(model.config);
+    save_model(model, path);
+    model.config = good;
+    REQUIRE_THAT(error_of([&] { load_model(path); }), Contains(path + ": ") && Contains(reason));
+    REQUIRE(glimpse::test::memory_of([&] { error_of([&] { load_model(path); }); }) < 100e6);
+  };
+  claim([](Config& c) { c.decoder.hidden = 8192; }, "decoder.cell.weight_hh is (32,8), not (32768,8192)");
+  claim([](Config& c) { c.decoder.embedding = 8192; }, "decoder.embedding.weight is (7,6), not (7,8192)");
+  claim([](Config& c) { c.decoder.attention_size = 8192; }, "decoder.query.weight is (5,8), not (8192,8)");
+  claim([](Config& c) { c.encoder.name = "resnet152"; }, "missing: encoder.");
+  claim([](Config& c) { c.encoder.image_size = 1024; }, "its preprocessing makes images of 32 pixels");
+
+  model.preprocessing.std[1] = 0;
+  save_model(model, path);
+  REQUIRE_THAT(error_of([&] { load_model(path); }), Contains("its preprocessing has mean") && Contains("and std 0"));
 }

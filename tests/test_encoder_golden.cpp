@@ -13,6 +13,7 @@
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
 #include "glimpse/models/encoder/preprocessing.h"
+#include "glimpse/models/encoder/weights.h"
 
 namespace glimpse::test {
 namespace {

@@ -17,6 +17,7 @@
 #include "glimpse/models/captioner/features.h"
 #include "glimpse/models/encoder/encoder_input.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/encoder/weights.h"
 
 namespace {
 
@@ -85,10 +86,11 @@ void encode(const Arguments& a) {
   const Device device = use_device(a.device);
   use_threads(a.threads);
   Encoder encoder = make_encoder(a.encoder);
-  const std::vector<std::string> left_over = load_encoder_weights(encoder, a.weights);
-  if (!left_over.empty())
-    fmt::print("{}: {} tensors are beyond {} and not used: {}, ...\n", a.weights, left_over.size(),
-               encoder.options().stage, left_over[0]);
+  const EncoderWeights weights = load_encoder_weights(encoder, a.weights);
+  if (!weights.note.empty()) fmt::print("{}\n", weights.note);
+  if (!weights.left_over.empty())
+    fmt::print("{}: {} tensors are beyond {} and not used: {}, ...\n", a.weights, weights.left_over.size(),
+               encoder.options().stage, weights.left_over[0]);
   const Photographs photographs = readable(named_photographs(a.inputs), a.skip_bad);
   const std::int64_t count = std::ssize(photographs.paths);
 
@@ -105,7 +107,7 @@ void encode(const Arguments& a) {
     if (progress.due()) progress.update(encoding_progress(done, total, watch.seconds()));
   };
   const FeatureKey key =
-      feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_file(a.weights));
+      feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_weights(a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     const auto image = [&](std::int64_t i) { return read_image(photographs.paths[begin + i]); };
     return frozen(encoder_input(end - begin, image, preprocessing, device)).to(Device::cpu);

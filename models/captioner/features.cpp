@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/stopwatch.h"
 #include "glimpse/kernels/base/text.h"
@@ -102,6 +103,14 @@ FeatureFunction encoded_features(const CaptionModel& model, const Dataset& datas
   return [encoder, &dataset, preprocessing = model.preprocessing, device = model.device()](const ImageList& images) {
     return (*encoder)(pixels_of(dataset, images, preprocessing, device));
   };
+}
+
+std::string hash_weights(const std::string& path) {
+  const std::vector<std::string> files = tensor_files(path);
+  if (files.size() == 1) return hash_file(path);
+  std::string hashes;
+  for (const std::string& file : files) hashes += hash_file(file);
+  return hash_bytes(hashes.data(), hashes.size());
 }
 
 }  // namespace glimpse

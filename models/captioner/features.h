@@ -38,4 +38,7 @@ FeatureFunction cached_features(const FeatureCache& cache, Device device);
 /// Features by running the encoder as it is now. `dataset` must outlive the function.
 FeatureFunction encoded_features(const CaptionModel& model, const Dataset& dataset);
 
+/// Hash of a file of weights, or of an index and the files that it names: FeatureKey::weights. Throws Error.
+std::string hash_weights(const std::string& path);
+
 }  // namespace glimpse

@@ -1,10 +1,13 @@
 #include "glimpse/models/captioner/model.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/encoder/weights.h"
 
 namespace glimpse {
 namespace {
@@ -48,6 +51,39 @@ void check_format(const Metadata& metadata, const std::string& path) {
         format_name);
 }
 
+void check_preprocessing(const Preprocessing& p, const Config& config, const std::string& path) {
+  check(p.size == config.encoder.image_size, "{}: its preprocessing makes images of {} pixels, its encoder takes {}",
+        path, p.size, config.encoder.image_size);
+  for (std::size_t i = 0; i < p.mean.size(); ++i)
+    check(std::isfinite(p.mean[i]) && std::isfinite(p.std[i]) && p.std[i] > 0,
+          "{}: its preprocessing has mean {} and std {}", path, p.mean[i], p.std[i]);
+}
+
+/// Makes sure, before anything is allocated, that the weights in the file are as large as its configuration says: all
+/// of the encoder's, and those of the decoder that fix each of its widths.
+void check_claims(const Config& config, std::int64_t vocabulary, const std::vector<NamedTensor>& tensors,
+                  const std::string& path) {
+  std::vector<TensorInfo> wanted = encoder_tensors(encoder_options(config)), given;
+  for (TensorInfo& tensor : wanted) tensor.name = "encoder." + tensor.name;
+  const DecoderConfig& d = config.decoder;
+  wanted.push_back({"decoder.embedding.weight", {vocabulary, d.embedding}});
+  wanted.push_back({"decoder.cell.weight_hh", {4 * d.hidden, d.hidden}});
+  if (d.attends()) wanted.push_back({"decoder.query.weight", {d.attention_size, d.hidden}});
+  std::set<std::string> names;
+  for (const TensorInfo& tensor : wanted) names.insert(tensor.name);
+  for (const NamedTensor& t : tensors)
+    if (names.contains(t.name)) given.push_back({t.name, t.tensor.shape()});
+  check_names_and_shapes(wanted, given, path);
+}
+
+/// A decoder whose weights are about to be loaded: drawing them as the paper does takes seconds.
+Decoder undrawn_decoder(DecoderConfig config, Generator& generator) {
+  const WeightInit weights = std::exchange(config.weights, WeightInit::tutorial);
+  Decoder decoder(config, generator);
+  decoder.config.weights = weights;
+  return decoder;
+}
+
 }  // namespace
 
 EncoderOptions encoder_options(const Config& config) {
@@ -75,15 +111,17 @@ LossOptions loss_options(const Config& config) {
   return options;
 }
 
-CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator) {
+CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator, std::string* note) {
   Encoder encoder = make_encoder(encoder_options(config), generator);
-  if (!config.encoder.weights.empty())
-    load_encoder_weights(encoder, config.encoder.weights);
-  else
+  if (!config.encoder.weights.empty()) {
+    const EncoderWeights weights = load_encoder_weights(encoder, config.encoder.weights);
+    if (note) *note = weights.note;
+  } else {
     check(config.encoder.name == "scratch",
           "encoder {} needs its pretrained weights: --weights FILE.safetensors (or train one from nothing: --encoder "
           "scratch)",
           config.encoder.name);
+  }
   if (config.trains_encoder())
     encoder.set_trainable(config.encoder.fine_tune.empty() ? "all" : config.encoder.fine_tune,
                           config.encoder.train_batch_norm);
@@ -113,12 +151,15 @@ CaptionModel load_model(const std::string& path) {
     words = Json::parse(entry(file.metadata, "vocabulary", path)).get<std::vector<std::string>>();
     preprocessing = preprocessing_from_json(Json::parse(entry(file.metadata, "preprocessing", path)));
   } catch (const Json::exception& e) {
-    fail("{}: damaged metadata: {}", path, e.what());
+    fail("{}: damaged metadata: {:.200}", path, e.what());
   }
   check(words.size() > special_words, "{}: the vocabulary has only {} words", path, words.size());
+  check_preprocessing(preprocessing, config, path);
+  check_claims(config, std::ssize(words), file.tensors, path);
+  check_finite(file.tensors, path);
   Generator generator(1);
   Encoder encoder = make_encoder(encoder_options(config), generator);
-  Decoder decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator);
+  Decoder decoder = undrawn_decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator);
   CaptionModel model{std::move(config),  vocabulary_of(std::move(words), path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};

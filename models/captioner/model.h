@@ -40,13 +40,15 @@ LossOptions loss_options(const Config& config);
 
 /// An untrained model: decoder weights drawn from `generator`, the encoder's read from config.encoder.weights, or
 /// drawn too when that is empty; the encoder trains as config.encoder says. Throws Error for an encoder or stage that
-/// does not exist, weights that do not fit, and a pretrained encoder without a weight file.
-CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator);
+/// does not exist, weights that do not fit, and a pretrained encoder without a weight file. `note` gets what
+/// load_encoder_weights has to say.
+CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator,
+                        std::string* note = nullptr);
 
 /// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Throws Error.
 void save_model(CaptionModel& model, const std::string& path, const Metadata& notes = {});
-/// Reads it; nothing is trainable. Throws Error naming the file for one that is no caption model, or whose weights do
-/// not fit its configuration.
+/// Reads it; nothing is trainable. Throws Error naming the file for one that is no caption model, whose weights do not
+/// fit its configuration, or hold NaN or infinity. Nothing is allocated for what the file only claims to hold.
 CaptionModel load_model(const std::string& path);
 
 }  // namespace glimpse

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <regex>
 #include <set>
 
-#include "glimpse/engine/io/torch_file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/text.h"
 #include "glimpse/models/encoder/families/densenet.h"
 #include "glimpse/models/encoder/families/mobilenet.h"
 #include "glimpse/models/encoder/families/resnet.h"
@@ -45,7 +44,8 @@ const std::vector<Family>& families() {
 const Family& family(const std::string& name) {
   const auto found =
       std::find_if(families().begin(), families().end(), [&](const Family& f) { return f.name == name; });
-  check(found != families().end(), "no encoder '{}'; there are {}", name, fmt::join(encoder_names(), ", "));
+  check(found != families().end(), "no encoder '{}'{}; there are {}", name, did_you_mean(name, encoder_names()),
+        fmt::join(encoder_names(), ", "));
   return *found;
 }
 
@@ -75,27 +75,6 @@ Network describe_grid(const EncoderOptions& options, std::vector<std::string>& b
     possible.insert(describe(options, grid, unused).layers.back().shape.height);
   fail("encoder {} to {} at {} pixels has no grid of {} cells a side; possible are {}", options.name,
        network.stages.back(), options.size, options.grid, fmt::join(possible, ", "));
-}
-
-/// The names of today: torchvision's own DenseNet files still say "norm.1" for "norm1" inside dense layers.
-std::string current_name(const std::string& name) {
-  static const std::regex old(R"((.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*))");
-  return std::regex_replace(name, old, "$1$2");
-}
-
-/// If the file simply ends early: how to use it as it is.
-std::string early_end_hint(const Network& network, const std::set<std::string>& given) {
-  int first_missing = -1, last_given = -1;
-  for (const Layer& layer : network.layers) {
-    if (layer.name.empty()) continue;
-    if (given.contains(layer.name + ".weight"))
-      last_given = layer.stage;
-    else if (first_missing < 0)
-      first_missing = layer.stage;
-  }
-  if (first_missing <= 0 || last_given >= first_missing) return "";
-  return fmt::format(" (the file ends with stage {0}: ask for --stage {0})",
-                     network.stages[static_cast<std::size_t>(first_missing) - 1]);
 }
 
 }  // namespace
@@ -161,29 +140,9 @@ Encoder make_encoder(const EncoderOptions& options, Generator& generator) {
   return Encoder(std::move(resolved), std::move(network), std::move(beyond));
 }
 
-std::vector<std::string> load_encoder_weights(Encoder& encoder, const std::string& path) {
-  const std::vector<NamedTensor> target = named_tensors(encoder);
-  std::set<std::string> wanted, given;
-  for (const NamedTensor& t : target) wanted.insert(t.name);
-  const std::set<std::string> beyond(encoder.beyond().begin(), encoder.beyond().end());
-  std::vector<NamedTensor> source;
-  std::vector<std::string> left_over;
-  for (NamedTensor& t : read_tensors(path)) {
-    t.name = current_name(t.name);
-    given.insert(t.name);
-    const bool classifier = t.name.starts_with("classifier.") || t.name.starts_with("fc.");
-    if (t.name.ends_with(".num_batches_tracked")) continue;  // PyTorch's count of training steps: no weight
-    if (!wanted.contains(t.name) && (classifier || beyond.contains(t.name)))
-      left_over.push_back(t.name);
-    else
-      source.push_back(std::move(t));
-  }
-  try {
-    load_tensors(target, source, path);
-  } catch (const Error& e) {
-    fail("{}{}; expected was {}", e.what(), early_end_hint(encoder.network(), given), encoder.description());
-  }
-  return left_over;
+std::vector<TensorInfo> encoder_tensors(const EncoderOptions& options) {
+  std::vector<std::string> beyond;
+  return describe_grid(options, beyond).tensors();
 }
 
 }  // namespace glimpse

@@ -64,10 +64,7 @@ std::vector<std::string> encoder_stages(const std::string& name);
 /// unknown name or stage and for a grid that the strides cannot give.
 Encoder make_encoder(const EncoderOptions& options, Generator& generator = default_generator());
 
-/// Reads the weights of a safetensors file or of torchvision's .pth, with torchvision's names; 16-bit ones are
-/// converted. Throws Error naming the file and every tensor that is missing, of another shape, or unknown; then nothing
-/// was changed. Tensors of a classifier ("classifier.*", "fc.*") and of stages after the tap may be left over: returns
-/// their names.
-std::vector<std::string> load_encoder_weights(Encoder& encoder, const std::string& path);
+/// Names and shapes of the tensors that make_encoder(options) would give; allocates none of them. Throws as it does.
+std::vector<TensorInfo> encoder_tensors(const EncoderOptions& options);
 
 }  // namespace glimpse

@@ -17,15 +17,18 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-std::vector<std::string> tensor_names(const Layer& layer) {
-  if (const auto* convolution = std::get_if<ConvolutionLayer>(&layer.kind)) {
-    std::vector<std::string> names{layer.name + ".weight"};
-    if (convolution->with_bias) names.push_back(layer.name + ".bias");
-    return names;
+std::vector<TensorInfo> tensors_of(const Layer& layer) {
+  if (const auto* k = std::get_if<ConvolutionLayer>(&layer.kind)) {
+    std::vector<TensorInfo> list{
+        {layer.name + ".weight", {k->out, k->in / k->module.options.groups, k->kernel, k->kernel}}};
+    if (k->with_bias) list.push_back({layer.name + ".bias", {k->out}});
+    return list;
   }
-  if (std::holds_alternative<BatchNormLayer>(layer.kind))
-    return {layer.name + ".weight", layer.name + ".bias", layer.name + ".running_mean", layer.name + ".running_var"};
-  return {};
+  std::vector<TensorInfo> list;
+  if (const auto* k = std::get_if<BatchNormLayer>(&layer.kind))
+    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"})
+      list.push_back({layer.name + part, {k->channels}});
+  return list;
 }
 
 /// The result of one layer from those of its inputs.
@@ -53,12 +56,19 @@ int Network::stage_index(const std::string& stage) const {
   return static_cast<int>(found - stages.begin());
 }
 
+std::vector<TensorInfo> Network::tensors() const {
+  std::vector<TensorInfo> all;
+  for (const Layer& layer : layers)
+    for (TensorInfo& tensor : tensors_of(layer)) all.push_back(std::move(tensor));
+  return all;
+}
+
 std::vector<std::string> Network::cut_after(const std::string& stage) {
   const int last = stage_index(stage.empty() ? default_stage : stage);
   const auto first_dropped = std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.stage > last; });
   std::vector<std::string> names;
   for (auto layer = first_dropped; layer != layers.end(); ++layer)
-    for (const std::string& name : tensor_names(*layer)) names.push_back(name);
+    for (const TensorInfo& tensor : tensors_of(*layer)) names.push_back(tensor.name);
   layers.erase(first_dropped, layers.end());
   stages.resize(static_cast<std::size_t>(last) + 1);
   default_stage = stages.back();

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/engine/layers.h"
 
 namespace glimpse {
@@ -61,6 +62,8 @@ struct Network {
   std::vector<std::string> stages;
   std::string default_stage;  ///< where encoders usually end; later stages (a classifier) must be asked for
 
+  /// Names and shapes of all tensors, which need not be allocated yet.
+  std::vector<TensorInfo> tensors() const;
   /// Drops all layers after the end of `stage` ("" = default_stage). Returns the names of the tensors that these would
   /// have had. Throws Error with the list of stages when there is no such stage.
   std::vector<std::string> cut_after(const std::string& stage);

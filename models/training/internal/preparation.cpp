@@ -81,14 +81,16 @@ Preparation prepare(const RunRequest& request, Observer& observer) {
   const ImageList train = dataset.require_split("train");
   const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count);
   Generator generator(static_cast<std::uint64_t>(config.training.seed));
-  CaptionModel model = make_model(config, vocabulary, generator);
+  std::string weights_note;
+  CaptionModel model = make_model(config, vocabulary, generator, &weights_note);
+  if (!weights_note.empty()) observer.say("note        " + weights_note);
   if (config.decoder.output_bias == OutputBias::log_frequency)
     model.decoder.set_output_bias(word_counts(vocabulary, train));
   use_device(config.training.device, config.training.matmul);
   move_to(model, config.training.device);
   std::string feature_path;
   if (!config.trains_encoder()) {
-    model.encoder_source = hash_file(config.encoder.weights);
+    model.encoder_source = hash_weights(config.encoder.weights);
     feature_path = config.data.features.empty() ? request.folder + "/features.safetensors" : config.data.features;
   }
   return {std::move(dataset), std::move(skipped), std::move(model), std::move(feature_path)};
