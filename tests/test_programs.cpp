@@ -232,3 +232,87 @@ TEST_CASE("without attention: Show and Tell") {
   REQUIRE(drawn.code == 1);
   REQUIRE_THAT(drawn.err, Contains("has no attention"));
 }
+
+TEST_CASE("caption writes text, JSON, CSV and files beside the photographs") {
+  const ScratchFolder folder;
+  REQUIRE(run_program(small_training(folder / "run", 1)).code == 0);
+  const std::string model = folder / "run/best.safetensors";
+  export_scenes(SceneDataset(1, {1, 1, 2}), folder / "scenes");
+  const std::string odd = folder / "a \"b\",\tc.png", plain = folder / "plain.png";
+  fs::copy_file(folder / "scenes/images/test_000000.png", odd);
+  fs::copy_file(folder / "scenes/images/test_000001.png", plain);
+  const auto caption = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"caption", "--model", model, "--beam", "3", odd, plain};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  };
+  const Json list = Json::parse(caption({"--json", "--n-best", "2"}).out);
+  const auto text = [&](int image, int rank) { return list[image]["captions"][rank]["caption"].get<std::string>(); };
+
+  SECTION("a table") {
+    const ProgramResult r = caption({"--csv", "--n-best", "2"});
+    INFO(r.out << r.err);
+    REQUIRE(r.code == 0);
+    REQUIRE(r.out.starts_with("filename,rank,caption,score,log_probability,finished\r\n"));
+    REQUIRE(std::count(r.out.begin(), r.out.end(), '\n') == 5);
+    const std::string quoted = "\"" + folder.path() + "/a \"\"b\"\",\tc.png\"";
+    for (int rank = 0; rank < 2; ++rank) {
+      REQUIRE_THAT(r.out, Contains("\r\n" + quoted + "," + std::to_string(rank + 1) + "," + text(0, rank) + ","));
+      REQUIRE_THAT(r.out, Contains("\r\n" + plain + "," + std::to_string(rank + 1) + "," + text(1, rank) + ","));
+    }
+    REQUIRE(caption({"--csv", "--json"}).code == 2);
+  }
+  SECTION("text files") {
+    REQUIRE(caption({"--sidecar", "--n-best", "2"}).code == 0);
+    REQUIRE(slurp(folder / "plain.txt") == text(1, 0) + "\n" + text(1, 1) + "\n");
+    REQUIRE(slurp(folder / "a \"b\",\tc.txt") == text(0, 0) + "\n" + text(0, 1) + "\n");
+    folder.file("plain.txt", "mine");
+    fs::remove(folder / "a \"b\",\tc.txt");
+    const ProgramResult kept = caption({"--sidecar"});
+    REQUIRE(kept.code == 1);
+    REQUIRE(kept.err == "caption: " + folder.path() + "/plain.txt: exists already; --force replaces it\n");
+    REQUIRE(slurp(folder / "plain.txt") == "mine");
+    REQUIRE(slurp(folder / "a \"b\",\tc.txt") == text(0, 0) + "\n");
+    REQUIRE(caption({"--sidecar", "--force"}).code == 0);
+    REQUIRE(slurp(folder / "plain.txt") == text(1, 0) + "\n");
+  }
+  SECTION("two photographs of one name, and one whose own name it would be") {
+    fs::copy_file(plain, folder / "plain.PNG");
+    fs::copy_file(plain, folder / "picture.txt");
+    const ProgramResult r = caption({"--sidecar", "--force", folder / "plain.PNG", folder / "picture.txt"});
+    REQUIRE(r.code == 1);
+    REQUIRE_THAT(r.err, Contains("holds the captions of another photograph of this name") &&
+                            Contains("picture.txt: its captions would have its own name"));
+    REQUIRE(slurp(folder / "picture.txt") == slurp(plain));
+    REQUIRE(slurp(folder / "plain.txt") == text(1, 0) + "\n");
+  }
+  SECTION("XMP") {
+    REQUIRE(caption({"--xmp"}).code == 0);
+    REQUIRE(slurp(folder / "plain.xmp").starts_with("<?xpacket begin=\"\xef\xbb\xbf\""));
+    REQUIRE_THAT(slurp(folder / "plain.xmp"), Contains("<rdf:li xml:lang=\"x-default\">" + text(1, 0) + "</rdf:li>"));
+    REQUIRE(caption({"--xmp"}).code == 1);
+    REQUIRE(caption({"--xmp", "--force"}).code == 0);
+    folder.file("plain.xmp", "<x:xmpmeta x:xmptk=\"darktable\"/>");
+    const ProgramResult r = caption({"--xmp", "--force"});
+    REQUIRE(r.code == 1);
+    REQUIRE_THAT(r.err, Contains("plain.xmp: written by another program, so not replaced"));
+    REQUIRE(slurp(folder / "plain.xmp") == "<x:xmpmeta x:xmptk=\"darktable\"/>");
+  }
+}
+
+TEST_CASE("a mistyped option is named with what was probably meant; --help states types, defaults and exit codes") {
+  for (const std::string name : {"train_flickr", "evaluate", "caption", "encode"}) {
+    INFO(name);
+    const ProgramResult typo = run_program({name, "--batcj", "4"});
+    CHECK(typo.code == 2);
+    CHECK(typo.err == name + ": there is no option --batcj (did you mean '--batch'?) (see " + name + " --help)\n");
+    const ProgramResult odd = run_program({name, "--zzzzzzzz=3"});
+    CHECK(odd.err == name + ": there is no option --zzzzzzzz (see " + name + " --help)\n");
+    const ProgramResult help = run_program({name, "--help"});
+    CHECK(help.code == 0);
+    CHECK_THAT(help.out, Contains("Exit code: 0 ") && Contains("--batch INT:INT in [1 - 4096]"));
+  }
+  CHECK_THAT(run_program({"caption", "--modle", "x", "y.jpg"}).err, Contains("did you mean '--model'?"));
+  CHECK_THAT(run_program({"train_flickr", "--help"}).out,
+             Contains("--epochs INT:INT in [1 - 1000000]") && Contains("at most [10; scenes 16]"));
+}

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/caption_output.h"
 #include "common/decoding.h"
 #include "common/image_files.h"
 #include "common/program.h"
@@ -20,13 +20,12 @@ namespace {
 
 using namespace glimpse;
 using namespace glimpse::tools;
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, attention;
   std::vector<std::string> inputs;
-  bool json = false;
+  bool json = false, csv = false, sidecar = false, xmp = false, force = false;
   DecodingOptions decoding;
 };
 
@@ -62,80 +61,71 @@ Photographs read_photographs(const std::vector<std::string>& files, std::size_t 
   return photographs;
 }
 
-/// Writes results as they come: text, or the elements of one JSON array.
-class Output {
+/// Draws where the model looked, for --attention.
+class Pictures {
  public:
-  explicit Output(const Arguments& a) : arguments_(a) {}
+  explicit Pictures(const std::string& folder) : folder_(folder) {}
 
-  void add(const std::string& path, const Image& image, const std::vector<ImageCaption>& captions) {
-    const std::vector<std::string> pictures = draw(path, image, captions.front());
-    if (arguments_.json)
-      add_json(path, captions, pictures);
-    else
-      add_text(path, captions, pictures);
-    std::fflush(stdout);
-  }
-
-  void finish() const {
-    if (arguments_.json) fmt::print("{}\n", first_ ? "[]" : "\n]");
-  }
-
- private:
   std::vector<std::string> draw(const std::string& path, const Image& image, const ImageCaption& caption) {
-    if (arguments_.attention.empty()) return {};
+    if (folder_.empty()) return {};
     const std::string stem = fs::path(path).stem().string();
     std::string name = stem;
     for (int n = 2; !names_.insert(name).second; ++n) name = fmt::format("{}-{}", stem, n);
-    return write_attention_pictures(arguments_.attention, name, image, attention_maps(caption));
+    return write_attention_pictures(folder_, name, image, attention_maps(caption));
   }
 
-  static void add_text(const std::string& path, const std::vector<ImageCaption>& captions,
-                       const std::vector<std::string>& pictures) {
-    const auto ending = [](const ImageCaption& c) { return c.finished ? "" : " [cut]"; };
-    if (captions.size() == 1)
-      fmt::print("{}: {}{}  ({:.2f})\n", path, captions[0].text(), ending(captions[0]), captions[0].score);
-    else
-      fmt::print("{}\n", path);
-    for (std::size_t i = 0; i < captions.size() && captions.size() > 1; ++i)
-      fmt::print("  {:8.2f}  {}{}\n", captions[i].score, captions[i].text(), ending(captions[i]));
-    if (!pictures.empty()) fmt::print("  attention: {}\n", pictures.front());
-  }
-
-  void add_json(const std::string& path, const std::vector<ImageCaption>& captions,
-                const std::vector<std::string>& pictures) {
-    Json list = Json::array();
-    for (const ImageCaption& c : captions)
-      list.push_back({{"caption", c.text()},
-                      {"score", c.score},
-                      {"log_probability", c.log_probability},
-                      {"finished", c.finished}});
-    Json entry = {{"filename", path}, {"caption", list[0]["caption"]}, {"score", list[0]["score"]}};
-    entry["captions"] = list;
-    if (!pictures.empty()) entry["attention"] = pictures;
-    fmt::print("{}{}", first_ ? "[\n" : ",\n", entry.dump(-1, ' ', false, Json::error_handler_t::replace));
-    first_ = false;
-  }
-
-  const Arguments& arguments_;
+ private:
+  const std::string& folder_;
   std::set<std::string> names_;
-  bool first_ = true;
 };
 
-/// Returns the exit code: 1 when a file could not be captioned.
-int run(int argc, char** argv) {
-  CLI::App app("Captions photographs.", "caption");
-  Arguments a;
+/// Writes what --sidecar and --xmp ask for; what cannot be written is said on stderr.
+class Files {
+ public:
+  explicit Files(const Arguments& a) {
+    if (a.sidecar) kinds_.emplace_back(Sidecars::Kind::text, a.force);
+    if (a.xmp) kinds_.emplace_back(Sidecars::Kind::xmp, a.force);
+  }
+
+  void write(const std::string& image, const std::vector<ImageCaption>& captions, std::int64_t& failures) {
+    for (Sidecars& sidecars : kinds_) {
+      try {
+        sidecars.write(image, captions);
+      } catch (const Error& e) {
+        fmt::print(stderr, "caption: {}\n", e.what());
+        ++failures;
+      }
+    }
+  }
+
+ private:
+  std::vector<Sidecars> kinds_;
+};
+
+void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--model", a.model, "a run's best.safetensors; nothing else is needed")->required();
   app.add_option("images", a.inputs, "images, folders of images, or - for a list on stdin")->required();
   app.add_option("--n-best", a.decoding.captions.n_best, "captions an image")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--attention", a.attention, "folder for pictures of where the model looks at each word");
-  app.add_flag("--json", a.json, "print a JSON array");
+  CLI::Option* json = app.add_flag("--json", a.json, "print a JSON array");
+  app.add_flag("--csv", a.csv, "print a table (CSV, RFC 4180), one row a caption")->excludes(json);
+  app.add_flag("--sidecar", a.sidecar, "also write the captions of IMAGE.jpg into IMAGE.txt, one a line");
+  app.add_flag("--xmp", a.xmp, "also write the best caption into IMAGE.xmp, as its description (dc:description)");
+  app.add_flag("--force", a.force, "let --sidecar and --xmp replace files; never an .xmp of another program");
   add_decoding_options(app, a.decoding);
+}
+
+/// Returns the exit code: 1 when a file could not be captioned.
+int run(int argc, char** argv) {
+  CLI::App app("Captions photographs.", "caption");
+  Arguments a;
+  add_options(app, a);
   parse_arguments(app, argc, argv);
   const Device device = use_decoding_options(a.decoding);
   CaptionOptions& options = a.decoding.captions;
+  check(!a.force || a.sidecar || a.xmp, "--force is for --sidecar and --xmp");
   check(options.n_best <= options.beam, "--n-best {} needs --beam {} or more", options.n_best, options.n_best);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
 
@@ -143,14 +133,23 @@ int run(int argc, char** argv) {
   const Captioner captioner = Captioner::load(a.model, device);
   check(!options.attention || captioner.model().config.decoder.attends(), "--attention: {} has no attention", a.model);
   const std::vector<std::string> files = image_files(a.inputs);
-  Output output(a);
+  CaptionOutput output(a.json  ? CaptionFormat::json
+                       : a.csv ? CaptionFormat::csv
+                               : CaptionFormat::text,
+                       options.attention);
+  Pictures pictures(a.attention);
+  Files beside(a);
+  output.begin();
   std::int64_t failures = 0;
   const auto batch = static_cast<std::size_t>(options.batch);
   for (std::size_t begin = 0; begin < files.size(); begin += batch) {
     const Photographs photographs = read_photographs(files, begin, std::min(begin + batch, files.size()), failures);
     const std::vector<std::vector<ImageCaption>> captions = captioner.caption(photographs.images, options);
-    for (std::size_t i = 0; i < captions.size(); ++i)
-      output.add(photographs.paths[i], photographs.images[i], captions[i]);
+    for (std::size_t i = 0; i < captions.size(); ++i) {
+      const std::string& path = photographs.paths[i];
+      output.add(path, captions[i], pictures.draw(path, photographs.images[i], captions[i].front()));
+      beside.write(path, captions[i], failures);
+    }
   }
   output.finish();
   return failures > 0 ? 1 : 0;

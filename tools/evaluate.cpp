@@ -214,7 +214,7 @@ void report(const Arguments& a, Result& r) {
              r.extra.contains("beam") ? fmt::format(", beam {}, length penalty {}", r.extra["beam"].get<int>(),
                                                     r.extra["length_penalty"].get<double>())
                                       : "");
-  for (const Score& score : r.scores.all) fmt::print("{:<12}{:.4f}\n", score.label, score.value);
+  for (const Score& score : r.scores.all) fmt::print("{:<12}{}\n", score.label, score.text());
   fmt::print("captions    {:.1f} % distinct, {:.1f} words long, {:.2f} % of the words <unk>\n",
              100 * statistics.distinct, statistics.mean_length, 100 * statistics.unknown);
   write_results(a, r, statistics);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -31,13 +32,38 @@ struct Arguments {
   bool resume = false, overwrite = false, print_config = false, list_keys = false;
 };
 
+/// Of a value in the recipes that runs begin with: "[512]", "[10; scenes 40]", or "" where it is empty.
+std::string default_text(const std::string& key) {
+  static const std::vector<ConfigKey> photographs = config_keys(read_recipe("default")),
+                                      scenes = config_keys(read_recipe("scenes"));
+  const auto value = [&](const std::vector<ConfigKey>& keys) {
+    return std::find_if(keys.begin(), keys.end(), [&](const ConfigKey& k) { return k.key == key; })->value;
+  };
+  const std::string usual = value(photographs), other = value(scenes);
+  if (usual == other) return usual.empty() ? "" : fmt::format(" [{}]", usual);
+  return fmt::format(" [{}; scenes {}]", usual, other);
+}
+
+/// "INT:INT in [1 - 4096]" and the like, as CLI11 writes the types of the other options.
+std::string type_text(const std::string& key) {
+  for (const ConfigKey& k : config_keys()) {
+    if (k.key != key || k.valid == "text") continue;
+    const std::string range = k.valid.substr(k.valid.find(',') == std::string::npos ? 0 : k.valid.find(',') + 2);
+    const std::size_t dots = range.find(" .. ");
+    if (dots == std::string::npos) return fmt::format("TEXT:{{{}}}", k.valid);
+    const char* type = k.valid.starts_with("whole") ? "INT" : "FLOAT";
+    return fmt::format("{}:{} in [{} - {}]", type, type, range.substr(0, dots), range.substr(dots + 4));
+  }
+  return "TEXT";
+}
+
 /// An option that sets one value of the configuration.
 void add_value(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
                const std::string& about) {
   const auto take = [&a, option, key](const std::string& value) {
     a.assignments.push_back({key, value, option + " " + value});
   };
-  app.add_option_function<std::string>(option, take, about)->take_last();
+  app.add_option_function<std::string>(option, take, about + default_text(key))->type_name(type_text(key))->take_last();
 }
 
 void add_switch(CLI::App& app, Arguments& a, const std::string& option, const std::string& key,
@@ -143,7 +169,8 @@ int run(int argc, char** argv) {
   add_options(app, a);
   parse_arguments(app, argc, argv);
   if (a.list_keys) {
-    for (const ConfigKey& key : config_keys()) fmt::print("{:<28}{} [{}]\n", key.key, key.about, key.valid);
+    for (const ConfigKey& key : config_keys())
+      fmt::print("{:<28}{} [{}] {}\n", key.key, key.about, key.valid, key.value);
     return 0;
   }
   RunRequest request;

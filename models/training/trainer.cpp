@@ -141,12 +141,12 @@ void Trainer::say_epoch(const EpochRecord& r) {
   std::string scores;
   for (const Score& score : v.scores.all)
     if (score.of_metric) scores += fmt::format("{} {}  ", score.label, score.text());
-  parts_.observer.say(
-      fmt::format("epoch {:>2}/{}  loss {:.3f}  val loss {:.3f}  top-5 {:.1f} %  {}distinct {:.0f} %  unk {:.1f} %  "
-                  "{:.0f} captions/s  {}{}",
-                  r.epoch, config().training.epochs, r.train_loss, v.forced.loss, 100 * v.forced.top5, scores,
-                  100 * v.statistics.distinct, 100 * v.statistics.unknown, r.captions_per_s, human_seconds(r.seconds),
-                  r.best ? "  *" : ""));
+  parts_.observer.say(fmt::format(
+      "epoch {:>2}/{}  loss {:.3f}  val loss {:.3f}  top-5 {:.1f} %  {}(beam {})  distinct {:.0f} %  unk {:.1f} %  "
+      "{:.0f} captions/s  {}{}",
+      r.epoch, config().training.epochs, r.train_loss, v.forced.loss, 100 * v.forced.top5, scores,
+      config().validation.beam, 100 * v.statistics.distinct, 100 * v.statistics.unknown, r.captions_per_s,
+      human_seconds(r.seconds), r.best ? "  *" : ""));
 }
 
 void Trainer::end_epoch() {

@@ -28,9 +28,10 @@ void say_ending(const Trainer& trainer, const RunOutcome& outcome, const Config&
   }
   if (outcome.ending == Ending::no_better_score)
     observer.say(fmt::format("stopped after epoch {}: {} epochs without a better score", s.epoch, s.stale_epochs));
-  const Score& by = score_named(config.training.keep_best);
-  observer.say(fmt::format("best epoch {}: {} {:.4f} on the validation split, beam {}", s.best_epoch + 1, by.label,
-                           by.higher_is_better ? s.best_score : -s.best_score, config.validation.beam));
+  Score best = score_named(config.training.keep_best);
+  best.value = best.higher_is_better ? s.best_score : -s.best_score;
+  observer.say(fmt::format("best epoch {}: {} {} on the validation split, beam {}", s.best_epoch + 1, best.label,
+                           best.text(), config.validation.beam));
 }
 
 /// Trains in a folder that is ready.

@@ -25,7 +25,7 @@ void add_decoding_options(CLI::App& app, DecodingOptions& options) {
   app.add_option("--batch", options.captions.batch, "images at a time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "0: one a core")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", options.threads, "0: one a core")->check(CLI::Range(0, 1024))->capture_default_str();
   add_device_options(app, options.device);
 }
 
