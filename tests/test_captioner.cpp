@@ -1,9 +1,11 @@
 // The one-file model: everything comes back, and files that are something else are refused.
 
+#include <cstring>
 #include <limits>
 
 #include "catch.h"
 #include "error_of.h"
+#include "glimpse/engine/io/file.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
 #include "glimpse/kernels/base/error.h"
@@ -166,4 +168,34 @@ TEST_CASE("what a captioner only claims to hold is not allocated") {
   model.preprocessing.std[1] = 0;
   save_model(model, path);
   REQUIRE_THAT(error_of([&] { load_model(path); }), Contains("its preprocessing has mean") && Contains("and std 0"));
+}
+
+TEST_CASE("no mutation of a captioner's file does worse than throw") {
+  const ScratchFolder folder;
+  CaptionModel model = small_model();
+  const std::string path = folder / "model.safetensors";
+  save_model(model, path);
+  const std::string valid = read_text_file(path);
+  std::uint64_t length = 0;
+  std::memcpy(&length, valid.data(), sizeof length);
+  std::uint64_t state = 7;
+  const auto random = [&](std::uint64_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % n;
+  };
+  int accepted = 0;
+  for (int i = 0; i < 600; ++i) {
+    std::string bytes = valid;
+    for (std::uint64_t changes = 1 + random(2); changes > 0; --changes)
+      bytes[8 + random(length)] = R"(0123456789"{}[],:e-.\ax)"[random(23)];
+    folder.file("model.safetensors", bytes);
+    try {
+      load_model(path);
+      ++accepted;
+    } catch (const Error& e) {
+      CHECK_THAT(e.what(), Contains("model.safetensors"));
+    }
+  }
+  CHECK(accepted > 6);
+  CHECK(accepted < 540);
 }

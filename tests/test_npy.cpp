@@ -56,6 +56,19 @@ TEST_CASE("npy: what is written is read, and is what NumPy writes") {
   CHECK_THROWS_WITH(write_npy(folder / "b", Tensor()), (folder / "b") + ": undefined tensor");
 }
 
+TEST_CASE("npy: a long header is not repeated in messages") {
+  const ScratchFolder folder;
+  const auto message = [&](const std::string& header) {
+    const auto length = static_cast<std::uint32_t>(header.size());
+    const std::string path = folder.file(
+        "x.npy", std::string("\x93NUMPY\2\0", 8) + std::string(reinterpret_cast<const char*>(&length), 4) + header);
+    return error_of([&] { read_npy(path); });
+  };
+  const std::string rest = "', 'fortran_order': False, 'shape': ()}";
+  CHECK(message("{'descr': '" + std::string(60'000, 'x') + rest).size() < 300);
+  CHECK_THAT(message("{'descr': '" + std::string(100'000, 'x') + rest), Contains("at most 65535 are supported"));
+}
+
 TEST_CASE("npy: errors name the file and the reason") {
   const ScratchFolder folder;
   const std::string good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", data(8, '\0');

@@ -262,6 +262,16 @@ TEST_CASE("caption writes text, JSON, CSV and files beside the photographs") {
     }
     REQUIRE(caption({"--csv", "--json"}).code == 2);
   }
+  SECTION("text: a name stays on its line") {
+    const ProgramResult r = caption({});
+    REQUIRE(std::count(r.out.begin(), r.out.end(), '\n') == 2);
+    REQUIRE_THAT(r.out, Contains("/a \"b\",\\x09c.png: " + text(0, 0)));
+  }
+  SECTION("a picture on stdin is no list of paths") {
+    const ProgramResult r = run_program({"caption", "--model", model, "-"}, {.input = slurp(plain)});
+    REQUIRE(r.code == 1);
+    REQUIRE(r.err == "caption: -: stdin holds something else than a list of paths, one a line\n");
+  }
   SECTION("text files") {
     REQUIRE(caption({"--sidecar", "--n-best", "2"}).code == 0);
     REQUIRE(slurp(folder / "plain.txt") == text(1, 0) + "\n" + text(1, 1) + "\n");

@@ -12,6 +12,8 @@ namespace glimpse {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
+/// NumPy itself reads 10,000 bytes unless it is told otherwise.
+constexpr std::uint32_t longest_header = 65535;
 
 struct Header {
   std::string dtype;
@@ -140,10 +142,13 @@ Tensor read_npy(const std::string& path) {
   std::memcpy(&length, bytes.data() + length_at, length_bytes);
   const std::size_t begin = length_at + length_bytes;
   check(length <= bytes.size() - begin, "{}: cut off within the .npy header", path);
+  check(length <= longest_header, "{}: a .npy header of {} bytes; at most {} are supported", path, length,
+        longest_header);
 
   const Header header = HeaderParser(path, bytes.substr(begin, length)).parse();
   const std::optional<StoredType> type = type_of(header.dtype);
-  check(type.has_value(), "{}: dtype '{}' is not supported; it must be <f2, <f4, <f8, <i4 or <i8", path, header.dtype);
+  check(type.has_value(), "{}: dtype '{:.100}' is not supported; it must be <f2, <f4, <f8, <i4 or <i8", path,
+        header.dtype);
   check(header.sizes.size() <= static_cast<std::size_t>(Shape::max_rank), "{}: {} dimensions; at most {} are supported",
         path, header.sizes.size(), Shape::max_rank);
   check(!header.fortran_order || header.sizes.size() < 2, "{}: Fortran order is not supported; save a C-ordered array",

@@ -70,14 +70,16 @@ std::vector<FileTensor> open_parts(const std::string& index) {
   return all;
 }
 
-/// Whether all of n words, with the exponent's bits `mask`, are finite.
+/// Whether all of n words, with the exponent's bits `mask`, are finite. Where all of these are set, adding the lowest
+/// carries into the sign's place: no comparison, so that a vector holds as many words as fit.
 template <class Word>
 bool all_finite(const Word* x, std::int64_t n, Word mask) {
+  const Word lowest = mask & static_cast<Word>(~mask + 1), carry = static_cast<Word>(mask + lowest);
   std::atomic<bool> finite = true;
   kernels::parallel_for(n, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-    unsigned bad = 0;
-    for (std::int64_t i = begin; i < end; ++i) bad |= (x[i] & mask) == mask;
-    if (bad != 0) finite = false;
+    Word sums = 0;
+    for (std::int64_t i = begin; i < end; ++i) sums |= static_cast<Word>((x[i] & mask) + lowest);
+    if ((sums & carry) != 0) finite = false;
   });
   return finite;
 }

@@ -17,13 +17,25 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* xmp_toolkit = "x:xmptk=\"Glimpse\"";
 
+/// A path on one line: what controls a terminal is spelled out.
+std::string one_line(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      text += fmt::format("\\x{:02x}", c);
+    else
+      text += c;
+  }
+  return text;
+}
+
 void add_text(const std::string& path, const std::vector<ImageCaption>& captions,
               const std::vector<std::string>& pictures) {
   const auto ending = [](const ImageCaption& c) { return c.finished ? "" : " [cut]"; };
   if (captions.size() == 1)
-    fmt::print("{}: {}{}  ({:.2f})\n", path, captions[0].text(), ending(captions[0]), captions[0].score);
+    fmt::print("{}: {}{}  ({:.2f})\n", one_line(path), captions[0].text(), ending(captions[0]), captions[0].score);
   else
-    fmt::print("{}\n", path);
+    fmt::print("{}\n", one_line(path));
   for (std::size_t i = 0; i < captions.size() && captions.size() > 1; ++i)
     fmt::print("  {:8.2f}  {}{}\n", captions[i].score, captions[i].text(), ending(captions[i]));
   if (!pictures.empty()) fmt::print("  attention: {}\n", pictures.front());

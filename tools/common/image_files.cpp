@@ -12,6 +12,8 @@ namespace glimpse::tools {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::size_t longest_path = 4096;  // PATH_MAX of Linux
+
 bool is_image_name(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
@@ -26,8 +28,11 @@ std::vector<std::string> image_files(const std::vector<std::string>& arguments) 
   std::vector<std::string> files;
   for (const std::string& argument : arguments) {
     if (argument == "-") {
-      for (std::string line; std::getline(std::cin, line);)
+      for (std::string line; std::getline(std::cin, line);) {
+        check(line.size() <= longest_path && line.find('\0') == std::string::npos,
+              "-: stdin holds something else than a list of paths, one a line");
         if (!line.empty()) files.push_back(line);
+      }
     } else if (fs::is_directory(argument)) {
       std::vector<std::string> found;
       for (const fs::directory_entry& entry : fs::directory_iterator(argument))

@@ -81,8 +81,8 @@ ZipEntry read_entry(ByteReader& reader, std::string_view bytes, std::string& nam
   name = reader.take(name_bytes);
   read_extra(reader.take(extra_bytes), path, uncompressed, compressed, place);
   reader.take(comment_bytes);
-  check(method == 0 && compressed == uncompressed && (flags & 1) == 0, "{}: its entry {} is compressed or encrypted",
-        path, name);
+  check(method == 0 && compressed == uncompressed && (flags & 1) == 0,
+        "{}: its entry {:.200} is compressed or encrypted", path, name);
 
   ByteReader local(bytes, path);
   local.go_to(place);
@@ -90,8 +90,8 @@ ZipEntry read_entry(ByteReader& reader, std::string_view bytes, std::string& nam
   local.take(22);
   const auto local_name_bytes = local.number<std::uint16_t>();
   const auto local_extra_bytes = local.number<std::uint16_t>();
-  check(local.take(local_name_bytes) == name, "{}: damaged zip archive: the entry {} is not where it should be", path,
-        name);
+  check(local.take(local_name_bytes) == name, "{}: damaged zip archive: the entry {:.200} is not where it should be",
+        path, name);
   local.take(local_extra_bytes);
   const ZipEntry entry{local.at(), compressed};
   local.take(entry.size);  // throws where it goes past the end
@@ -108,7 +108,7 @@ std::map<std::string, ZipEntry> read_zip_directory(std::string_view bytes, const
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     std::string name;
     const ZipEntry entry = read_entry(reader, bytes, name);
-    check(entries.emplace(name, entry).second, "{}: damaged zip archive: two entries {}", path, name);
+    check(entries.emplace(name, entry).second, "{}: damaged zip archive: two entries {:.200}", path, name);
   }
   return entries;
 }
