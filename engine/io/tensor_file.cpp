@@ -17,8 +17,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// An index is text; those of the largest language models have 10 MB.
-constexpr std::size_t largest_index = 64 << 20;
+/// Those of the largest language models have 10 MB; parsed, an index takes up to twenty times its length.
+constexpr std::size_t largest_index = 16 << 20;
 
 /// An index of parts begins as JSON; a safetensors file with the length of its header, then "{".
 bool is_index(std::string_view bytes) {
