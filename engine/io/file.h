@@ -6,7 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "glimpse/kernels/base/error.h"
+
 namespace glimpse {
+
+/// Thrown where another process is writing the same file.
+class FileBusy : public Error {
+ public:
+  using Error::Error;
+};
 
 /// The whole content of a file. Throws Error when it cannot be read.
 std::string read_text_file(const std::string& path);
@@ -16,11 +24,11 @@ void write_file_atomically(const std::string& path, std::string_view bytes);
 
 /// A file that appears under its name only when it is complete. Until commit() the bytes go to PATH.tmp in the same
 /// folder, which is removed when the object dies without commit (an exception, a full disk); what stood under `path`
-/// before stays untouched. PATH.tmp left over by a killed process is reused. A symbolic link is followed; a device or a
-/// pipe is written directly.
+/// before stays untouched, and the new file has its permissions. PATH.tmp left over by a killed process is reused. A
+/// symbolic link is followed; a device or a pipe is written directly.
 class AtomicFile {
  public:
-  /// Throws Error when the file cannot be created, or another process is writing it.
+  /// Throws Error when the file cannot be created, FileBusy when another process is writing it.
   explicit AtomicFile(const std::string& path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
