@@ -239,6 +239,8 @@ std::vector<std::string> write_attention_pictures(const std::string& folder, con
                                                   const Image& photograph, const AttentionMaps& maps,
                                                   const std::string& heading, AttentionStyle style) {
   check_maps(maps);
+  check(!name.empty() && name.find('/') == std::string::npos, "{}: '{}' is no name for pictures in this folder", folder,
+        name);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check(!error, "{}: cannot create the folder: {}", folder, error.message());

@@ -149,6 +149,9 @@ std::string join_words(const std::vector<std::string>& words) {
 
 std::string image_path(const std::string& folder, const CaptionedImage& image) {
   const std::filesystem::path root(folder);
+  for (const std::string& name : {image.subfolder, image.filename})
+    for (const std::filesystem::path& part : std::filesystem::path(name))
+      check(part != ".." && part != "/", "{}: '{}' leads out of the folder of images", folder, name);
   if (!image.subfolder.empty()) {
     const std::filesystem::path nested = root / image.subfolder / image.filename;
     std::error_code error;

@@ -45,7 +45,8 @@ std::vector<std::string> tokenize(std::string_view text);
 /// The words with blanks between them.
 std::string join_words(const std::vector<std::string>& words);
 
-/// Where an image lies: folder/subfolder/filename if that exists, else folder/filename.
+/// Where an image lies: folder/subfolder/filename if that exists, else folder/filename. Throws Error for a name that
+/// leads out of the folder: one that is absolute or holds "..".
 std::string image_path(const std::string& folder, const CaptionedImage& image);
 
 /// What check_images found; every list holds "name: reason".

@@ -1,8 +1,6 @@
 // Hashes that tell whether files have changed.
 #include <bit>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/engine/io/file.h"
@@ -50,26 +48,6 @@ struct Hasher {
   }
 };
 
-/// Of one image file: its size, its first and its last 16 KiB.
-std::string hash_ends(const std::string& path) {
-  constexpr std::int64_t part = 16384;
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::error_code error;
-  check(file.good() && std::filesystem::is_regular_file(path, error), "{}: cannot be read", path);
-  const std::int64_t size = file.tellg();
-  Hasher hasher;
-  hasher.add(&size, sizeof size);
-  std::string bytes(static_cast<std::size_t>(std::min(size, 2 * part)), '\0');
-  const std::int64_t head = std::min<std::int64_t>(part, std::ssize(bytes)), tail = std::ssize(bytes) - head;
-  file.seekg(0);
-  file.read(bytes.data(), head);
-  file.seekg(size - tail);
-  file.read(bytes.data() + head, tail);
-  check(file.good(), "{}: cannot be read", path);
-  hasher.add(bytes.data(), bytes.size());
-  return hasher.hex();
-}
-
 }  // namespace
 
 std::string hash_bytes(const void* data, std::size_t bytes) {
@@ -90,7 +68,7 @@ std::string hash_images(const std::vector<std::string>& filenames, const std::ve
     for (std::int64_t i = begin; i < end; ++i) {
       const std::size_t place = static_cast<std::size_t>(i);
       try {
-        hashes[place] = hash_ends(paths[place]);
+        hashes[place] = hash_file(paths[place]);
       } catch (const Error& error) {
         errors[place] = error.what();
       }

@@ -73,7 +73,7 @@ std::vector<std::string> Dataset::paths(const std::vector<std::string>& filename
   std::vector<std::string> result;
   for (const std::string& name : filenames) {
     const auto found = by_name.find(name);
-    result.push_back(found == by_name.end() ? folder_ + "/" + name : path(*found->second));
+    result.push_back(found == by_name.end() ? image_path(folder_, {name, "", "", {}}) : path(*found->second));
   }
   return result;
 }

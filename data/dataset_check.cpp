@@ -11,8 +11,9 @@ namespace {
 
 /// Why an image cannot be used, "" if it can.
 std::string fault_of(const std::string& folder, const CaptionedImage& image, bool decode) {
-  const std::string path = image_path(folder, image);
+  std::string path = folder;
   try {
+    path = image_path(folder, image);
     if (decode)
       read_image(path);
     else

@@ -25,8 +25,8 @@ struct FeatureKey {
 std::string hash_bytes(const void* data, std::size_t bytes);
 /// hash_bytes of a whole file. Throws Error when it cannot be read.
 std::string hash_file(const std::string& path);
-/// A hash of images: of each its name, its size in bytes, and its first and last 16 KiB (so that thousands take a
-/// moment). paths[i] is where the image named filenames[i] lies. Throws Error when one cannot be read.
+/// A hash of images: of each its name and its whole content. paths[i] is where the image named filenames[i] lies. Throws
+/// Error when one cannot be read.
 std::string hash_images(const std::vector<std::string>& filenames, const std::vector<std::string>& paths);
 
 /// A safetensors file with one tensor "features" (N,L,D), f16 or f32, whose metadata hold the image names and the key.

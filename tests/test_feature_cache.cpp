@@ -169,8 +169,8 @@ TEST_CASE("hashes tell changes of content, names and sizes") {
   CHECK(before == hash_images({"a", "b"}, {b, a}));  // places do not matter
   CHECK(before != hash_images({"b", "a"}, {a, b}));
   CHECK(before != hash_images({"a"}, {a}));
-  // A changed byte near either end, and a byte more.
-  for (const std::size_t place : {0u, 15000u, 40000u, 49999u}) {
+  // A changed byte anywhere, and a byte more.
+  for (const std::size_t place : {0u, 15000u, 25000u, 49999u}) {
     std::string changed = content;
     changed[place] = 'y';
     folder.file("a", changed);
@@ -181,7 +181,7 @@ TEST_CASE("hashes tell changes of content, names and sizes") {
   CHECK(before != hash_images({"a", "b"}, {a, b}));
   // Zeros at the end are content too.
   CHECK(hash_bytes("\0\0", 1) != hash_bytes("\0\0", 2));
-  CHECK(contains(error_of([&] { hash_images({"z"}, {folder / "z"}); }), "z: cannot be read"));
+  CHECK(contains(error_of([&] { hash_images({"z"}, {folder / "z"}); }), "z: No such file"));
   CHECK_THROWS_AS(hash_images({"folder"}, {folder.path()}), Error);
   CHECK_THROWS_AS(hash_file(folder / "z"), Error);
 }
