@@ -31,8 +31,12 @@ struct ProgramOptions {
   std::string folder{};      ///< working directory, if not this one
   int signal_after_ms = -1;  ///< sends `signal` so long after the start
   int signal = SIGKILL;
-  std::string wait_for{};  ///< the time counts from when this file exists
-  long largest_file = -1;  ///< bytes: writing more fails, as on a full disk
+  std::string wait_for{};                  ///< the time counts from when this file exists
+  long largest_file = -1;                  ///< bytes: writing more fails, as on a full disk
+  std::string out{};                       ///< a file that takes stdout, such as /dev/full; "closed": none does
+  std::string err{};                       ///< the same for stderr
+  bool signals_ignored = false;            ///< starts with SIGHUP ignored, as under nohup
+  std::vector<std::string> environment{};  ///< NAME=VALUE, besides this process's
 };
 
 inline std::string slurp(const std::string& path) {
@@ -52,13 +56,23 @@ inline ProgramResult run_program(std::vector<std::string> arguments, const Progr
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("cannot fork");
   if (child == 0) {
-    dup2(open(in.c_str(), O_RDONLY), 0);
-    dup2(open(out.c_str(), O_CREAT | O_WRONLY, 0644), 1);
-    dup2(open(err.c_str(), O_CREAT | O_WRONLY, 0644), 2);
+    dup2(open(in.c_str(), O_RDONLY | O_CLOEXEC), 0);
+    const auto take = [](int stream, const std::string& wanted, const std::string& usual) {
+      dup2(open((wanted.empty() || wanted == "closed" ? usual : wanted).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644),
+           stream);
+    };
+    take(1, options.out, out);
+    take(2, options.err, err);
+    if (options.out == "closed") close(1);
+    if (options.err == "closed") close(2);
+    if (options.signals_ignored) std::signal(SIGHUP, SIG_IGN);
+    for (const std::string& variable : options.environment) {
+      const std::size_t equals = variable.find('=');
+      setenv(variable.substr(0, equals).c_str(), variable.substr(equals + 1).c_str(), 1);
+    }
     if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
     if (options.largest_file >= 0) {
       const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
-      std::signal(SIGXFSZ, SIG_IGN);
       setrlimit(RLIMIT_FSIZE, &limit);
     }
     execv(argv[0], argv.data());

@@ -4,11 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.h"
-#include "glimpse/data/scenes.h"
-#include "glimpse/engine/io/safetensors.h"
-#include "glimpse/models/encoder/encoder.h"
 #include "program.h"
 #include "scratch_folder.h"
+#include "small_photographs.h"
 #include "small_run.h"
 
 using namespace glimpse;
@@ -25,31 +23,7 @@ std::string giant_png() {
   return {reinterpret_cast<const char*>(bytes), sizeof bytes};
 }
 
-/// Photographs (a few scenes) with captions, and the weights of an encoder.
-struct SmallPhotographs {
-  ScratchFolder folder;
-  std::string images = folder / "scenes/images", captions = folder / "scenes/dataset_scenes.json";
-  std::string weights = folder / "weights.safetensors", run = folder / "runs/bad";
-  std::string first_image = images + "/train_000000.png";
-
-  SmallPhotographs() {
-    export_scenes(SceneDataset(1, {8, 4, 2}), folder / "scenes");
-    EncoderOptions options;
-    options.name = "squeezenet1_1";
-    Encoder encoder = make_encoder(options);
-    write_safetensors(weights, named_tensors(encoder));
-  }
-
-  ProgramResult train(std::vector<std::string> more = {}, const ProgramOptions& options = {}) const {
-    std::vector<std::string> a{"train_flickr", "--images", images,      "--captions",    captions,
-                               "--threads",    "1",        "--encoder", "squeezenet1_1", "--weights",
-                               weights,        "--run",    run,         "--epochs",      "1",
-                               "--min-count",  "1"};
-    a.insert(a.end(), more.begin(), more.end());
-    a.insert(a.end(), {"--set", "encoder.image_size=64", "decoder.hidden=16"});
-    return run_program(a, options);
-  }
-
+struct Photographs : SmallPhotographs {
   /// The one line that must be said, and nothing left behind.
   void require_refused(const ProgramResult& r, const std::vector<std::string>& texts, int code = 1) const {
     INFO(r.out << r.err);
@@ -64,7 +38,7 @@ struct SmallPhotographs {
 }  // namespace
 
 TEST_CASE("train_flickr refuses bad photographs and captions") {
-  SmallPhotographs p;
+  Photographs p;
   const std::string good = slurp(p.first_image);
   const auto put = [](const std::string& path, const std::string& bytes) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
@@ -95,7 +69,7 @@ TEST_CASE("train_flickr refuses bad photographs and captions") {
     INFO(r.out << r.err);
     REQUIRE(r.code == 0);
     REQUIRE_THAT(r.out, Contains("skipped") && Contains("train_000000.png") && Contains("7 images"));
-    REQUIRE_THAT(slurp(p.run + "/skipped.txt"), Contains("train_000000.png"));
+    REQUIRE_THAT(slurp(p.run + "/skipped.jsonl"), Contains("train_000000.png"));
     const ProgramResult again = run_program({"train_flickr", "--run", p.run, "--resume", "--epochs", "2"});
     INFO(again.out << again.err);
     REQUIRE(again.code == 0);
@@ -115,7 +89,7 @@ TEST_CASE("train_flickr refuses bad photographs and captions") {
 }
 
 TEST_CASE("train_flickr refuses bad weights and options") {
-  SmallPhotographs p;
+  Photographs p;
   SECTION("another architecture") { p.require_refused(p.train({"--encoder", "resnet18"}), {"weights.safetensors"}); }
   SECTION("overlapping offsets") {
     const std::string header =
@@ -155,7 +129,7 @@ TEST_CASE("train_flickr refuses bad weights and options") {
 }
 
 TEST_CASE("train_flickr refuses folders that it cannot write") {
-  SmallPhotographs p;
+  Photographs p;
   SECTION("below a file") {
     p.folder.file("file", "");
     p.require_refused(p.train({"--run", p.folder / "file/run"}), {"file/run"});
@@ -183,7 +157,7 @@ TEST_CASE("train_flickr refuses folders that it cannot write") {
 }
 
 TEST_CASE("evaluate and caption refuse bad input") {
-  SmallPhotographs p;
+  Photographs p;
   const std::string run = p.folder / "scenes_run";
   REQUIRE(run_program(small_training(run, 1)).code == 0);
   const std::string model = run + "/best.safetensors";

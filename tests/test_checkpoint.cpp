@@ -26,7 +26,7 @@ TEST_CASE("a checkpoint comes back bit for bit") {
   state.skipped_steps = 5;
   state.seconds = 1.5;
   state.log_bytes = 4096;
-  state.data = "fingerprint \"with quotes\"";
+  state.inputs = {"captions \"with quotes\"", "images", "weights"};
   Tensor weights = empty({3, 5});
   Generator generator(2);
   fill_normal(weights, 0, 1, generator);
@@ -51,7 +51,9 @@ TEST_CASE("a checkpoint comes back bit for bit") {
   REQUIRE(back.state.skipped_steps == 5);
   REQUIRE(back.state.seconds == 1.5);
   REQUIRE(back.state.log_bytes == 4096);
-  REQUIRE(back.state.data == state.data);
+  REQUIRE(back.state.inputs.captions == state.inputs.captions);
+  REQUIRE(back.state.inputs.images == "images");
+  REQUIRE(back.state.inputs.weights == "weights");
   const std::vector<NamedTensor> tensors = under_prefix("decoder.", back.tensors);
   REQUIRE(tensors.size() == 1);
   REQUIRE(tensors[0].name == "w");

@@ -97,7 +97,7 @@ TEST_CASE("Ctrl-C writes a checkpoint, says how to go on, and going on changes n
     INFO(part.out << part.err);
     REQUIRE(part.signal == 0);
     REQUIRE(part.code == 130);
-    REQUIRE_THAT(part.out, Contains("to go on: train_flickr --run " + run + " --resume"));
+    REQUIRE_THAT(part.out, Contains("to go on: ") && Contains("train_flickr --run " + run + " --resume"));
   }
   const ProgramResult rest = run_program({"train_flickr", "--run", run, "--resume"});
   INFO(rest.out << rest.err);

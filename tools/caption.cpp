@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <set>
 
 #include "common/caption_output.h"
 #include "common/decoding.h"
@@ -55,7 +54,7 @@ Photographs read_photographs(const std::vector<std::string>& files, std::size_t 
       photographs.images.push_back(std::move(images[i]));
       continue;
     }
-    fmt::print(stderr, "caption: {}\n", errors[i]);
+    write_text(stderr, fmt::format("caption: {}\n", errors[i]));
     ++failures;
   }
   return photographs;
@@ -68,15 +67,13 @@ class Pictures {
 
   std::vector<std::string> draw(const std::string& path, const Image& image, const ImageCaption& caption) {
     if (folder_.empty()) return {};
-    const std::string stem = fs::path(path).stem().string();
-    std::string name = stem;
-    for (int n = 2; !names_.insert(name).second; ++n) name = fmt::format("{}-{}", stem, n);
-    return write_attention_pictures(folder_, name, image, attention_maps(caption));
+    return write_attention_pictures(folder_, names_(fs::path(path).filename().string()), image,
+                                    attention_maps(caption));
   }
 
  private:
   const std::string& folder_;
-  std::set<std::string> names_;
+  PictureNames names_;
 };
 
 /// Writes what --sidecar and --xmp ask for; what cannot be written is said on stderr.
@@ -92,7 +89,7 @@ class Files {
       try {
         sidecars.write(image, captions);
       } catch (const Error& e) {
-        fmt::print(stderr, "caption: {}\n", e.what());
+        write_text(stderr, fmt::format("caption: {}\n", e.what()));
         ++failures;
       }
     }

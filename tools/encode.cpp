@@ -9,6 +9,7 @@
 #include <map>
 
 #include "common/image_files.h"
+#include "common/interrupt.h"
 #include "common/program.h"
 #include "common/progress.h"
 #include "glimpse/kernels/base/check.h"
@@ -78,7 +79,8 @@ Photographs readable(const Photographs& all, bool skip_bad) {
   check(bad.empty() || skip_bad, "{} of {} images cannot be read (--skip-bad leaves them out):\n  {}", bad.size(),
         faults.size(), list);
   check(!good.paths.empty(), "none of {} images can be read:\n  {}", faults.size(), list);
-  if (!bad.empty()) fmt::print(stderr, "encode: {} of {} images left out:\n  {}\n", bad.size(), faults.size(), list);
+  if (!bad.empty())
+    write_text(stderr, fmt::format("encode: {} of {} images left out:\n  {}\n", bad.size(), faults.size(), list));
   return good;
 }
 
@@ -103,7 +105,9 @@ void encode(const Arguments& a) {
   FeatureCache::BuildOptions options;
   options.dtype = a.f32 ? DType::f32 : DType::f16;
   options.batch_size = a.batch;
+  const Interrupt interrupt;
   options.progress = [&](std::int64_t done, std::int64_t total) {
+    if (Interrupt::requested()) throw Stopped();
     if (progress.due()) progress.update(encoding_progress(done, total, watch.seconds()));
   };
   const FeatureKey key =

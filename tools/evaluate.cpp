@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "common/decoding.h"
+#include "common/interrupt.h"
 #include "common/program.h"
 #include "common/progress.h"
 #include "glimpse/engine/io/file.h"
@@ -25,6 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   std::string model, images, captions, splits, split, features, out, json, compare, attention;
   int pictures = 12;
+  bool skip_bad = false;
   DecodingOptions decoding;
 };
 
@@ -44,6 +46,7 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--captions", a.captions, "Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
   app.add_option("--splits", a.splits, "folder with split lists, for caption files without splits");
   app.add_option("--split", a.split, "train, val or test (default: val; of scenes: test)");
+  app.add_flag("--skip-bad", a.skip_bad, "leave out images that cannot be read, and list them");
   app.add_option("--features", a.features, "feature cache to use or make, for encoders that were frozen");
   app.add_option("--out", a.out, "write [{\"filename\", \"caption\", \"references\"}, ...] here");
   app.add_option("--json", a.json, "write the scores here");
@@ -117,13 +120,15 @@ Config data_config(const Arguments& a, const Config& trained) {
   return config;
 }
 
+/// Pictures of images spread over the split.
 void draw(const Arguments& a, const Dataset& dataset, const Result& result, const DecodedSplit& decoded) {
   const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(a.pictures), result.images.size());
+  PictureNames names;
   for (std::size_t k = 0; k < count; ++k) {
-    const std::size_t i = k * result.images.size() / count;  // spread over the split
+    const std::size_t i = k * result.images.size() / count;
     const CaptionedImage& image = *result.images[i];
-    const std::string name = image.filename.substr(0, image.filename.find_last_of('.'));
-    write_attention_pictures(a.attention, name, dataset.image(image), attention_maps(decoded.captions[i].front()));
+    write_attention_pictures(a.attention, names(image.filename), dataset.image(image),
+                             attention_maps(decoded.captions[i].front()));
   }
   fmt::print("attention   {} pictures in {}\n", count, a.attention);
 }
@@ -137,6 +142,7 @@ void print_attention(const AttentionStatistic& s) {
 
 /// Captions `images` with the model, from --features where they are given.
 DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionModel& model, const ImageList& images) {
+  const Interrupt interrupt;
   Progress progress;
   TerminalObserver observer(progress);
   std::optional<FeatureCache> cache;
@@ -146,7 +152,7 @@ DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionMod
   }
   const auto watch = [&](std::int64_t done) {
     observer.progress([&] { return fmt::format("captioning {}/{}", done, images.size()); });
-    return true;
+    return !observer.stop();
   };
   CaptionOptions options = a.decoding.captions;
   options.attention = model.config.decoder.attends() && (dataset.scenes() || !a.attention.empty());
@@ -155,10 +161,17 @@ DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionMod
 }
 
 /// Captions the split with the model.
-Result evaluate(const Arguments& a, const Dataset& dataset, const CaptionModel& model) {
+Result evaluate(const Arguments& a, Dataset& dataset, const CaptionModel& model) {
   Result result;
   result.split = !a.split.empty() ? a.split : dataset.scenes() ? "test" : "val";
   result.system = a.model;
+  dataset.require_split(result.split);
+  if (a.skip_bad) {
+    dataset.keep_splits({result.split});
+    const DatasetReport checked = dataset.check_images(true);
+    for (const std::string& bad : checked.bad) fmt::print("skipped     {}\n", bad);
+    result.extra["skipped"] = checked.bad.size();
+  }
   result.images = dataset.require_split(result.split);
   const bool attends = model.config.decoder.attends();
   check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
@@ -238,7 +251,7 @@ void run(int argc, char** argv) {
   }
   CaptionModel model = load_model(a.model);
   move_to(model, device);
-  const Dataset dataset = open_dataset(data_config(a, model.config));
+  Dataset dataset = open_dataset(data_config(a, model.config));
   Result result = evaluate(a, dataset, model);
   report(a, result);
 }

@@ -19,8 +19,6 @@ namespace {
 using namespace glimpse;
 using namespace glimpse::tools;
 
-constexpr int stopped_exit_code = 130;  // what shells report for Ctrl-C
-
 /// One value that the command line gives: its key, the text, and the option that gave it.
 struct Assignment {
   std::string key, value, option;
@@ -30,6 +28,8 @@ struct Arguments {
   std::vector<Assignment> assignments;
   std::string recipe, run;
   bool resume = false, overwrite = false, print_config = false, list_keys = false;
+
+  RunStart start() const { return resume ? RunStart::resume : overwrite ? RunStart::overwrite : RunStart::anew; }
 };
 
 /// Of a value in the recipes that runs begin with: "[512]", "[10; scenes 40]", or "" where it is empty.
@@ -140,25 +140,35 @@ Config resumed(const Arguments& a, const std::string& folder) {
   return config;
 }
 
-void print_next_steps(const RunFiles& files, const Config& config) {
-  fmt::print("model       {}\nreport      {}\n", files.best(), files.report());
-  fmt::print("next        evaluate --model {}{}\n", files.best(),
-             config.uses_scenes() ? ""
-                                  : fmt::format(" --images {} --captions {} --split val --beam 3", config.data.images,
-                                                config.data.captions));
-  fmt::print("            caption --model {} --attention maps PHOTOGRAPH.jpg\n", files.best());
+/// `program` is argv[0].
+void print_next_steps(const std::string& program, const RunFiles& files, const Config& config, Progress& progress) {
+  const std::string model = shell_word(files.best());
+  std::string data;
+  if (!config.uses_scenes()) {
+    data = fmt::format(" --images {} --captions {}", shell_word(config.data.images), shell_word(config.data.captions));
+    if (!config.data.splits.empty()) data += " --splits " + shell_word(config.data.splits);
+    data += " --split val --beam 3";
+  }
+  progress.print(fmt::format("model       {}", files.best()));
+  progress.print(fmt::format("report      {}", files.report()));
+  progress.print(fmt::format("next        {} --model {}{}", shell_word(beside(program, "evaluate")), model, data));
+  progress.print(fmt::format("            {} --model {} --attention maps PHOTOGRAPH.jpg",
+                             shell_word(beside(program, "caption")), model));
 }
 
 /// Trains, and says how to go on. Returns the exit code.
-int train_and_report(const RunRequest& request, Progress& progress) {
+int train_and_report(const std::string& program, const RunRequest& request, Progress& progress) {
   const Interrupt interrupt;
   TerminalObserver observer(progress);
   const RunOutcome outcome = train(request, observer);
   progress.clear();
-  if (outcome.ending == Ending::stopped_before_start) fmt::print("stopped before the first step; nothing was kept\n");
-  if (outcome.ending == Ending::stopped) fmt::print("to go on: train_flickr --run {} --resume\n", request.folder);
+  if (outcome.ending == Ending::stopped_before_start)
+    progress.print(request.start == RunStart::resume ? "stopped before a further step; the run is as it was"
+                                                     : "stopped before the first step; nothing was kept");
+  if (outcome.ending == Ending::stopped)
+    progress.print(fmt::format("to go on: {} --run {} --resume", shell_word(program), shell_word(request.folder)));
   if (outcome.ending == Ending::stopped || outcome.ending == Ending::stopped_before_start) return stopped_exit_code;
-  print_next_steps(RunFiles(request.folder), request.config);
+  print_next_steps(program, RunFiles(request.folder), request.config, progress);
   return 0;
 }
 
@@ -174,14 +184,11 @@ int run(int argc, char** argv) {
     return 0;
   }
   RunRequest request;
-  request.resume = a.resume;
-  request.overwrite = a.overwrite;
+  request.start = a.start();
   Config config = a.resume && !a.run.empty() && is_run(a.run) ? resumed(a, a.run) : requested(a);
   request.folder = !a.run.empty() ? a.run : config.uses_scenes() ? "runs/scenes" : "runs/" + config.encoder.name;
   Progress progress;
   if (a.resume && a.run.empty() && is_run(request.folder)) config = resumed(a, request.folder);
-  if (a.resume && !is_run(request.folder))
-    progress.print(fmt::format("{}: no run to go on with; starting from the beginning", request.folder));
   use_device(config.training.device, config.training.matmul);
   use_threads(config.training.threads);
   config.training.threads = kernels::threads();
@@ -190,7 +197,9 @@ int run(int argc, char** argv) {
     return 0;
   }
   request.config = config;
-  return train_and_report(request, progress);
+  if (!goes_on(request.folder, request.start) && a.resume)
+    progress.print(fmt::format("{}: no checkpoint to go on from; starting from the beginning", request.folder));
+  return train_and_report(argv[0], request, progress);
 }
 
 }  // namespace

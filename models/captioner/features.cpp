@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
+#include <unordered_map>
 
 #include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/kernels/base/check.h"
@@ -15,23 +17,18 @@ namespace {
 
 constexpr std::int64_t encode_batch = 32;
 
-FeatureKey key_of(const CaptionModel& model, const Dataset& dataset, const std::vector<std::string>& filenames,
-                  const std::string& weights) {
-  return feature_key(model.encoder, model.preprocessing, hash_images(filenames, dataset.paths(filenames)), weights);
-}
-
 /// Why the file cannot serve, or "". A cache may hold more images than are asked for: its key is that of all it holds.
-std::string why_not(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
-                    const std::string& weights, const std::string& path) {
+std::string why_not(const std::string& path, const std::vector<std::string>& filenames,
+                    const std::function<FeatureKey(const std::vector<std::string>&)>& key_of) {
   if (!std::filesystem::exists(path)) return "there is none yet";
-  const std::vector<std::string> encoded = FeatureCache(path).filenames();
   FeatureKey key;
+  const std::vector<std::string> encoded = FeatureCache(path).filenames();
   try {
-    key = key_of(model, dataset, encoded, weights);
+    key = key_of(encoded);
   } catch (const Error&) {
     return "it was made from other images";
   }
-  return FeatureCache::why_stale(path, key, filenames_of(images));
+  return FeatureCache::why_stale(path, key, filenames);
 }
 
 }  // namespace
@@ -58,9 +55,29 @@ FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessin
   return key;
 }
 
+std::string images_hash(const Dataset& dataset, const std::vector<std::string>& filenames) {
+  if (!dataset.scenes()) return hash_images(filenames, dataset.paths(filenames));
+  std::unordered_map<std::string_view, const CaptionedImage*> by_name;
+  for (const CaptionedImage& image : dataset.captions().images) by_name[image.filename] = &image;
+  std::string text;
+  for (const std::string& name : filenames) {
+    const auto found = by_name.find(name);
+    check(found != by_name.end(), "{}: no image of {}", name, dataset.description());
+    text += name + "\n";
+    for (const std::vector<std::string>& caption : found->second->captions) text += join_words(caption) + "\n";
+  }
+  return hash_bytes(text.data(), text.size());
+}
+
 FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
-                           const std::string& weights, const std::string& path, Observer& observer) {
-  const std::string reason = why_not(model, dataset, images, weights, path);
+                           const std::string& weights, const std::string& path, Observer& observer,
+                           const std::string& content) {
+  const std::vector<std::string> filenames = filenames_of(images);
+  const auto key_of = [&](const std::vector<std::string>& names) {
+    const bool known = !content.empty() && names == filenames;
+    return feature_key(model.encoder, model.preprocessing, known ? content : images_hash(dataset, names), weights);
+  };
+  const std::string reason = why_not(path, filenames, key_of);
   if (reason.empty()) {
     observer.say(fmt::format("features    {}: fits, is used again", path));
     return FeatureCache(path);
@@ -78,9 +95,7 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
     const ImageList batch(images.begin() + begin, images.begin() + end);
     return encoder(pixels_of(dataset, batch, model.preprocessing, model.device())).to(Device::cpu);
   };
-  const std::vector<std::string> filenames = filenames_of(images);
-  FeatureCache cache =
-      FeatureCache::build(path, key_of(model, dataset, filenames, weights), filenames, encode, options);
+  FeatureCache cache = FeatureCache::build(path, key_of(filenames), filenames, encode, options);
   observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(std::ssize(images)),
                            human_seconds(watch.seconds()), static_cast<double>(images.size()) / watch.seconds()));
   return cache;

@@ -24,11 +24,16 @@ FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessin
 /// "encoding 32/7000  41.2 images/s  ETA 2:49".
 std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds);
 
+/// A hash of the content of images (hash_images); of scenes, which need not be drawn for it, of names and captions.
+std::string images_hash(const Dataset& dataset, const std::vector<std::string>& filenames);
+
 /// The cache at `path` when it holds all `images` as this model's encoder sees them; else encodes them into it, saying
 /// why. Throws Error when `path` is a file of another kind, when an image cannot be read, and Stopped when the observer
 /// wants to stop meanwhile.
+/// `content`: the images_hash of `images`, where it is known already.
 FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
-                           const std::string& weights, const std::string& path, Observer& observer);
+                           const std::string& weights, const std::string& path, Observer& observer,
+                           const std::string& content = "");
 
 /// Bytes that open_features will write for `count` images.
 std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count);

@@ -34,7 +34,9 @@ void each_value(S& s, Visit&& v) {
   v("skipped_steps", s.skipped_steps);
   v("seconds", s.seconds);
   v("log_bytes", s.log_bytes);
-  v("data", s.data);
+  v("captions", s.inputs.captions);
+  v("images", s.inputs.images);
+  v("weights", s.inputs.weights);
 }
 
 }  // namespace

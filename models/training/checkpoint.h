@@ -11,6 +11,13 @@
 
 namespace glimpse {
 
+/// Hashes of what a run is made from.
+struct RunInputs {
+  std::string captions;  ///< names, splits, captions and the vocabulary
+  std::string images;    ///< images_hash of all images
+  std::string weights;   ///< the pretrained encoder's file; "" where there is none
+};
+
 /// Everything but tensors. Steps and epochs count from 0; `epoch` and `position` name the batch that comes next.
 struct TrainingState {
   std::int64_t step = 0;
@@ -27,7 +34,7 @@ struct TrainingState {
   std::int64_t skipped_steps = 0;  ///< steps whose gradient was not finite
   double seconds = 0;              ///< of training so far
   std::int64_t log_bytes = 0;      ///< length of log.jsonl
-  std::string data;                ///< fingerprint of images, captions and vocabulary
+  RunInputs inputs;
 };
 
 struct Checkpoint {

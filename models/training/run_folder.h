@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace glimpse {
 
@@ -18,18 +19,29 @@ class RunFiles {
   std::string last() const { return path_ + "/last.safetensors"; }
   std::string best() const { return path_ + "/best.safetensors"; }
   std::string report() const { return path_ + "/report.html"; }
-  std::string skipped() const { return path_ + "/skipped.txt"; }
+  std::string skipped() const { return path_ + "/skipped.jsonl"; }
 
  private:
   std::string path_;
 };
 
+/// What a run is to do with what its folder holds.
+enum class RunStart : std::uint8_t {
+  anew,      ///< begin; a run that holds anything of value is refused
+  resume,    ///< go on from the checkpoint; begin where there is nothing of value
+  overwrite  ///< begin, whatever there is
+};
+
+/// Whether a run that starts so in `folder` goes on from a checkpoint; false: it begins. A run that ended before its
+/// first checkpoint holds nothing of value. Throws Error where the start would replace a model, a checkpoint or files
+/// that are no run's, and for a checkpoint without its config.json.
+bool goes_on(const std::string& folder, RunStart start);
+
 /// One run's folder, held by one process at a time.
 class RunFolder : public RunFiles {
  public:
   /// Opens or creates the folder and takes its lock. Throws Error when it cannot be written, when another process
-  /// trains there, and when fewer than `bytes_needed` are free on its disk; a folder created here is then removed
-  /// again.
+  /// trains there, and when fewer than `bytes_needed` are free on its disk; folders made here are then removed again.
   RunFolder(const std::string& path, std::int64_t bytes_needed);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -37,11 +49,15 @@ class RunFolder : public RunFiles {
 
   /// Removes what an earlier run left here, so that nothing of it is taken for this one's; the feature cache stays.
   void clear();
-  /// clear(), and removes the folders that were made for this run: nothing of it is left.
+  /// clear(), and removes those folders that were made for this run and hold nothing else.
   void abandon();
 
  private:
-  std::string created_;  // the topmost folder that the constructor made, if any
+  void make_folders();
+  bool take_lock();
+  void remove_made();
+
+  std::vector<std::string> made_;  // the folders that the constructor made, outermost first
   int folder_ = -1;
 };
 

@@ -31,14 +31,19 @@ Json rounded(const Json& json) {
 }  // namespace
 
 RunLog::RunLog(const std::string& path, std::int64_t bytes) : path_(path) {
-  file_ = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_APPEND, 0644);
-  check(file_ >= 0, "{}: {}", path, std::strerror(errno));
+  const int flags = O_CREAT | O_WRONLY | O_CLOEXEC | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+  do {
+    file_ = ::open(path.c_str(), flags, 0666);
+  } while (file_ < 0 && errno == EINTR);
+  check(file_ >= 0, "{}: {}", path, errno == ELOOP ? "is a symbolic link" : std::strerror(errno));
   struct stat status {};
-  bytes_ = ::fstat(file_, &status) == 0 ? std::min<std::int64_t>(bytes, status.st_size) : 0;
-  const bool cut = ::ftruncate(file_, bytes_) == 0;
-  const int error = errno;
-  if (!cut) ::close(file_);
-  check(cut, "{}: {}", path, std::strerror(error));
+  int error = ::fstat(file_, &status) == 0 ? (S_ISREG(status.st_mode) ? 0 : EINVAL) : errno;
+  bytes_ = std::min<std::int64_t>(bytes, status.st_size);
+  while (error == 0 && ::ftruncate(file_, bytes_) != 0)
+    if (errno != EINTR) error = errno;
+  if (error == 0) return;
+  ::close(file_);
+  fail("{}: {}", path, error == EINVAL ? "is no regular file" : std::strerror(error));
 }
 
 RunLog::~RunLog() { ::close(file_); }
@@ -53,6 +58,10 @@ void RunLog::write_line(const std::string& json) {
     done += static_cast<std::size_t>(n);
   }
   bytes_ += static_cast<std::int64_t>(line.size());
+}
+
+void RunLog::sync() {
+  while (::fsync(file_) != 0) check(errno == EINTR, "{}: {}", path_, std::strerror(errno));
 }
 
 void RunLog::write(const StepRecord& r) {

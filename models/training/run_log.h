@@ -32,7 +32,8 @@ struct EpochRecord {
 /// Lines are appended and reach the file at once. Numbers have six significant digits.
 class RunLog {
  public:
-  /// Cuts the file to `bytes`: what the checkpoint that is resumed from has seen; 0 starts it anew. Throws Error.
+  /// Cuts the file to `bytes`: what the checkpoint that is resumed from has seen; 0 starts it anew. Throws Error, also
+  /// for a link or what is no regular file.
   RunLog(const std::string& path, std::int64_t bytes);
   ~RunLog();
   RunLog(const RunLog&) = delete;
@@ -40,6 +41,8 @@ class RunLog {
 
   void write(const StepRecord& record);
   void write(const EpochRecord& record);
+  /// Brings what was written to the disk. Throws Error.
+  void sync();
   /// Size of the file so far.
   std::int64_t bytes() const { return bytes_; }
 

@@ -24,7 +24,7 @@ Trainer::Trainer(const TrainerParts& parts)
   std::int64_t captions = 0;
   for (const CaptionedImage* image : parts.dataset.require_split("train")) captions += std::ssize(image->captions);
   batches_per_epoch_ = (captions + t.batch - 1) / t.batch;
-  state_.data = parts_.data_fingerprint;
+  state_.inputs = parts_.inputs;
   state_.dropout = step_.dropout();
 }
 
@@ -32,6 +32,7 @@ void Trainer::write_last() {
   state_.dropout = step_.dropout();
   state_.plateau = plateau_.state();
   state_.seconds = seconds();
+  log_->sync();  // the checkpoint counts on these lines
   state_.log_bytes = log_->bytes();
   write_checkpoint(parts_.folder.last(), state_, step_.tensors());
 }
@@ -39,8 +40,12 @@ void Trainer::write_last() {
 void Trainer::resume() {
   const std::string path = parts_.folder.last();
   const Checkpoint checkpoint = read_checkpoint(path);
-  check(checkpoint.state.data == parts_.data_fingerprint,
-        "{}: images, captions or vocabulary are not those that this run began with", path);
+  const RunInputs &begun = checkpoint.state.inputs, &now = parts_.inputs;
+  check(begun.captions == now.captions, "{}: captions or vocabulary are not those that this run began with", path);
+  check(begun.images == now.images, "{}: the images are not those that this run began with: a file has other content",
+        path);
+  check(begun.weights == now.weights, "{}: the encoder's weights {} are not those that this run began with", path,
+        config().encoder.weights);
   step_.load_tensors(checkpoint.tensors, path);
   state_ = checkpoint.state;
   step_.set_dropout(state_.dropout);
@@ -151,8 +156,8 @@ void Trainer::say_epoch(const EpochRecord& r) {
 
 void Trainer::end_epoch() {
   const CaptionModel& model = parts_.model;
-  const FeatureFunction features = parts_.cache != nullptr ? cached_features(*parts_.cache, model.device())
-                                                           : encoded_features(model, parts_.dataset);
+  const FeatureFunction features =
+      cache_ != nullptr ? cached_features(*cache_, model.device()) : encoded_features(model, parts_.dataset);
   const auto watch = [&](std::int64_t done) {
     parts_.observer.progress([&] {
       return fmt::format("epoch {}/{}  validation {}/{}", state_.epoch + 1, config().training.epochs, done,
@@ -184,11 +189,12 @@ void Trainer::end_epoch() {
   write_last();
 }
 
-Ending Trainer::run() {
+Ending Trainer::run(const FeatureCache* cache) {
+  cache_ = cache;
   log_ = std::make_unique<RunLog>(parts_.folder.log(), state_.log_bytes);
   const bool between_epochs = state_.position == batches_per_epoch_;
   TrainingBatches batches(
-      parts_.model, parts_.dataset, parts_.cache,
+      parts_.model, parts_.dataset, cache_,
       between_epochs ? BatchSampler::State{state_.epoch + 1, 0} : BatchSampler::State{state_.epoch, state_.position});
   try {
     while (!state_.finished) {

@@ -29,10 +29,9 @@ enum class Ending : std::uint8_t {
 struct TrainerParts {
   CaptionModel& model;
   const Dataset& dataset;
-  const FeatureCache* cache = nullptr;  ///< of a frozen encoder
   const RunFolder& folder;
   Observer& observer;
-  std::string data_fingerprint;  ///< stands in checkpoints: a run goes on with the same data only
+  RunInputs inputs;  ///< stand in checkpoints: a run goes on with the same only
 };
 
 class Trainer {
@@ -40,11 +39,12 @@ class Trainer {
   /// A run at its beginning. Throws Error where there is nothing to train on or to validate with.
   explicit Trainer(const TrainerParts& parts);
 
-  /// Goes on from folder.last(). Throws Error for a checkpoint that does not belong to this run.
+  /// Goes on from folder.last(). Throws Error for a checkpoint that does not belong to this run; nothing is written.
   void resume();
-  /// Trains to the end; leaves last.safetensors, best.safetensors and log.jsonl in the folder. Throws Error when the
-  /// gradient is not finite for many steps in a row.
-  Ending run();
+  /// Trains to the end, with features from `cache` where the encoder is frozen; leaves last.safetensors,
+  /// best.safetensors and log.jsonl in the folder. Throws Error when the gradient is not finite for many steps in a
+  /// row.
+  Ending run(const FeatureCache* cache = nullptr);
 
   const TrainingState& state() const { return state_; }
   std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
@@ -63,6 +63,7 @@ class Trainer {
   const Config& config() const { return parts_.model.config; }
 
   TrainerParts parts_;
+  const FeatureCache* cache_ = nullptr;
   TrainingState state_;
   ImageList validation_images_;
   std::int64_t batches_per_epoch_ = 0;

@@ -35,24 +35,43 @@ void say_ending(const Trainer& trainer, const RunOutcome& outcome, const Config&
 }
 
 /// Trains in a folder that is ready.
-RunOutcome train_in(const RunFolder& folder, Preparation& p, Observer& observer) {
+RunOutcome train_in(const RunFolder& folder, Preparation& p, Trainer& trainer, Observer& observer) {
   std::optional<FeatureCache> cache;
   if (!p.feature_path.empty())
-    cache.emplace(open_features(p.model, p.dataset, p.dataset.all(), p.model.encoder_source, p.feature_path, observer));
+    cache.emplace(open_features(p.model, p.dataset, p.dataset.all(), p.inputs.weights, p.feature_path, observer,
+                                p.inputs.images));
   release_cached_memory();
-  Trainer trainer({p.model, p.dataset, cache ? &*cache : nullptr, folder, observer, fingerprint(p)});
-  if (std::filesystem::exists(folder.last())) {
-    trainer.resume();
-    observer.say(fmt::format("resuming    at epoch {}, step {}{}", trainer.state().epoch + 1, trainer.state().step,
-                             trainer.state().finished ? ": nothing is left to train" : ""));
-  }
   RunOutcome outcome;
-  outcome.ending = trainer.run();
+  outcome.ending = trainer.run(cache ? &*cache : nullptr);
   outcome.state = trainer.state();
   say_ending(trainer, outcome, p.config(), observer);
   if (outcome.ending != Ending::stopped)
     write_run_report(folder, p.dataset, cache ? &*cache : nullptr, trainer.state(), p.model.device(), observer);
   return outcome;
+}
+
+RunOutcome prepare_and_train(const RunRequest& request, Observer& observer) {
+  const bool resumes = goes_on(request.folder, request.start);
+  Preparation p = prepare(request, resumes, observer);
+  say_plan(p, request.folder, observer);
+  RunFolder folder(request.folder, bytes_to_write(p));
+  check(goes_on(request.folder, request.start) == resumes, "{}: another process has trained there meanwhile",
+        request.folder);
+  Trainer trainer({p.model, p.dataset, folder, observer, p.inputs});
+  if (resumes) {
+    trainer.resume();
+    observer.say(fmt::format("resuming    at epoch {}, step {}{}", trainer.state().epoch + 1, trainer.state().step,
+                             trainer.state().finished ? ": nothing is left to train" : ""));
+  }
+  try {
+    if (!resumes) folder.clear();
+    write_file_atomically(folder.config(), config_to_json(p.config()));
+    if (!resumes && !p.skipped.empty()) write_file_atomically(folder.skipped(), skipped_list(p.skipped));
+    return train_in(folder, p, trainer, observer);
+  } catch (...) {
+    if (!resumes && !std::filesystem::exists(folder.last())) folder.abandon();
+    throw;
+  }
 }
 
 }  // namespace
@@ -84,26 +103,10 @@ void check_same_run(const Config& recorded, const Config& wanted) {
 }
 
 RunOutcome train(const RunRequest& request, Observer& observer) {
-  check(request.resume || request.overwrite || !is_run(request.folder),
-        "{}: holds a run already: --resume goes on with it, --overwrite replaces it, --run names another folder",
-        request.folder);
-  Preparation p = prepare(request, observer);
-  say_plan(p, request.folder, observer);
-  const bool goes_on = request.resume && is_run(request.folder);
-  RunFolder folder(request.folder, bytes_to_write(p));
-  if (!goes_on) {
-    folder.clear();
-    if (!p.skipped.empty()) write_file_atomically(folder.skipped(), fmt::format("{}\n", fmt::join(p.skipped, "\n")));
-  }
-  write_file_atomically(folder.config(), config_to_json(p.config()));
   try {
-    return train_in(folder, p, observer);
+    return prepare_and_train(request, observer);
   } catch (const Stopped&) {
-    if (!goes_on) folder.abandon();
     return {Ending::stopped_before_start, {}};
-  } catch (...) {
-    if (!goes_on && !std::filesystem::exists(folder.last())) folder.abandon();
-    throw;
   }
 }
 

@@ -12,8 +12,7 @@ namespace glimpse {
 struct RunRequest {
   Config config;
   std::string folder;
-  bool resume = false;     ///< go on with what the folder holds
-  bool overwrite = false;  ///< replace the run that the folder holds
+  RunStart start = RunStart::anew;
 };
 
 struct RunOutcome {
@@ -32,7 +31,8 @@ Config recorded_config(const std::string& folder);
 /// run another than it began as.
 void check_same_run(const Config& recorded, const Config& wanted);
 
-/// Trains; nothing is written before all input has been looked at. Throws Error.
+/// Trains; nothing is written before all input has been looked at, and nothing is changed by a start that is refused
+/// (goes_on in run_folder.h, Trainer::resume). Throws Error.
 RunOutcome train(const RunRequest& request, Observer& observer);
 
 }  // namespace glimpse

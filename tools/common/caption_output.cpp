@@ -8,6 +8,7 @@
 
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
+#include "program.h"
 
 namespace glimpse::tools {
 namespace {
@@ -127,7 +128,7 @@ void CaptionOutput::add(const std::string& path, const std::vector<ImageCaption>
       break;
   }
   first_ = false;
-  std::fflush(stdout);
+  require_output();
 }
 
 void CaptionOutput::finish() {

@@ -35,6 +35,24 @@ Device use_decoding_options(const DecodingOptions& options) {
   return device;
 }
 
+std::string PictureNames::operator()(const std::string& path) {
+  constexpr std::size_t longest = 160;  // bytes: a word of the caption is added, and names end at 255
+  std::string joined;
+  const fs::path plain = fs::path(path).replace_extension();
+  for (const fs::path& part : plain)
+    if (part != "/" && part != "." && part != ".." && !part.empty())
+      joined += (joined.empty() ? "" : "_") + part.string();
+  if (joined.size() > longest) {
+    std::size_t begin = joined.size() - longest;
+    while (begin < joined.size() && (static_cast<unsigned char>(joined[begin]) & 0xc0u) == 0x80u) ++begin;  // UTF-8
+    joined.erase(0, begin);
+  }
+  if (joined.empty()) joined = "image";
+  std::string name = joined;
+  for (int n = 2; !taken_.insert(name).second; ++n) name = fmt::format("{}-{}", joined, n);
+  return name;
+}
+
 void check_can_write(const std::string& path) {
   const fs::path parent = fs::absolute(path).parent_path();
   check(fs::is_directory(parent), "{}: there is no folder {}", path, parent.string());

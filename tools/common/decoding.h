@@ -2,6 +2,7 @@
 // The options of beam search and the output files that evaluate and caption share.
 
 #include <CLI/CLI.hpp>
+#include <set>
 #include <string>
 
 #include "glimpse/models/captioner/captioner.h"
@@ -19,6 +20,16 @@ struct DecodingOptions {
 void add_decoding_options(CLI::App& app, DecodingOptions& options);
 /// Applies the threads and returns the device. Throws Error.
 Device use_decoding_options(const DecodingOptions& options);
+
+/// Names for the pictures that are drawn of images, all in one folder: the path's parts joined by '_', without "..",
+/// root and extension, and with a number where that name is taken.
+class PictureNames {
+ public:
+  std::string operator()(const std::string& path);
+
+ private:
+  std::set<std::string> taken_;
+};
 
 /// Throws Error unless a file can be written at `path`; makes nothing. Asked before hours of work, not after.
 void check_can_write(const std::string& path);

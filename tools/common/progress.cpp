@@ -1,12 +1,10 @@
 #include "progress.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "interrupt.h"
+#include "program.h"
 
 namespace glimpse::tools {
 namespace {
@@ -30,27 +28,18 @@ bool Progress::due() const { return watch_.seconds() - last_ >= between_; }
 void Progress::update(const std::string& line) {
   if (!due()) return;
   last_ = watch_.seconds();
-  if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", line.substr(0, columns()));
-    shown_ = true;
-  } else {
-    fmt::print(stderr, "{}\n", line);
-  }
-  std::fflush(stderr);
+  write_text(stderr, terminal_ ? "\r\x1b[K" + line.substr(0, columns()) : line + "\n");
+  shown_ = terminal_;
 }
 
 void Progress::clear() {
-  if (shown_) {
-    fmt::print(stderr, "\r\x1b[K");
-    std::fflush(stderr);
-  }
+  if (shown_) write_text(stderr, "\r\x1b[K");
   shown_ = false;
 }
 
 void Progress::print(const std::string& line) {
   clear();
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+  write_text(stdout, line + "\n");
 }
 
 bool TerminalObserver::stop() { return Interrupt::requested(); }

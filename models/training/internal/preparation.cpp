@@ -1,6 +1,10 @@
 #include "glimpse/models/training/internal/preparation.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <unordered_map>
 
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/engine/device.h"
@@ -13,23 +17,64 @@
 namespace glimpse {
 namespace {
 
-/// Looks at all images, or when a run goes on drops those that it began without.
-std::vector<std::string> usable_images(Dataset& dataset, const RunRequest& request, Observer& observer) {
-  const std::string list = request.folder + "/skipped.txt";
-  if (request.resume && is_run(request.folder)) {
-    std::vector<std::string> names;
-    if (!std::filesystem::exists(list)) return names;
-    const std::string text = read_text_file(list);
-    for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
-      names.push_back(text.substr(begin, text.find(": ", begin) - begin));
-    dataset.drop(names);
-    return names;
+using Json = nlohmann::json;
+
+/// A name as skipped.jsonl holds it: JSON can only hold UTF-8.
+std::string quoted(const std::string& name) { return Json(name).dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+/// The images that a run began without.
+std::vector<SkippedImage> read_skipped(const std::string& path, const Dataset& dataset) {
+  std::vector<SkippedImage> skipped;
+  if (!std::filesystem::exists(path)) return skipped;
+  std::unordered_map<std::string, std::string> reasons;
+  std::istringstream lines(read_text_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line, nullptr, false);
+    check(json.is_object() && json.contains("filename") && json.contains("reason") && json["reason"].is_string(),
+          "{}: damaged: expected lines {{\"filename\": ..., \"reason\": ...}}", path);
+    reasons[json["filename"].dump()] = json["reason"].get<std::string>();
   }
-  if (!dataset.scenes()) observer.progress([] { return std::string("looking at all images"); });
-  const DatasetReport report = dataset.check_images(request.config.data.skip_bad);
+  for (const CaptionedImage& image : dataset.captions().images) {
+    const auto found = reasons.find(quoted(image.filename));
+    if (found != reasons.end()) skipped.push_back({image.filename, found->second});
+  }
+  return skipped;
+}
+
+/// Looks at all images, and leaves out the bad ones.
+std::vector<SkippedImage> leave_out_bad(Dataset& dataset, bool skip_bad, Observer& observer) {
+  std::vector<std::string> before = filenames_of(dataset.all());
+  const DatasetReport report = dataset.check_images(skip_bad);
   for (const std::string& note : report.notes) observer.say("note        " + note);
   for (const std::string& bad : report.bad) observer.say("skipped     " + bad);
-  return report.bad;
+  // The report is in the order of the images.
+  std::vector<SkippedImage> skipped;
+  const std::vector<std::string> after = filenames_of(dataset.all());
+  for (std::size_t i = 0, kept = 0; i < before.size(); ++i) {
+    if (kept < after.size() && after[kept] == before[i]) {
+      ++kept;
+      continue;
+    }
+    const std::string& line = report.bad.at(skipped.size());
+    skipped.push_back({before[i], line.substr(std::min(before[i].size() + 2, line.size()))});
+  }
+  return skipped;
+}
+
+/// Hashes of all that the run is made from.
+RunInputs inputs_of(const Dataset& dataset, const Vocabulary& vocabulary, const Config& config) {
+  std::string text;
+  for (const std::string& word : vocabulary.words()) text += word + "\n";
+  for (const CaptionedImage& image : dataset.captions().images) {
+    text += image.split + "/" + image.filename;
+    for (const CaptionWords& caption : image.captions) text += fmt::format(" {}", fmt::join(caption, " "));
+    text += "\n";
+  }
+  RunInputs inputs;
+  inputs.captions = hash_bytes(text.data(), text.size());
+  inputs.images = images_hash(dataset, filenames_of(dataset.all()));
+  if (!config.encoder.weights.empty()) inputs.weights = hash_weights(config.encoder.weights);
+  return inputs;
 }
 
 /// "cpu", "cuda" or "cuda with products in tf32".
@@ -71,40 +116,47 @@ double memory_estimate(Preparation& p) {
 
 }  // namespace
 
-Preparation prepare(const RunRequest& request, Observer& observer) {
+Preparation prepare(const RunRequest& request, bool resumes, Observer& observer) {
   const Config& config = request.config;
   Dataset dataset = open_dataset(config);
   dataset.keep_splits({"train", "val"});
   dataset.require_split("train");
   dataset.require_split("val");
-  std::vector<std::string> skipped = usable_images(dataset, request, observer);
+  std::vector<SkippedImage> skipped;
+  if (resumes) {
+    skipped = read_skipped(RunFiles(request.folder).skipped(), dataset);
+    std::vector<std::string> names;
+    for (const SkippedImage& image : skipped) names.push_back(image.filename);
+    dataset.drop(names);
+  } else {
+    if (!dataset.scenes()) observer.progress([] { return std::string("looking at all images"); });
+    skipped = leave_out_bad(dataset, config.data.skip_bad, observer);
+  }
+  if (observer.stop()) throw Stopped();
   const ImageList train = dataset.require_split("train");
   const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count);
   Generator generator(static_cast<std::uint64_t>(config.training.seed));
   std::string weights_note;
   CaptionModel model = make_model(config, vocabulary, generator, &weights_note);
   if (!weights_note.empty()) observer.say("note        " + weights_note);
+  const RunInputs inputs = inputs_of(dataset, vocabulary, config);
   if (config.decoder.output_bias == OutputBias::log_frequency)
     model.decoder.set_output_bias(word_counts(vocabulary, train));
   use_device(config.training.device, config.training.matmul);
   move_to(model, config.training.device);
   std::string feature_path;
   if (!config.trains_encoder()) {
-    model.encoder_source = hash_weights(config.encoder.weights);
+    model.encoder_source = inputs.weights;
     feature_path = config.data.features.empty() ? request.folder + "/features.safetensors" : config.data.features;
   }
-  return {std::move(dataset), std::move(skipped), std::move(model), std::move(feature_path)};
+  return {std::move(dataset), std::move(skipped), std::move(model), std::move(feature_path), inputs};
 }
 
-std::string fingerprint(const Preparation& p) {
+std::string skipped_list(const std::vector<SkippedImage>& skipped) {
   std::string text;
-  for (const std::string& word : p.model.vocabulary.words()) text += word + "\n";
-  for (const CaptionedImage& image : p.dataset.captions().images) {
-    text += image.split + "/" + image.filename;
-    for (const CaptionWords& caption : image.captions) text += fmt::format(" {}", fmt::join(caption, " "));
-    text += "\n";
-  }
-  return hash_bytes(text.data(), text.size());
+  for (const SkippedImage& image : skipped)
+    text += fmt::format("{{\"filename\": {}, \"reason\": {}}}\n", quoted(image.filename), quoted(image.reason));
+  return text;
 }
 
 std::int64_t bytes_to_write(Preparation& p) {

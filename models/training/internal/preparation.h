@@ -8,20 +8,27 @@
 
 namespace glimpse {
 
+/// An image that cannot be used, and why.
+struct SkippedImage {
+  std::string filename, reason;
+};
+
 struct Preparation {
   Dataset dataset;
-  std::vector<std::string> skipped;  ///< images that cannot be used, and why
+  std::vector<SkippedImage> skipped;
   CaptionModel model;
   std::string feature_path;  ///< empty where the encoder is trained
+  RunInputs inputs;
 
   const Config& config() const { return model.config; }
 };
 
-/// Reads and checks the data, and makes the model. Throws Error.
-Preparation prepare(const RunRequest& request, Observer& observer);
+/// Reads and checks the data, and makes the model. A run that `resumes` leaves out the images that it began without.
+/// Throws Error, and Stopped when the observer wants to stop.
+Preparation prepare(const RunRequest& request, bool resumes, Observer& observer);
 
-/// Hash of all names, splits and captions, and of the vocabulary.
-std::string fingerprint(const Preparation& p);
+/// The content of skipped.jsonl: {"filename": ..., "reason": ...} a line.
+std::string skipped_list(const std::vector<SkippedImage>& skipped);
 
 /// Bytes that the run will write at most: two checkpoints and two models while one replaces the other.
 std::int64_t bytes_to_write(Preparation& p);
