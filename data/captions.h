@@ -61,6 +61,7 @@ struct DatasetReport {
 struct CheckOptions {
   bool skip_bad = false;  ///< drop bad images from the set instead of throwing
   bool decode = true;  ///< decode every image (all threads); without it only existence, size and header are looked at
+  std::int64_t max_pixels = 178'956'970;  ///< larger images are bad (ImageOptions)
 };
 
 /// Looks at every image of `set` in `folder`: missing, empty, unreadable, truncated, too large, without captions.

@@ -48,6 +48,7 @@ DatasetReport Dataset::check_images(bool skip_bad) {
   if (scenes_) return {};
   CheckOptions options;
   options.skip_bad = true;
+  options.max_pixels = max_pixels_;
   DatasetReport report = glimpse::check_images(set_, folder_, options);
   if (skip_bad || report.bad.empty()) return report;
   check(report.bad.size() > 1, "{}/{} (--skip-bad leaves it out)", folder_, report.bad[0]);
@@ -63,8 +64,9 @@ void Dataset::drop(const std::vector<std::string>& filenames) {
   std::erase_if(set_.images, [&](const CaptionedImage& image) { return names.contains(image.filename); });
 }
 
-Image Dataset::image(const CaptionedImage& image) const {
-  return scenes_ ? scenes_->scene(image.filename).image : read_image(path(image));
+Image Dataset::image(const CaptionedImage& image, ImageOptions options) const {
+  options.max_pixels = max_pixels_;
+  return scenes_ ? scenes_->scene(image.filename).image : read_image(path(image), options);
 }
 
 std::vector<std::string> Dataset::paths(const std::vector<std::string>& filenames) const {

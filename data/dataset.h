@@ -37,8 +37,11 @@ class Dataset {
   /// Leaves out the images of these names.
   void drop(const std::vector<std::string>& filenames);
 
-  /// The picture itself. Throws Error when it cannot be read.
-  Image image(const CaptionedImage& image) const;
+  /// Photographs of more pixels cannot be read (ImageOptions).
+  void set_max_pixels(std::int64_t count) { max_pixels_ = count; }
+  /// The picture itself; of `options` orientation and squash count, and for photographs alone. Throws Error when it
+  /// cannot be read.
+  Image image(const CaptionedImage& image, ImageOptions options = {}) const;
   /// Where a photograph lies.
   std::string path(const CaptionedImage& image) const { return image_path(folder_, image); }
   /// The same for names; one that is not in the set is looked for in the folder itself.
@@ -54,6 +57,7 @@ class Dataset {
   std::optional<SceneDataset> scenes_;
   std::string folder_, captions_file_;
   CaptionSet set_;
+  std::int64_t max_pixels_ = max_image_pixels;
 };
 
 /// The names of images, in order.

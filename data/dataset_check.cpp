@@ -10,14 +10,14 @@ namespace glimpse {
 namespace {
 
 /// Why an image cannot be used, "" if it can.
-std::string fault_of(const std::string& folder, const CaptionedImage& image, bool decode) {
+std::string fault_of(const std::string& folder, const CaptionedImage& image, const CheckOptions& options) {
   std::string path = folder;
   try {
     path = image_path(folder, image);
-    if (decode)
-      read_image(path);
+    if (options.decode)
+      read_image(path, {.max_pixels = options.max_pixels});
     else
-      check_image_header(path);
+      check_image_header(path, {.max_pixels = options.max_pixels});
     return "";
   } catch (const std::exception& error) {  // also bad_alloc: a picture too large for this machine
     const std::string text = error.what();
@@ -42,7 +42,7 @@ DatasetReport check_images(CaptionSet& set, const std::string& folder, const Che
   kernels::parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::size_t place = static_cast<std::size_t>(i);
-      faults[place] = fault_of(folder, set.images[place], options.decode);
+      faults[place] = fault_of(folder, set.images[place], options);
     }
   });
 

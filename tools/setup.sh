@@ -3,7 +3,8 @@
 # Needs root or sudo only when something is missing.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev libstb-dev nlohmann-json3-dev libcli11-dev libfmt-dev catch2)
+packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libjpeg-dev libwebp-dev libheif-dev nlohmann-json3-dev
+  libcli11-dev libfmt-dev catch2)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not a Debian or Ubuntu system. Install these by hand (names of Debian's packages):" >&2

@@ -95,7 +95,7 @@ std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<Imag
 std::vector<std::vector<ImageCaption>> Captioner::caption(const std::vector<std::string>& paths,
                                                           const CaptionOptions& options) const {
   return caption(
-      std::ssize(paths), [&](std::int64_t i) { return read_image(paths[i]); }, options);
+      std::ssize(paths), [&](std::int64_t i) { return read_image(paths[i], model_.preprocessing.reading()); }, options);
 }
 
 ImageCaption Captioner::caption(const std::string& path, const CaptionOptions& options) const {

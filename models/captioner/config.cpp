@@ -38,6 +38,7 @@ void each_data_value(C& c, Visit&& v) {
   v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
   v("data.max_words", c.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
   v("data.skip_bad", c.skip_bad, any(), "leave out images that cannot be read instead of stopping");
+  v("data.max_pixels", c.max_pixels, between(1, 4e9), "larger images cannot be read");
 }
 
 template <class C, class Visit>
@@ -54,6 +55,8 @@ void each_encoder_value(C& c, Visit&& v) {
   v("encoder.weights", c.weights, any(), "safetensors file with torchvision's names");
   v("encoder.stage", c.stage, any(), "stage whose output is the grid; empty: the last");
   v("encoder.image_size", c.image_size, between(16, 1024), "photographs are squashed to so many pixels a side");
+  v("encoder.orientation", c.orientation, any(),
+    "exif: photographs are turned upright; stored: EXIF is ignored, as by feature caches of before it was known");
   v("encoder.grid", c.grid, between(0, 112), "cells a side; more than the native ones by dilation; 0: native");
   v("encoder.stride_in_1x1", c.stride_in_1x1, any(), "ResNet v1: stride in the 1x1 convolution");
   v("encoder.fine_tune", c.fine_tune, any(), "train the encoder from this stage on; empty: frozen");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "glimpse/data/batches.h"
+#include "glimpse/data/image.h"
 #include "glimpse/engine/device.h"
 #include "glimpse/models/decoder/config.h"
 #include "glimpse/models/decoder/decoder.h"
@@ -25,6 +26,7 @@ struct DataConfig {
   int min_count = 5;
   int max_words = 0;
   bool skip_bad = false;
+  std::int64_t max_pixels = max_image_pixels;
 };
 
 /// The built-in scenes, when those are the data.
@@ -40,6 +42,7 @@ struct EncoderConfig {
   std::string weights;
   std::string stage;
   int image_size = 224;
+  Orientation orientation = Orientation::exif;
   int grid = 0;
   bool stride_in_1x1 = false;
   std::string fine_tune;

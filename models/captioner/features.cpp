@@ -35,7 +35,8 @@ std::string why_not(const std::string& path, const std::vector<std::string>& fil
 
 Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device) {
   return encoder_input(
-      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[i]); }, preprocessing, device);
+      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[i], preprocessing.reading()); },
+      preprocessing, device);
 }
 
 std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds) {
@@ -50,8 +51,9 @@ FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessin
   key.images = images;
   key.encoder = encoder.description() + (encoder.options().stride_in_1x1 ? ", stride in 1x1" : "");
   key.weights = weights;
-  key.preprocessing =
-      fmt::format("squash {}, mean {}, std {}", preprocessing.size, preprocessing.mean, preprocessing.std);
+  key.preprocessing = fmt::format("squash {}, {}mean {}, std {}", preprocessing.size,
+                                  preprocessing.orientation == Orientation::exif ? "upright, " : "", preprocessing.mean,
+                                  preprocessing.std);
   return key;
 }
 

@@ -17,12 +17,19 @@ using Json = nlohmann::ordered_json;
 constexpr const char* format_name = "glimpse-captioner";
 
 Json to_json(const Preprocessing& p) {
-  return {{"resize", "squash"}, {"size", p.size}, {"mean", p.mean}, {"std", p.std}};
+  return {{"resize", "squash"},
+          {"size", p.size},
+          {"orientation", name_of(p.orientation)},
+          {"mean", p.mean},
+          {"std", p.std}};
 }
 
 Preprocessing preprocessing_from_json(const Json& json) {
   Preprocessing p;
   p.size = json.at("size").get<int>();
+  // Models of before it was known are given upright photographs too.
+  p.orientation =
+      choice_named<Orientation>(json.value("orientation", name_of(Orientation::exif))).value_or(Orientation::exif);
   p.mean = json.at("mean").get<std::array<float, 3>>();
   p.std = json.at("std").get<std::array<float, 3>>();
   return p;
@@ -128,6 +135,7 @@ CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Gene
   Decoder decoder(decoder_config(config, vocabulary.size(), encoder.channels()), generator);
   Preprocessing preprocessing;
   preprocessing.size = config.encoder.image_size;
+  preprocessing.orientation = config.encoder.orientation;
   return {config, vocabulary, preprocessing, "", std::move(encoder), std::move(decoder)};
 }
 

@@ -15,10 +15,10 @@ namespace glimpse {
 namespace {
 
 /// What may change between the parts of a run: where things lie, and when it ends.
-const std::vector<std::string> free_keys{"data.images",       "data.captions",    "data.splits",
-                                         "data.features",     "encoder.weights",  "training.epochs",
-                                         "training.patience", "training.threads", "training.checkpoint_every",
-                                         "training.log_every"};
+const std::vector<std::string> free_keys{
+    "data.images",       "data.captions",   "data.splits",       "data.features",    "data.max_pixels",
+    "encoder.weights",   "training.epochs", "training.patience", "training.threads", "training.checkpoint_every",
+    "training.log_every"};
 
 void say_ending(const Trainer& trainer, const RunOutcome& outcome, const Config& config, Observer& observer) {
   const TrainingState& s = trainer.state();
@@ -84,7 +84,9 @@ Dataset open_dataset(const Config& config) {
     return Dataset(SceneDataset(static_cast<std::uint64_t>(config.scenes.seed), counts));
   }
   check(!config.data.captions.empty(), "images {} without captions: --captions names the file", config.data.images);
-  return Dataset(config.data.images, config.data.captions, config.data.splits);
+  Dataset dataset(config.data.images, config.data.captions, config.data.splits);
+  dataset.set_max_pixels(config.data.max_pixels);
+  return dataset;
 }
 
 Config recorded_config(const std::string& folder) {

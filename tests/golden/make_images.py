@@ -1,14 +1,16 @@
 """Makes tests/golden/images: small synthetic pictures in every form that read_image knows, and what Pillow makes of them.
 
-    python tests/golden/make_images.py          (needs: pip install pillow numpy)
+    python tests/golden/make_images.py          (needs: pip install pillow pillow-heif numpy; apt install libjpeg-turbo-progs)
 
 NAME is read by the test and compared with NAME.expected.png (RGB as Pillow decodes it, the transparent on white).
 resize_WxH.png is resize.png through Image.resize((W, H), BILINEAR).
 """
 
 import os
+import subprocess
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "images")
@@ -72,6 +74,29 @@ open(path("ycck.jpg"), "wb").write(data[: at + 15] + b"\x02" + data[at + 16 :])
 Image.open(path("ycck.jpg")).convert("RGB").save(path("ycck.jpg.expected.png"))
 length = int.from_bytes(data[at + 2 : at + 4], "big")
 open(path("cmyk_without_marker.jpg"), "wb").write(data[:at] + data[at + 2 + length :])
+
+# Arithmetic coding, which Pillow does not write.
+baseline = open(path("baseline.jpg"), "rb").read()
+arithmetic = subprocess.run(["jpegtran", "-arithmetic"], input=baseline, stdout=subprocess.PIPE, check=True).stdout
+open(path("arithmetic.jpg"), "wb").write(arithmetic)
+Image.open(path("baseline.jpg")).convert("RGB").save(path("arithmetic.jpg.expected.png"))
+
+# Transparency of one colour and of entries of a palette, 16 bits with alpha, rows in seven passes.
+palette = rgb.quantize(16)
+save("palette_alpha.png", palette, on_white(palette), transparency=3)
+Image.open(path("palette_alpha.png")).convert("RGBA").save(path("scratch.png"))
+on_white(Image.open(path("scratch.png"))).save(path("palette_alpha.png.expected.png"))
+os.remove(path("scratch.png"))
+save("animated.gif", rgb.quantize(64), rgb.quantize(64).convert("RGB"), save_all=True,
+     append_images=[grey.convert("P")], duration=100)
+
+save("lossy.webp", rgb, quality=80)
+save("lossless.webp", rgb, lossless=True)
+save("alpha.webp", rgba, on_white(rgba), lossless=True)
+save("animated.webp", rgb, rgb, save_all=True, append_images=[grey.convert("RGB")], lossless=True)
+pillow_heif.register_heif_opener()
+save("colour.avif", rgb, quality=90, subsampling="4:4:4")  # decoders widen chroma each in its own way
+save("colour.heic", rgb, quality=90)
 
 source = Image.fromarray(picture(37, 53))
 source.save(path("resize.png"))

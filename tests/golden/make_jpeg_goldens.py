@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes jpeg.safetensors: small JPEG files and the pixels that libjpeg makes of them, which are those that PyTorch users
-train on. Needs pillow, numpy, safetensors.
+train on. Needs pillow, numpy, safetensors, and jpegtran (apt install libjpeg-turbo-progs).
 
   python3 make_jpeg_goldens.py
 """
 import io
 import os
+import subprocess
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,7 @@ def main():
         'full': dict(quality=75, subsampling='4:4:4'),
         'progressive': dict(quality=85, subsampling='4:2:0', progressive=True),
         'grey': dict(quality=85),
+        'columns': dict(quality=85, subsampling='4:2:2'),
     }
     tensors = {}
     for name, options in variants.items():
@@ -37,6 +39,11 @@ def main():
         image.save(file, 'JPEG', **options)
         tensors[name + '.file'] = np.frombuffer(file.getvalue(), np.uint8)
         tensors[name + '.pixels'] = np.asarray(Image.open(file).convert('RGB'))
+    # 4:4:0, with half the rows of chroma: a camera's 4:2:2 turned without loss.
+    turned = subprocess.run(['jpegtran', '-transpose'], input=tensors['columns.file'].tobytes(), stdout=subprocess.PIPE,
+                            check=True).stdout
+    tensors['rows.file'] = np.frombuffer(turned, np.uint8)
+    tensors['rows.pixels'] = np.asarray(Image.open(io.BytesIO(turned)).convert('RGB'))
     save_file(tensors, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'jpeg.safetensors'))
 
 

@@ -1,0 +1,30 @@
+# Libraries that read pictures, each where it is installed: glimpse_image_includes, _definitions, _libraries and
+# _packages (Debian's).
+set(glimpse_image_includes "")
+set(glimpse_image_definitions "")
+set(glimpse_image_libraries "")
+set(glimpse_image_packages "")
+
+# NAME of the library, a HEADER of it, how it is LINKED, Debian's PACKAGE.
+function(glimpse_image_library name header link package)
+  string(TOUPPER ${name} upper)
+  find_path(GLIMPSE_${upper}_INCLUDE_DIR ${header})
+  find_library(GLIMPSE_${upper}_LIBRARY ${link})
+  mark_as_advanced(GLIMPSE_${upper}_INCLUDE_DIR GLIMPSE_${upper}_LIBRARY)
+  if(NOT GLIMPSE_${upper}_INCLUDE_DIR OR NOT GLIMPSE_${upper}_LIBRARY)
+    message(STATUS "glimpse: ${name} not found")
+    return()
+  endif()
+  message(STATUS "glimpse: pictures also by ${name} (${GLIMPSE_${upper}_LIBRARY})")
+  set(glimpse_image_includes ${glimpse_image_includes} ${GLIMPSE_${upper}_INCLUDE_DIR} PARENT_SCOPE)
+  set(glimpse_image_definitions ${glimpse_image_definitions} GLIMPSE_HAVE_${upper} PARENT_SCOPE)
+  set(glimpse_image_libraries ${glimpse_image_libraries} ${GLIMPSE_${upper}_LIBRARY} PARENT_SCOPE)
+  set(glimpse_image_packages ${glimpse_image_packages} ${package} PARENT_SCOPE)
+endfunction()
+
+if(GLIMPSE_IMAGE_LIBRARIES)
+  glimpse_image_library(libjpeg jpeglib.h jpeg libjpeg-dev)
+  glimpse_image_library(libwebp webp/decode.h webp libwebp-dev)
+  glimpse_image_library(libheif libheif/heif.h heif libheif-dev)
+  list(REMOVE_DUPLICATES glimpse_image_includes)
+endif()
