@@ -35,11 +35,11 @@ struct Setting {
     for (int i = 0; i < 3; ++i) write_png(images + "/" + std::to_string(i) + ".png", picture(i));
     write_safetensors(weights, named_tensors(encoder));
   }
-  ProgramResult encode(std::vector<std::string> more) const {
+  ProgramResult encode(std::vector<std::string> more, const ProgramOptions& how = {}) const {
     std::vector<std::string> arguments{"encode",    "--encoder", options.name, "--stage", options.stage, "--size", "40",
                                        "--weights", weights,     "--out",      out};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_program(arguments);
+    return run_program(arguments, how);
   }
   Tensor expected(const std::vector<int>& seeds) const {
     const Preprocessing p;
@@ -87,6 +87,49 @@ TEST_CASE("encode names bad images, and leaves them out when asked") {
   CHECK(skipped.code == 0);
   CHECK(skipped.err.find("2 of 5 images left out") != std::string::npos);
   CHECK(FeatureCache(s.out).size() == 3);
+}
+
+TEST_CASE("encode takes every picture of a folder, and says what it leaves out") {
+  const Setting s;
+  const std::string picture_file = slurp(s.images + "/1.png");
+  s.folder.file("images/4.JPE", picture_file);  // what a file is, its content says
+  s.folder.file("images/5.jfif", picture_file);
+  s.folder.file("images/._5.jfif", "what macOS leaves");
+  s.folder.file("images/6.tif", "II*");
+  s.folder.file("images/captions.txt", "1.png\tone");
+  std::filesystem::create_directories(s.images + "/deep/er");
+  s.folder.file("images/deep/er/7.png", picture_file);
+  const auto names = [&] { return FeatureCache(s.out).filenames(); };
+  SECTION("of the folder alone") {
+    const ProgramResult r = s.encode({s.images});
+    INFO(r.err);
+    REQUIRE(r.code == 0);
+    CHECK(names() == std::vector<std::string>{"0.png", "1.png", "2.png", "4.JPE", "5.jfif"});
+    CHECK(r.err.find("2 files skipped: 6.tif (TIFF: not built with a reader of TIFF), 1 is no picture\n") !=
+          std::string::npos);
+    CHECK(std::count(r.err.begin(), r.err.end(), '\n') == 1);
+  }
+  SECTION("and of those in it") {
+    REQUIRE(s.encode({"--recursive", s.images}).code == 0);
+    CHECK(names() == std::vector<std::string>{"0.png", "1.png", "2.png", "4.JPE", "5.jfif", "7.png"});
+  }
+  SECTION("a folder of folders says how") {
+    const ProgramResult r = s.encode({s.images + "/deep"});
+    CHECK(r.code == 1);
+    CHECK(r.err.find("deep: no images in this folder (--recursive") != std::string::npos);
+  }
+  SECTION("a list of another system") {
+    const std::string list = "\xef\xbb\xbf" + s.images + "/2.png\r\n\r\n" + s.images + "/0.png\r\n";
+    const ProgramResult r = s.encode({"-"}, {.input = list});
+    INFO(r.err);
+    REQUIRE(r.code == 0);
+    CHECK(names() == std::vector<std::string>{"2.png", "0.png"});
+  }
+  SECTION("the limit of pixels") {
+    const ProgramResult r = s.encode({"--max-pixels", "2199", s.images + "/0.png"});  // 50 x 44
+    CHECK(r.code == 1);
+    CHECK(r.err.find("the limit is 2199 pixels") != std::string::npos);
+  }
 }
 
 TEST_CASE("encode says in one line what is wrong, and writes nothing") {

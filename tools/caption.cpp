@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <new>
 
 #include "common/caption_output.h"
 #include "common/decoding.h"
@@ -23,12 +24,12 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::string model, attention;
-  std::vector<std::string> inputs;
+  ImageArguments images;
   bool json = false, csv = false, sidecar = false, xmp = false, force = false;
   DecodingOptions decoding;
 };
 
-/// Photographs that could be read: images[i] lies at paths[i].
+/// Photographs that could be read, as the model sees them: images[i] lies at paths[i].
 struct Photographs {
   std::vector<std::string> paths;
   std::vector<Image> images;
@@ -36,14 +37,16 @@ struct Photographs {
 
 /// Reads files[begin,end) on all threads; what cannot be read is said on stderr and left out.
 Photographs read_photographs(const std::vector<std::string>& files, std::size_t begin, std::size_t end,
-                             std::int64_t& failures) {
+                             const ImageOptions& options, std::int64_t& failures) {
   std::vector<Image> images(end - begin);
   std::vector<std::string> errors(end - begin);
   kernels::parallel_for_each(std::ssize(images), [&](std::int64_t k) {
     const auto i = static_cast<std::size_t>(k);
     try {
-      images[i] = read_image(files[begin + i]);
-    } catch (const Error& e) {
+      images[i] = read_image(files[begin + i], options);
+    } catch (const std::bad_alloc&) {
+      errors[i] = files[begin + i] + ": out of memory";
+    } catch (const std::exception& e) {
       errors[i] = e.what();
     }
   });
@@ -63,16 +66,18 @@ Photographs read_photographs(const std::vector<std::string>& files, std::size_t 
 /// Draws where the model looked, for --attention.
 class Pictures {
  public:
-  explicit Pictures(const std::string& folder) : folder_(folder) {}
+  /// `reading`: how the photographs are read to be drawn on.
+  Pictures(const std::string& folder, const ImageOptions& reading) : folder_(folder), reading_(reading) {}
 
-  std::vector<std::string> draw(const std::string& path, const Image& image, const ImageCaption& caption) {
+  std::vector<std::string> draw(const std::string& path, const ImageCaption& caption) {
     if (folder_.empty()) return {};
-    return write_attention_pictures(folder_, names_(fs::path(path).filename().string()), image,
+    return write_attention_pictures(folder_, names_(fs::path(path).filename().string()), read_image(path, reading_),
                                     attention_maps(caption));
   }
 
  private:
   const std::string& folder_;
+  ImageOptions reading_;
   PictureNames names_;
 };
 
@@ -101,7 +106,7 @@ class Files {
 
 void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--model", a.model, "a run's best.safetensors; nothing else is needed")->required();
-  app.add_option("images", a.inputs, "images, folders of images, or - for a list on stdin")->required();
+  add_image_arguments(app, a.images);
   app.add_option("--n-best", a.decoding.captions.n_best, "captions an image")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -129,22 +134,24 @@ int run(int argc, char** argv) {
   options.attention = !a.attention.empty();
   const Captioner captioner = Captioner::load(a.model, device);
   check(!options.attention || captioner.model().config.decoder.attends(), "--attention: {} has no attention", a.model);
-  const std::vector<std::string> files = image_files(a.inputs);
+  const std::vector<std::string> files = image_files(a.images, "caption");
+  const ImageOptions reading = captioner.model().preprocessing.reading(a.images.max_pixels);
   CaptionOutput output(a.json  ? CaptionFormat::json
                        : a.csv ? CaptionFormat::csv
                                : CaptionFormat::text,
                        options.attention);
-  Pictures pictures(a.attention);
+  Pictures pictures(a.attention, {.orientation = reading.orientation, .max_pixels = reading.max_pixels});
   Files beside(a);
   output.begin();
   std::int64_t failures = 0;
   const auto batch = static_cast<std::size_t>(options.batch);
   for (std::size_t begin = 0; begin < files.size(); begin += batch) {
-    const Photographs photographs = read_photographs(files, begin, std::min(begin + batch, files.size()), failures);
+    const Photographs photographs =
+        read_photographs(files, begin, std::min(begin + batch, files.size()), reading, failures);
     const std::vector<std::vector<ImageCaption>> captions = captioner.caption(photographs.images, options);
     for (std::size_t i = 0; i < captions.size(); ++i) {
       const std::string& path = photographs.paths[i];
-      output.add(path, captions[i], pictures.draw(path, photographs.images[i], captions[i].front()));
+      output.add(path, captions[i], pictures.draw(path, captions[i].front()));
       beside.write(path, captions[i], failures);
     }
   }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <new>
 
 #include "common/image_files.h"
 #include "common/interrupt.h"
@@ -30,7 +31,8 @@ struct Arguments {
   EncoderOptions encoder{.name = ""};
   std::string weights, out;
   DeviceOptions device;
-  std::vector<std::string> inputs;
+  ImageArguments images;
+  std::string orientation = name_of(Orientation::exif);
   bool f32 = false, skip_bad = false;
   int batch = 32, threads = 0;
 };
@@ -40,10 +42,10 @@ struct Photographs {
   std::vector<std::string> paths, names;
 };
 
-Photographs named_photographs(const std::vector<std::string>& inputs) {
+Photographs named_photographs(const ImageArguments& arguments) {
   Photographs photographs;
   std::map<std::string, std::string> seen;
-  for (const std::string& path : image_files(inputs)) {
+  for (const std::string& path : image_files(arguments, "encode")) {
     const std::string name = fs::path(path).filename().string();
     const auto [other, is_new] = seen.emplace(name, path);
     check(is_new, "{} and {} have one name; encode them into two files", other->second, path);
@@ -55,12 +57,14 @@ Photographs named_photographs(const std::vector<std::string>& inputs) {
 
 /// Decodes every photograph once. Throws Error with the list of those that cannot be read; with `skip_bad` they are
 /// said and left out.
-Photographs readable(const Photographs& all, bool skip_bad) {
+Photographs readable(const Photographs& all, const ImageOptions& options, bool skip_bad) {
   std::vector<std::string> faults(all.paths.size());
   kernels::parallel_for_each(std::ssize(all.paths), [&](std::int64_t i) {
     try {
-      read_image(all.paths[i]);
-    } catch (const std::exception& e) {  // also bad_alloc: a picture too large for this machine
+      read_image(all.paths[i], options);
+    } catch (const std::bad_alloc&) {  // a picture too large for this machine
+      faults[i] = all.paths[i] + ": out of memory";
+    } catch (const std::exception& e) {
       faults[i] = e.what();
     }
   });
@@ -93,11 +97,13 @@ void encode(const Arguments& a) {
   if (!weights.left_over.empty())
     fmt::print("{}: {} tensors are beyond {} and not used: {}, ...\n", a.weights, weights.left_over.size(),
                encoder.options().stage, weights.left_over[0]);
-  const Photographs photographs = readable(named_photographs(a.inputs), a.skip_bad);
-  const std::int64_t count = std::ssize(photographs.paths);
-
   Preprocessing preprocessing;
   preprocessing.size = a.encoder.size;
+  preprocessing.orientation = *choice_named<Orientation>(a.orientation);
+  const ImageOptions reading = preprocessing.reading(a.images.max_pixels);
+  const Photographs photographs = readable(named_photographs(a.images), reading, a.skip_bad);
+  const std::int64_t count = std::ssize(photographs.paths);
+
   move_to(encoder, device);
   const FrozenEncoder frozen(encoder);
   const Stopwatch watch;
@@ -113,7 +119,7 @@ void encode(const Arguments& a) {
   const FeatureKey key =
       feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_weights(a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    const auto image = [&](std::int64_t i) { return read_image(photographs.paths[begin + i]); };
+    const auto image = [&](std::int64_t i) { return read_image(photographs.paths[begin + i], reading); };
     return frozen(encoder_input(end - begin, image, preprocessing, device)).to(Device::cpu);
   };
   FeatureCache::build(a.out, key, photographs.names, run, options);
@@ -129,7 +135,10 @@ void run(int argc, char** argv) {
   app.add_option("--encoder", a.encoder.name, fmt::format("one of {}", fmt::join(encoder_names(), ", ")))->required();
   app.add_option("--weights", a.weights, "safetensors or .pth file with torchvision's names")->required();
   app.add_option("--out", a.out, "safetensors file to write")->required();
-  app.add_option("images", a.inputs, "images, folders of images, or - for a list on stdin")->required();
+  add_image_arguments(app, a.images);
+  app.add_option("--orientation", a.orientation, "exif: photographs are turned upright; stored: EXIF is ignored")
+      ->check(CLI::IsMember(choice_names<Orientation>()))
+      ->capture_default_str();
   app.add_option("--stage", a.encoder.stage, "stage whose output is the grid; empty: the family's usual one");
   app.add_option("--grid", a.encoder.grid, "cells a side, more than the native ones by dilation; 0: native")
       ->check(CLI::Range(0, 1024))
