@@ -123,7 +123,8 @@ std::unordered_map<std::string, std::string> read_split_lists(const std::string&
         "{}: no lists of images for train and val (files like Flickr_8k.trainImages.txt and Flickr_8k.devImages.txt)",
         folder);
   std::unordered_map<std::string, std::string> splits;
-  for (const auto& [split, file] : files) {
+  for (const auto& list : files) {
+    const std::string &split = list.first, &file = list.second;  // clang 16 captures no names bound by []
     const std::string content = read_text_file(file);
     each_line(content, [&](std::string_view line, std::int64_t number) {
       const std::string name(trimmed(line));
