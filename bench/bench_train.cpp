@@ -7,6 +7,7 @@
 #include "common/bench.h"
 #include "common/floor.h"
 #include "glimpse/engine/optimizer.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/models/decoder/decoder.h"
 
 namespace glimpse::bench {
@@ -80,6 +81,7 @@ double floor_seconds(const CommonFlags& flags, const std::vector<Batch>& batches
 nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, std::int64_t captions_per_image,
                                bool with_floor) {
   flags.apply();
+  check(!with_floor || flags.where() == Device::cpu, "--floor: measured on the CPU alone");
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
   config.embedding = config.attention_size = config.hidden = flags.dim;

@@ -20,7 +20,7 @@ struct CaptionIndex {
 /// What captions of one batch have in common.
 enum class Grouping : std::uint8_t {
   by_length,  ///< they are about equally long, so that little is padded
-  by_image    ///< all captions of an image stand together: an encoder that is trained runs once for them
+  by_image    ///< all captions of an image stand together: encoder, keys and reads of features serve all of them
 };
 constexpr auto choices(Grouping) {
   return std::array{Choice{Grouping::by_length, "length"}, Choice{Grouping::by_image, "image"}};

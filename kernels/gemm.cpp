@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::int64_t rows = tile_rows, block_k = 256, block_m = 64 * rows, block_n = 1024;
 
-std::int64_t panels(std::int64_t n, std::int64_t width) { return (n + width - 1) / width; }
-
 template <class T>
 T element(const Operand<T>& x, std::int64_t i, std::int64_t j) {
   return x.transposed ? x.data[j * x.stride + i] : x.data[i * x.stride + j];

@@ -9,21 +9,16 @@
 // many at a time as a tile takes; those meet all rows of A while they are in the cache.
 
 namespace glimpse::kernels {
-namespace {
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
 
 template <class T>
 std::int64_t packed_size(Cpu, std::int64_t k, std::int64_t n) {
-  return ceil_div(n, panel_columns<T>) * panel_columns<T> * k;
+  return panels(n, panel_columns<T>) * panel_columns<T> * k;
 }
 
 template <class T>
 void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
   constexpr std::int64_t width = panel_columns<T>;
-  vector_for(ceil_div(n, width), 4, [=](std::int64_t begin, std::int64_t end) {
+  vector_for(panels(n, width), 4, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const std::int64_t first = p * width, columns = std::min(width, n - first);
       T* panel = packed + first * k;
@@ -39,7 +34,7 @@ void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
 template <class T>
 void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed, bool accumulate,
                  T* c) {
-  parallel_for(ceil_div(n, tile_width<T>()), 1, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(panels(n, tile_width<T>()), 1, [=](std::int64_t begin, std::int64_t end) {
     with_vector_bits([=]<int Bits>() {
       constexpr std::int64_t width = tile_panels<Bits> * panel_columns<T>;
       for (std::int64_t first = begin * width; first < std::min(n, end * width); first += width)

@@ -12,6 +12,9 @@ namespace glimpse::kernels {
 template <class T>
 inline constexpr int panel_columns = 64 / static_cast<int>(sizeof(T));
 
+/// Panels of so many columns or rows that n of them need.
+inline std::int64_t panels(std::int64_t n, std::int64_t width) { return (n + width - 1) / width; }
+
 /// Rows of A that a tile takes at most: with four panels of 512-bit vectors, or two vectors of fewer bits, their sums
 /// leave enough of the 32 or 16 registers for A and B.
 inline constexpr int tile_rows = 6;
