@@ -1,6 +1,6 @@
 // Whatever call to the file system fails, is cut short or is the last one before a kill: the run says so or is gone,
-// goes on to the same bits, and touches no file but its own. GLIMPSE_ALL_FAULTS=1 tries every call, else about a
-// hundred are chosen, evenly spaced.
+// goes on to the same bits, and touches no file but its own. GLIMPSE_ALL_FAULTS=1 tries every call, else about
+// sixty are chosen, evenly spaced.
 
 #include <cstdlib>
 #include <filesystem>
