@@ -6,6 +6,7 @@
 #include <set>
 
 #include "glimpse/engine/io/internal/foreign.h"
+#include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/io/internal/stored.h"
 #include "glimpse/kernels/base/check.h"
 
@@ -43,27 +44,11 @@ struct Entry {
   std::uint64_t begin, end;  // in the data
 };
 
-/// Parses the header; a key that stands twice in one object and nesting deeper than the format's are errors, which the
-/// JSON library would let pass.
+/// Parses the header, which is nested three deep at most.
 Json parse_header(const std::string& path, std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    check(depth <= 3, "{}: the header is nested too deeply", path);
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      check(keys.back().insert(key).second, "{}: '{}' stands twice in the header", path, key);
-    }
-    return true;
-  };
-  try {
-    Json header = Json::parse(text.begin(), text.end(), watch);
-    check(header.is_object(), "{}: the header is not a JSON object", path);
-    return header;
-  } catch (const Json::exception& e) {
-    fail("{}: the header is not JSON: {:.200}", path, e.what());
-  }
+  Json header = parse_json(text, path + ": the header", 3);
+  check(header.is_object(), "{}: the header is not a JSON object", path);
+  return header;
 }
 
 std::uint64_t unsigned_at(const Json& list, std::size_t index, const std::string& what, const char* field) {
@@ -78,14 +63,14 @@ Entry parse_entry(const std::string& what, const std::string& name, const Json& 
   const Json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
   const auto* known = std::find_if(std::begin(type_names), std::end(type_names),
                                    [&](const TypeName& t) { return dtype.is_string() && dtype == t.name; });
-  check(known != std::end(type_names), "{}: dtype {} is not supported", what, dtype.dump());
+  check(known != std::end(type_names), "{}: dtype {} is not supported", what, json_text(dtype));
   check(shape.is_array(), "{}: shape is not a list of non-negative integers", what);
   check(shape.size() <= static_cast<std::size_t>(Shape::max_rank), "{}: {} dimensions; at most {} are supported", what,
         shape.size(), Shape::max_rank);
   Entry entry{name, known->type, {}, 0, 0};
   for (std::size_t i = 0; i < shape.size(); ++i) {
     const std::uint64_t size = unsigned_at(shape, i, what, "shape");
-    check(std::in_range<std::int64_t>(size), "{}: shape {} overflows", what, shape.dump());
+    check(std::in_range<std::int64_t>(size), "{}: shape ({}...) overflows", what, size);
     entry.sizes.push_back(static_cast<std::int64_t>(size));
   }
   check(offsets.is_array() && offsets.size() == 2, "{}: data_offsets is not a pair", what);

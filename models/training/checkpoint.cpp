@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/kernels/base/check.h"
 
@@ -52,10 +53,10 @@ Checkpoint read_checkpoint(const std::string& path) {
   check(file.metadata["format"] == format_name, "{}: no checkpoint that train_flickr has written", path);
   Checkpoint checkpoint;
   try {
-    const Json json = Json::parse(file.metadata["state"]);
+    const nlohmann::json json = parse_json(file.metadata["state"], path + ": state");
     each_value(checkpoint.state, [&](const char* name, auto& value) { json.at(name).get_to(value); });
   } catch (const Json::exception& e) {
-    fail("{}: damaged checkpoint: {}", path, e.what());
+    fail("{}: damaged checkpoint: {:.200}", path, e.what());
   }
   checkpoint.tensors = std::move(file.tensors);
   return checkpoint;
