@@ -43,7 +43,8 @@ configure_package_config_file(cmake/glimpseConfig.cmake.in ${PROJECT_BINARY_DIR}
   INSTALL_DESTINATION ${glimpse_package_dir} PATH_VARS CMAKE_INSTALL_LIBDIR NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/glimpseConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/glimpseConfig.cmake ${PROJECT_BINARY_DIR}/glimpseConfigVersion.cmake
-  cmake/FindoneDNN.cmake cmake/glimpse_emulate.cmake DESTINATION ${glimpse_package_dir} COMPONENT development)
+  cmake/FindoneDNN.cmake cmake/Findutf8proc.cmake cmake/FindGlimpseFonts.cmake
+  cmake/glimpse_emulate.cmake DESTINATION ${glimpse_package_dir} COMPONENT development)
 
 # The library with the emulator in place of a GPU (component emulated of find_package), where it was built: it comes
 # with the tests.
@@ -69,6 +70,9 @@ function(glimpse_write_pkgconfig)
   if(NOT BUILD_SHARED_LIBS)
     set(requires fmt)
     set(libraries -pthread)
+    if(GLIMPSE_MODELS)
+      list(APPEND libraries ${utf8proc_LIBRARY} ${GlimpseFonts_LIBRARIES})
+    endif()
     if(oneDNN_FOUND)
       list(APPEND libraries ${oneDNN_LIBRARY} -ldl)
     endif()

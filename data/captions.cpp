@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_set>
 
 #include "glimpse/data/internal/caption_parts.h"
-#include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/text_file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace caption_files {
@@ -22,7 +24,23 @@ CaptionedImage* Collector::find(const std::string& filename) {
 }
 
 void Collector::note_repeated(const std::string& filename) {
-  if (repeated_index_.try_emplace(filename, 0).second) repeated.push_back(filename);
+  if (repeated_index_.insert(filename).second) repeated.push_back(filename);
+}
+
+void Collector::add_text(CaptionedImage& image, std::string_view text) {
+  std::vector<std::string> words = tokenize(text, asked_.value_or(WordRule::unicode));
+  for (const std::string& word : words) all_ascii_ = all_ascii_ && is_word_of(word, WordRule::ascii);
+  add(image, std::move(words));
+}
+
+void Collector::add_words(CaptionedImage& image, const std::vector<std::string>& words) {
+  std::vector<std::string> given = given_words(words);
+  has_words_ = has_words_ || !given.empty();
+  for (const std::string& word : given) {
+    all_ascii_ = all_ascii_ && is_word_of(word, WordRule::ascii);
+    all_unicode_ = all_unicode_ && (all_ascii_ || is_word_of(word, WordRule::unicode));
+  }
+  add(image, std::move(given));
 }
 
 void Collector::add(CaptionedImage& image, std::vector<std::string> words) {
@@ -33,60 +51,96 @@ void Collector::add(CaptionedImage& image, std::vector<std::string> words) {
   image.captions.push_back(std::move(words));
 }
 
+WordRule Collector::rule() const {
+  if (asked_) return *asked_;
+  if (!has_words_) return WordRule::unicode;
+  return all_ascii_ ? WordRule::ascii : all_unicode_ ? WordRule::unicode : WordRule::spaces;
+}
+
 }  // namespace caption_files
 
 namespace {
 
 using caption_files::Collector;
+namespace fs = std::filesystem;
 
 void read_file(const std::string& path, Collector& collector) {
-  const std::string content = read_text_file(path);
-  std::string_view text = content;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // byte order mark
-  const std::string_view begin = caption_files::trimmed(text);
+  const std::string content = read_utf8_file(path);
+  const std::string_view begin = caption_files::trimmed(content);
   check(!begin.empty(), "{}: empty file", path);
-  if (begin[0] == '{') return caption_files::read_json(path, text, collector);
-  const std::string_view first_line = begin.substr(0, begin.find('\n'));
+  if (begin[0] == '{') return caption_files::read_json(path, content, collector);
+  const std::string text = caption_files::with_lf(content);
+  std::string_view rest = caption_files::trimmed(text);
+  const std::string_view first_line = caption_files::next_line(rest);
   if (first_line.find('\t') != std::string_view::npos && first_line.find('#') < first_line.find('\t'))
     return caption_files::read_tokens(path, text, collector);
-  if (tokenize(first_line) == std::vector<std::string>{"imagecaption"})
-    return caption_files::read_kaggle(path, text, collector);
+  std::string reason = fmt::format("its first line is '{}'", printable(first_line, 80));
+  if (caption_files::read_table(path, text, collector, reason)) return;
   fail(
-      "{}: not a caption file; known are Karpathy's JSON, COCO's captions JSON, captions.txt (first line "
+      "{}: not a caption file: {}; known are Karpathy's JSON, COCO's captions JSON, tables such as captions.txt (first "
+      "line "
       "'image,caption') and Flickr8k.token.txt (NAME.jpg#0 TAB CAPTION)",
-      path);
+      path, reason);
 }
 
-/// One file, or all captions_*.json of a folder.
+/// All captions_*.json of a folder, or of its folder "annotations".
+std::vector<std::string> coco_files(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const std::string& place : {folder, folder + "/annotations"}) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(place, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("captions_") && name.ends_with(".json")) files.push_back(entry.path().string());
+    }
+    if (!files.empty()) break;
+    check(!error || place != folder, "{}: {}", folder, error.message());
+  }
+  std::sort(files.begin(), files.end());
+  check(!files.empty(), "{}: a folder without captions_*.json; name the caption file itself", folder);
+  return files;
+}
+
 void read_file_or_folder(const std::string& path, Collector& collector) {
   std::error_code error;
-  if (!std::filesystem::is_directory(path, error)) return read_file(path, collector);
-  std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("captions_") && name.ends_with(".json")) files.push_back(entry.path().string());
-  }
-  check(!error, "{}: {}", path, error.message());
-  check(!files.empty(), "{}: a folder without captions_*.json; name the caption file itself", path);
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) read_file(file, collector);
+  if (!fs::is_directory(path, error)) return read_file(path, collector);
+  for (const std::string& file : coco_files(path)) read_file(file, collector);
+}
+
+/// The ways in which a list may name an image: as the file does, without extension, without folders, without both.
+std::vector<std::string> names_of(const std::string& filename) {
+  const fs::path path(filename);
+  return {filename, (path.parent_path() / path.stem()).string(), path.filename().string(), path.stem().string()};
 }
 
 /// Replaces the splits by those of the lists, and adds images that only the lists name.
-void apply_lists(const std::string& folder, Collector& collector) {
+void apply_lists(const std::string& path, const std::string& folder, Collector& collector) {
   const auto lists = caption_files::read_split_lists(folder);
-  std::unordered_map<std::string, bool> seen;
+  std::unordered_map<std::string, int> count;  // of images that a name may stand for
+  for (const CaptionedImage& image : collector.images)
+    for (const std::string& name : names_of(image.filename)) ++count[name];
+  std::unordered_set<std::string> seen;
   for (CaptionedImage& image : collector.images) {
-    auto found = lists.find(image.filename);
-    if (found == lists.end()) found = lists.find(std::filesystem::path(image.filename).stem().string());
-    image.split = found == lists.end() ? "" : found->second;
-    if (found != lists.end()) seen[found->first] = true;
+    image.split.clear();
+    const std::vector<std::string> names = names_of(image.filename);
+    for (std::size_t i = 0; i < names.size() && image.split.empty(); ++i) {
+      const auto found = lists.find(names[i]);
+      // A name that several images share in different folders stands for none of them.
+      if (found == lists.end() || (i > 1 && count[names[i]] > std::count(names.begin(), names.end(), names[i])))
+        continue;
+      image.split = found->second.split;
+      seen.insert(names[i]);
+    }
   }
   std::vector<std::string> unseen;
-  for (const auto& [name, split] : lists)
+  for (const auto& [name, listed] : lists)
     if (!seen.contains(name)) unseen.push_back(name);
   std::sort(unseen.begin(), unseen.end());
-  for (const std::string& name : unseen) collector.image(name).split = lists.at(name);
+  check(unseen.size() < lists.size() || lists.empty() || collector.images.empty(),
+        "{}: none of the {} listed names is among the {} images of {}: listed is '{}' ({}), described is '{}'", folder,
+        lists.size(), collector.images.size(), path, printable(unseen.empty() ? "" : unseen[0]),
+        unseen.empty() ? "" : lists.at(unseen[0]).file,
+        printable(collector.images.empty() ? "" : collector.images[0].filename));
+  for (const std::string& name : unseen) collector.image(name).split = lists.at(name).split;
 }
 
 }  // namespace
@@ -98,10 +152,10 @@ std::vector<const CaptionedImage*> CaptionSet::split(std::string_view name) cons
   return result;
 }
 
-CaptionSet read_captions(const std::string& path, const std::string& splits_folder) {
-  Collector collector;
+CaptionSet read_captions(const std::string& path, const std::string& splits_folder, std::optional<WordRule> rule) {
+  Collector collector(rule);
   read_file_or_folder(path, collector);
-  if (!splits_folder.empty()) apply_lists(splits_folder, collector);
+  if (!splits_folder.empty()) apply_lists(path, splits_folder, collector);
   const bool no_splits = std::all_of(collector.images.begin(), collector.images.end(),
                                      [](const CaptionedImage& image) { return image.split.empty(); });
   check(!no_splits || collector.images.empty(),
@@ -111,6 +165,7 @@ CaptionSet read_captions(const std::string& path, const std::string& splits_fold
         path);
   CaptionSet set;
   set.listed_twice = std::move(collector.repeated);
+  set.rule = collector.rule();
   for (CaptionedImage& image : collector.images) {
     if (image.captions.empty())
       set.without_captions.push_back(image.filename);
@@ -124,40 +179,19 @@ CaptionSet read_captions(const std::string& path, const std::string& splits_fold
   return set;
 }
 
-std::vector<std::string> tokenize(std::string_view text) {
-  std::vector<std::string> words(1);
-  for (const char c : text) {
-    if (c >= 'A' && c <= 'Z')
-      words.back() += static_cast<char>(c - 'A' + 'a');
-    else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-      words.back() += c;
-    else if ((c == ' ' || (c >= '\t' && c <= '\r')) && !words.back().empty())
-      words.emplace_back();
-  }
-  if (words.back().empty()) words.pop_back();
-  return words;
-}
-
-std::string join_words(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) {
-    if (!text.empty()) text += ' ';
-    text += word;
-  }
-  return text;
-}
-
 std::string image_path(const std::string& folder, const CaptionedImage& image) {
-  const std::filesystem::path root(folder);
   for (const std::string& name : {image.subfolder, image.filename})
-    for (const std::filesystem::path& part : std::filesystem::path(name))
+    for (const fs::path& part : fs::path(name))
       check(part != ".." && part != "/", "{}: '{}' leads out of the folder of images", folder, name);
-  if (!image.subfolder.empty()) {
-    const std::filesystem::path nested = root / image.subfolder / image.filename;
-    std::error_code error;
-    if (std::filesystem::exists(nested, error)) return nested.string();
-  }
-  return (root / image.filename).string();
+  const fs::path root(folder), plain = root / image.filename;
+  std::vector<fs::path> places;
+  if (!image.subfolder.empty()) places.push_back(root / image.subfolder / image.filename);
+  places.push_back(plain);
+  if (fs::path(image.filename).has_parent_path()) places.push_back(root / fs::path(image.filename).filename());
+  std::error_code error;
+  for (const fs::path& place : places)
+    if (places.size() > 1 && fs::exists(place, error)) return place.string();
+  return plain.string();
 }
 
 }  // namespace glimpse

@@ -2,9 +2,12 @@
 // Caption files of the known data sets, read into one form.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "glimpse/data/words.h"
 
 namespace glimpse {
 
@@ -14,6 +17,7 @@ struct CaptionedImage {
   std::string subfolder;  ///< where it may lie below the image folder (COCO's "val2014"), or ""
   std::string split;      ///< "train", "val" or "test"
   std::vector<std::vector<std::string>> captions;  ///< words of each caption
+  std::string id = "";  ///< COCO's id, or Karpathy's cocoid or imgid; what results name as image_id; else ""
 };
 
 /// The content of a caption file, in the file's order, each image once.
@@ -22,6 +26,7 @@ struct CaptionSet {
   std::vector<std::string> listed_twice;      ///< images that the file lists more than once; their captions were joined
   std::vector<std::string> without_captions;  ///< images that the file or a split list names but does not describe
   std::vector<std::string> without_split;     ///< described images that no split list names
+  WordRule rule = WordRule::unicode;  ///< how the words were made; tokenize other captions by it to compare them
 
   /// The images of one split ("train", "val", "test"), in order. Valid while the set is not changed.
   std::vector<const CaptionedImage*> split(std::string_view name) const;
@@ -29,24 +34,35 @@ struct CaptionSet {
 
 /// Reads a caption file; its form is recognised by its content:
 /// - Karpathy's JSON (dataset_flickr8k.json, dataset_flickr30k.json, dataset_coco.json); split "restval" is train;
-/// - COCO's captions JSON; the split is that in the file's name (captions_train2014.json); a folder stands for all
-///   captions_*.json in it;
-/// - Kaggle's captions.txt (image,caption with a header line) and Flickr8k.token.txt (name.jpg#0 TAB caption).
-/// The last two need `splits_folder` with one list of image names each for train, val (or dev) and perhaps test, such
-/// as Flickr_8k.trainImages.txt, Flickr_8k.devImages.txt, Flickr_8k.testImages.txt; given with the others, the lists
-/// replace their splits. An image in two splits is an error. Captions of an image that is listed twice are joined, and
-/// those that it has already are dropped. Raw text goes through tokenize(). Throws Error naming the file and the line
-/// or byte where it is broken, and when no image has a caption.
-CaptionSet read_captions(const std::string& path, const std::string& splits_folder = "");
+/// - COCO's captions JSON; split and subfolder are those in the file's name (captions_train2017.json); a folder stands
+/// for
+///   all captions_*.json in it or in its folder "annotations";
+/// - a table (RFC 4180; separator , ; | or tab) with a column for the image, one or more for captions, perhaps one for
+/// the
+///   split, known by their headers (Kaggle's captions.txt, Flickr30k's results.csv), or by an image's name in the first
+///   line;
+/// - Flickr8k.token.txt (name.jpg#0 TAB caption).
+/// Where the file names no splits, `splits_folder` has one list of image names each for train, val (or dev) and perhaps
+/// test, such as Flickr_8k.trainImages.txt, Flickr_8k.devImages.txt, Flickr_8k.testImages.txt; given with files that
+/// do, the lists replace their splits. Names in lists may lack folder and extension. An image in two splits is an
+/// error. Captions of an image that is listed twice are joined, and those that it has already are dropped. All files
+/// are read by read_utf8_file(). Raw text goes through tokenize() by `rule`, else by WordRule::unicode; words that the
+/// file has cut stay as they are. Throws Error naming the file and the line where it is broken, when no image has a
+/// caption, and when no name of the lists is one of the file.
+CaptionSet read_captions(const std::string& path, const std::string& splits_folder = "",
+                         std::optional<WordRule> rule = std::nullopt);
 
-/// Words of raw text as in Karpathy's JSON: lower case, all but a-z, 0-9 and white space removed, cut at white space.
-std::vector<std::string> tokenize(std::string_view text);
+/// What stands for each image in the file of another captioner: words by image. Forms: [{"filename" or "file_name" or
+/// "image", "caption"}, ...], COCO's results [{"image_id", "caption"}, ...], {"a.jpg": "caption", ...}. The result has
+/// one entry for each of `images`. `<unk>` is a word; the rest goes through tokenize() by `rule`. Throws Error that
+/// names the file, and one image without caption together with one name of the file where names do not match.
+std::vector<std::vector<std::string>> read_compared_captions(const std::string& path,
+                                                             const std::vector<const CaptionedImage*>& images,
+                                                             WordRule rule);
 
-/// The words with blanks between them.
-std::string join_words(const std::vector<std::string>& words);
-
-/// Where an image lies: folder/subfolder/filename if that exists, else folder/filename. Throws Error for a name that
-/// leads out of the folder: one that is absolute or holds "..".
+/// Where an image lies: the first of folder/subfolder/filename, folder/filename, and folder/name without its folders,
+/// that exists; folder/filename where none does. Throws Error for a name that leads out of the folder: one that is
+/// absolute or holds "..".
 std::string image_path(const std::string& folder, const CaptionedImage& image);
 
 /// What check_images found; every list holds "name: reason".

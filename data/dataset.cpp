@@ -17,10 +17,11 @@ constexpr std::size_t most_shown = 50;
 
 Dataset::Dataset(const SceneDataset& scenes) : scenes_(scenes), set_(scenes.captions()) {}
 
-Dataset::Dataset(const std::string& folder, const std::string& captions_file, const std::string& splits_folder)
+Dataset::Dataset(const std::string& folder, const std::string& captions_file, const std::string& splits_folder,
+                 std::optional<WordRule> rule)
     : folder_(folder), captions_file_(captions_file) {
   check(std::filesystem::is_directory(folder_), "{}: no folder of images", folder_);
-  set_ = read_captions(captions_file_, splits_folder);
+  set_ = read_captions(captions_file_, splits_folder, rule);
 }
 
 ImageList Dataset::all() const {

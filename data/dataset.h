@@ -21,7 +21,8 @@ class Dataset {
   explicit Dataset(const SceneDataset& scenes);
   /// The photographs of a folder with the captions of a file (read_captions); no photograph is opened yet. Throws Error
   /// where there is no such folder, and for a caption file that cannot be read.
-  Dataset(const std::string& folder, const std::string& captions_file, const std::string& splits_folder = "");
+  Dataset(const std::string& folder, const std::string& captions_file, const std::string& splits_folder = "",
+          std::optional<WordRule> rule = std::nullopt);
 
   /// The images of a split, in order.
   ImageList split(std::string_view name) const { return set_.split(name); }

@@ -5,6 +5,7 @@
 #include "glimpse/data/image.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace {
@@ -23,6 +24,14 @@ std::string fault_of(const std::string& folder, const CaptionedImage& image, con
     const std::string text = error.what();
     return text.starts_with(path + ": ") ? text.substr(path.size() + 2) : text;
   }
+}
+
+/// What the folder holds, for whoever sees that names do not match: "; the folder holds 'x.jpg'".
+std::string example_of(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::directory_iterator entries(folder, error), end;
+  if (error || entries == end) return "; the folder is empty";
+  return fmt::format("; the folder holds '{}'", printable(entries->path().filename().string()));
 }
 
 }  // namespace
@@ -55,8 +64,8 @@ DatasetReport check_images(CaptionSet& set, const std::string& folder, const Che
       report.bad.push_back(set.images[i].filename + ": " + faults[i]);
   }
   report.usable = static_cast<std::int64_t>(usable.size());
-  check(report.usable > 0, "{}: none of the {} images of the caption file can be used; the first is {}", folder, count,
-        report.bad.empty() ? "" : report.bad[0]);
+  check(report.usable > 0, "{}: none of the {} images of the caption file can be used; the first is {}{}", folder,
+        count, report.bad.empty() ? "" : report.bad[0], example_of(folder));
   for (const std::string& name : set.without_captions) report.bad.push_back(name + ": has no caption");
   for (const std::string& name : set.listed_twice)
     report.notes.push_back(name + ": listed more than once, its captions were joined");

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <sstream>
 
 #include "glimpse/data/data_uri.h"
 #include "glimpse/data/internal/report_parts.h"
@@ -64,15 +63,12 @@ std::string scores(const Report& report) {
 // The caption with the words that nobody wrote about this picture marked.
 std::string marked_caption(const ReportCaption& caption) {
   std::set<std::string> known;
-  for (const std::string& reference : caption.references) {
-    std::istringstream words(reference);
-    for (std::string word; words >> word;) known.insert(word);
-  }
+  for (const CaptionWords& reference : caption.references) known.insert(reference.begin(), reference.end());
   std::string html;
-  std::istringstream words(caption.caption);
-  for (std::string word; words >> word;) {
-    if (!html.empty()) html += ' ';
-    html += known.count(word) != 0 ? escaped(word) : "<u>" + escaped(word) + "</u>";
+  for (std::size_t i = 0; i < caption.caption.size(); ++i) {
+    const std::string& word = caption.caption[i];
+    if (i > 0 && stand_apart(caption.caption[i - 1], word, caption.rule)) html += ' ';
+    html += known.contains(word) ? escaped(word) : "<u>" + escaped(word) + "</u>";
   }
   return html.empty() ? "<i>(no words)</i>" : html;
 }
@@ -81,7 +77,8 @@ std::string cards(const std::vector<ReportCaption>& captions) {
   std::string html;
   for (const ReportCaption& caption : captions) {
     std::string references;
-    for (const std::string& reference : caption.references) references += "<li>" + escaped(reference) + "</li>";
+    for (const CaptionWords& reference : caption.references)
+      references += "<li>" + escaped(join_words(reference, caption.rule)) + "</li>";
     html += fmt::format(
         R"(<article><div class="frame">{}</div><p class="caption"><span class="score">{:.2f}</span>{}</p><ul>{}</ul></article>)"
         "\n",

@@ -10,6 +10,7 @@
 #include "glimpse/data/attention_map.h"
 #include "glimpse/data/image.h"
 #include "glimpse/data/metrics.h"
+#include "glimpse/data/words.h"
 
 namespace glimpse {
 
@@ -35,9 +36,10 @@ struct ReportChart {
 struct ReportCaption {
   std::string name;  ///< of the image
   Image photograph;
-  std::string caption;
-  std::vector<std::string> references;
-  double score = 0;  ///< by which captions are ranked
+  CaptionWords caption;
+  std::vector<CaptionWords> references;
+  double score = 0;                 ///< by which captions are ranked
+  WordRule rule = WordRule::ascii;  ///< how the words are joined
 };
 
 /// A caption that can be read word by word with the map of each word; left out where it has no words.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace {
@@ -18,18 +19,18 @@ std::int32_t plain_id(const Vocabulary& vocabulary, std::string_view word) {
 
 }  // namespace
 
-Vocabulary::Vocabulary(std::vector<std::string> words) : words_(std::move(words)) {
+Vocabulary::Vocabulary(std::vector<std::string> words, WordRule rule) : words_(std::move(words)), rule_(rule) {
   const std::vector<std::string> special = special_words_list();
   check(words_.size() >= special.size() && std::equal(special.begin(), special.end(), words_.begin()),
         "vocabulary: the first words must be <pad> <start> <end> <unk>, got {} words that begin with '{}'",
-        words_.size(), words_.empty() ? "" : words_[0]);
+        words_.size(), words_.empty() ? "" : printable(words_[0], 40));
   for (std::size_t i = 0; i < words_.size(); ++i) {
     const auto [before, is_new] = ids_.try_emplace(words_[i], static_cast<std::int32_t>(i));
-    check(is_new, "vocabulary: '{}' is word {} and word {}", words_[i], before->second, i);
+    check(is_new, "vocabulary: '{}' is word {} and word {}", printable(words_[i], 40), before->second, i);
   }
 }
 
-Vocabulary Vocabulary::build(const std::vector<const CaptionedImage*>& images, std::int64_t min_count) {
+Vocabulary Vocabulary::build(const std::vector<const CaptionedImage*>& images, std::int64_t min_count, WordRule rule) {
   check(min_count >= 1, "vocabulary: min_count {}, expected at least 1", min_count);
   std::map<std::string, std::int64_t> counts;
   for (const CaptionedImage* image : images)
@@ -45,7 +46,7 @@ Vocabulary Vocabulary::build(const std::vector<const CaptionedImage*>& images, s
   // The map is sorted by word, so a stable sort leaves equally frequent words in order.
   std::stable_sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   for (auto& entry : kept) words.push_back(std::move(entry.first));
-  return Vocabulary(std::move(words));
+  return Vocabulary(std::move(words), rule);
 }
 
 std::int32_t Vocabulary::id(std::string_view word) const {
@@ -77,7 +78,7 @@ std::vector<std::string> Vocabulary::decode(const std::vector<std::int32_t>& ids
   return tokens;
 }
 
-std::string Vocabulary::text(const std::vector<std::int32_t>& ids) const { return join_words(decode(ids)); }
+std::string Vocabulary::text(const std::vector<std::int32_t>& ids) const { return join_words(decode(ids), rule_); }
 
 std::vector<std::int64_t> word_counts(const Vocabulary& vocabulary, const std::vector<const CaptionedImage*>& images) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(vocabulary.size()), 0);

@@ -30,7 +30,8 @@ Config small_config() {
   return config;
 }
 
-const Vocabulary vocabulary({"<pad>", "<start>", "<end>", "<unk>", "a", "\"quoted\"", "caf\xc3\xa9"});
+const Vocabulary vocabulary({"<pad>", "<start>", "<end>", "<unk>", "a", "\"quoted\"", "caf\xc3\xa9"},
+                            WordRule::unicode);
 
 CaptionModel small_model() {
   Generator generator(3);
@@ -49,6 +50,7 @@ TEST_CASE("a captioner comes back from its file") {
 
   REQUIRE(config_differences(model.config, back.config).empty());
   REQUIRE(back.vocabulary.words() == vocabulary.words());
+  REQUIRE(back.vocabulary.rule() == WordRule::unicode);
   REQUIRE(back.preprocessing.size == 32);
   REQUIRE(back.preprocessing.mean == model.preprocessing.mean);
   REQUIRE(back.preprocessing.std == model.preprocessing.std);
@@ -97,7 +99,16 @@ TEST_CASE("files that are no captioner are refused by name") {
   SECTION("the vocabulary is cut") {
     file.metadata["vocabulary"] = R"(["<pad>", "<star)";
     write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
-    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }), Contains("damaged metadata"));
+    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }),
+                 Contains("b.safetensors: vocabulary: JSON ends"));
+  }
+  SECTION("the words follow a rule of another version, or of none") {
+    file.metadata["words"] = "syllables";
+    write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
+    REQUIRE_THAT(error_of([&] { load_model(folder / "b.safetensors"); }), Contains("the rule 'syllables'"));
+    file.metadata.erase("words");
+    write_safetensors(folder / "b.safetensors", file.tensors, file.metadata);
+    REQUIRE(load_model(folder / "b.safetensors").vocabulary.rule() == WordRule::ascii);
   }
 }
 

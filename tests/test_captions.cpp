@@ -50,16 +50,6 @@ void write_lists(const ScratchFolder& folder) {
 
 }  // namespace
 
-TEST_CASE("raw text becomes words as in Karpathy's files") {
-  CHECK(tokenize("A tri-colored dog , isn't it ?") == Words{"a", "tricolored", "dog", "isnt", "it"});
-  CHECK(tokenize("  two\tDOGS\n3 ") == Words{"two", "dogs", "3"});
-  CHECK(tokenize(" . , - ").empty());
-  CHECK(tokenize("").empty());
-  CHECK(tokenize("caf\xc3\xa9 noir") == Words{"caf", "noir"});
-  CHECK(join_words({"a", "b"}) == "a b");
-  CHECK(join_words({}).empty());
-}
-
 TEST_CASE("Karpathy's JSON") {
   const ScratchFolder folder;
   const CaptionSet set = read_captions(folder.file("dataset.json", karpathy));
@@ -71,6 +61,8 @@ TEST_CASE("Karpathy's JSON") {
   CHECK(set.listed_twice == Words{"a.jpg"});
   CHECK(set.images[1].split == "train");  // restval
   CHECK(set.images[1].subfolder == "val2014");
+  CHECK(set.images[1].id == "1");
+  CHECK(set.rule == WordRule::ascii);
   CHECK(set.images[1].captions.size() == 2);  // two people wrote the same
   CHECK(set.without_captions == Words{"d.jpg"});
   CHECK(set.split("train").size() == 2);
@@ -97,7 +89,7 @@ TEST_CASE("JSON cut at any byte names the file and the byte") {
     const std::string path = folder.file("cut.json", whole.substr(0, length));
     const std::string message = error_of([&] { read_captions(path); });
     INFO(message);
-    CHECK(contains(message, path + ": JSON ends in the middle, at byte " + std::to_string(length)));
+    CHECK(contains(message, path + ": JSON ends in the middle, at byte " + std::to_string(length) + " (line "));
   }
   const std::string broken = folder.file("broken.json", "{\"images\": [}");
   CHECK(contains(error_of([&] { read_captions(broken); }), "broken.json: JSON is broken at byte 13 of 13"));
@@ -113,7 +105,7 @@ TEST_CASE("JSON that is no caption file says what is missing") {
   CHECK(contains(message(R"({"images":[]})"), "lists no images"));
   CHECK(contains(message(R"({"images":[{"split":"train","sentences":[]}]})"), "images[0] has no 'filename'"));
   CHECK(contains(message(R"({"images":[{"filename":"a","split":"train"},{"filename":"b"}]})"),
-                 "images[1] has no 'split'"));
+                 "line 1: images[1] has no 'split', but images[0] has one"));
   CHECK(contains(message(R"({"images":[{"filename":"a","split":"dev"}]})"), "split 'dev', expected train"));
   CHECK(contains(message(R"({"images":[{"filename":3,"split":"train"}]})"), "wrong type"));
   CHECK(
@@ -165,7 +157,7 @@ TEST_CASE("Kaggle's captions.txt with split lists") {
   CHECK(contains(error_of([&] { read_captions(path); }), "--splits"));
   const std::string bad = folder.file("bad.txt", "image,caption\r\na.jpg,A dog\r\nno comma here\r\n");
   CHECK(contains(error_of([&] { read_captions(bad, lists.path()); }),
-                 "bad.txt: line 3: expected IMAGE,CAPTION, got 'no comma here'"));
+                 "bad.txt: line 3: expected 2 fields with ',' between them, got 1: 'no comma here'"));
 }
 
 TEST_CASE("Flickr8k.token.txt with split lists") {
@@ -182,6 +174,150 @@ TEST_CASE("Flickr8k.token.txt with split lists") {
   CHECK(set.without_captions == Words{"c,\"1\".jpg", "f.jpg", "nowhere.jpg"});
   const std::string bad = folder.file("bad.txt", "a.jpg#0\tA dog\nb.jpg\n");
   CHECK(contains(error_of([&] { read_captions(bad, lists.path()); }), "bad.txt: line 2"));
+}
+
+TEST_CASE("Karpathy's JSON without splits takes them from lists") {
+  const ScratchFolder folder, lists;
+  const std::string path = folder.file("mine.json", R"({"images": [{"filename": "a.jpg", "imgid": 4,
+      "sentences": [{"raw": "Ein M\u00e4dchen"}]}, {"filename": "b.jpg", "sentences": [{"raw": "Hund"}]}]})");
+  CHECK(contains(error_of([&] { read_captions(path); }), "--splits"));
+  lists.file("train.txt", "a.jpg\n");
+  lists.file("val.txt", "b.jpg\n");
+  const CaptionSet set = read_captions(path, lists.path());
+  REQUIRE(set.images.size() == 2);
+  CHECK(set.images[0].captions == std::vector<Words>{{"ein", "m\u00e4dchen"}});
+  CHECK(set.images[0].id == "4");
+  CHECK(set.rule == WordRule::unicode);
+}
+
+TEST_CASE("the rule of a file's words is seen from them") {
+  const ScratchFolder folder;
+  const auto rule = [&](const std::string& tokens) {
+    return read_captions(folder.file("x.json", R"({"images": [{"filename": "a", "split": "val", "sentences": [)" +
+                                                   tokens + "]}]}"))
+        .rule;
+  };
+  CHECK(rule(R"({"tokens": ["a", "dog", "3"]})") == WordRule::ascii);
+  CHECK(rule(R"({"tokens": ["a", "dog"], "raw": "A d\u00f6g"})") == WordRule::ascii);
+  CHECK(rule(R"({"tokens": ["ein", "m\u00e4dchen"]})") == WordRule::unicode);
+  CHECK(rule(R"({"tokens": ["\u4e00\u4e2a", "\u5728"]})") == WordRule::spaces);
+  CHECK(rule(R"({"tokens": ["a", "dog", "."]})") == WordRule::spaces);
+  CHECK(rule(R"({"raw": "a dog"})") == WordRule::unicode);
+  CHECK(rule(R"({"tokens": ["a"]}, {"raw": "M\u00e4dchen"})") == WordRule::unicode);
+}
+
+TEST_CASE("tables of all makes hold the same captions") {
+  const ScratchFolder folder, lists;
+  lists.file("train.txt", "a.jpg\n");
+  lists.file("val.txt", "b.jpg\n");
+  const std::vector<Words> a = {{"a", "dog", "runs"}, {"it", "barks", "loud"}}, b = {{"two", "dogs"}};
+  const std::vector<std::string> tables = {
+      "image,caption\na.jpg,A dog runs\na.jpg,\"It barks, loud\"\nb.jpg,Two dogs\n",
+      "image,caption\na.jpg,\"A dog\nruns\"\na.jpg,\"It \"\"barks\"\"\r\n\r\nloud\"\nb.jpg,Two dogs",
+      "image,caption\ra.jpg,A dog runs\ra.jpg,It barks loud\rb.jpg,Two dogs\r",
+      "\xef\xbb\xbfimage,caption\r\na.jpg,A dog runs\r\na.jpg,It barks, loud\r\nb.jpg,Two dogs\r\n",
+      ",image,caption\n0,a.jpg,A dog runs\n1,a.jpg,It barks loud\n2,b.jpg,Two dogs\n",
+      "image_name| comment_number| comment\na.jpg| 0| A dog runs\na.jpg| 1| \"It\" barks | loud\nb.jpg| 0| Two dogs\n",
+      "image_name| comment_number| comment\na.jpg| 0| A dog runs\na.jpg| 1   It barks loud\nb.jpg| 0| Two dogs\n",
+      "sep=;\nCaption;Image Name\nA dog runs;a.jpg\n\"It barks; loud\";a.jpg\nTwo dogs;b.jpg;;\n;\n",
+      "file_name\tcaption\na.jpg\tA dog runs\na.jpg\t\"It barks\tloud\"\nb.jpg\tTwo dogs\n",
+      "filename,caption1,caption2\na.jpg,A dog runs,It barks loud\nb.jpg,Two dogs\n",
+      "image,caption\na.jpg#0,A dog runs\na.jpg#1,\"It\" barks loud\nb.jpg#0,Two dogs\n",
+      "a.jpg,A dog runs\na.jpg,It barks, loud\nb.jpg,Two dogs\n",
+      "0;a.jpg;A dog runs\n1;a.jpg;It barks loud\n2;b.jpg;Two dogs\n",
+      "image,split,caption\nImages/a.jpg,training,A dog runs\nImages/a.jpg,,It barks loud\nImages/b.jpg,Validation,Two "
+      "dogs\n",
+      "image,caption\nImages\\a.jpg,A dog runs\nImages\\a.jpg,It barks loud\n./Images/b.jpg,Two dogs\n"};
+  for (const std::string& table : tables) {
+    CAPTURE(table);
+    const bool has_splits = table.find("split") != std::string::npos;
+    const CaptionSet set = read_captions(folder.file("captions.csv", table), has_splits ? "" : lists.path());
+    REQUIRE(set.images.size() == 2);
+    CHECK(std::filesystem::path(set.images[0].filename).filename() == "a.jpg");
+    CHECK(set.images[0].captions == a);
+    CHECK(set.images[0].split == "train");
+    CHECK(set.images[1].captions == b);
+    CHECK(set.images[1].split == "val");
+    CHECK(set.listed_twice.empty());
+  }
+}
+
+TEST_CASE("a broken table names the line and what was expected") {
+  const ScratchFolder folder, lists;
+  write_lists(lists);
+  const auto message = [&](const std::string& table) {
+    return error_of([&] { read_captions(folder.file("t.csv", table), lists.path()); });
+  };
+  CHECK(
+      contains(message("image,caption\na.jpg,\"A dog\nb.jpg,Two dogs\n"), "t.csv: line 2: a quoted field begins here"));
+  CHECK(contains(message("image,caption\na.jpg,\"A dog\nb.jpg,\"Two\" dogs\n"),
+                 "line 2: a quoted field begins here and ends"));
+  CHECK(contains(message("image,caption\na.jpg,x\n,A dog\n"), "t.csv: line 3: no name of an image"));
+  CHECK(contains(message("caption,image\nx,a.jpg\n\n\"A\ndog\",b.jpg,c.jpg\n"), "t.csv: line 4: expected 2 fields"));
+  CHECK(contains(message("image,id,caption\na.jpg,4\n"),
+                 "t.csv: line 2: expected 3 fields with ',' between them, got 2"));
+  CHECK(contains(message("image,split,caption\na.jpg,other,x\n"), "t.csv: line 2: split 'other', expected train"));
+  CHECK(contains(message("image,split,caption\na.jpg,val,x\na.jpg,test,x\n"),
+                 "t.csv: line 3: a.jpg is in split val and"));
+  CHECK(contains(message("image,label\na.jpg,4\n"), "its columns are image, label; expected a column"));
+  CHECK(contains(message("image,caption\na.jpg,z\xfcrich\n"), "t.csv: line 2: byte 0xfc is not UTF-8"));
+  CHECK(message("image,caption\n" + std::string(5000000, 'x') + "\n").size() < 1000);
+}
+
+TEST_CASE("byte order marks and UTF-16 anywhere") {
+  const auto utf16 = [](const std::string& ascii) {
+    std::string text = "\xff\xfe";
+    for (const char c : ascii) text += std::string{c, '\0'};
+    return text;
+  };
+  const ScratchFolder folder, lists;
+  lists.file("train.txt",
+             "\xef\xbb\xbf"
+             "a.jpg\r\n");
+  lists.file("val.txt", utf16("c.jpg\n"));
+  CHECK(read_captions(folder.file("x.json", utf16(karpathy))).images.size() == 3);
+  for (const std::string& text :
+       {utf16("image,caption\na.jpg,A dog\nc.jpg,A cat\n"), utf16("a.jpg#0\tA dog\nc.jpg#0\tA cat\n")}) {
+    const CaptionSet set = read_captions(folder.file("x.txt", text), lists.path());
+    REQUIRE(set.images.size() == 2);
+    CHECK(set.images[0].split == "train");
+    CHECK(set.images[1].split == "val");
+  }
+}
+
+TEST_CASE("COCO 2017 as it is published: the root, and a folder for each split") {
+  const ScratchFolder root;
+  std::filesystem::create_directories(root / "annotations");
+  for (const std::string& split : {std::string("train2017"), std::string("val2017")}) {
+    std::filesystem::create_directories(root / split);
+    write_png(root / (split + "/" + split + ".png"), {2, 2, std::vector<std::uint8_t>(12)});
+    root.file("annotations/captions_" + split + ".json",
+              R"({"images": [{"id": 7, "file_name": ")" + split +
+                  R"(.png"}], "annotations": [{"image_id": 7, "caption": "A dog"}]})");
+  }
+  for (const std::string& captions : {root.path(), root / "annotations"}) {
+    CaptionSet set = read_captions(captions);
+    REQUIRE(set.images.size() == 2);
+    CHECK(set.images[0].subfolder == "train2017");
+    CHECK(image_path(root.path(), set.images[1]) == root / "val2017/val2017.png");
+    CHECK(check_images(set, root.path()).usable == 2);
+    CHECK(image_path(root / "val2017", set.images[1]) == root / "val2017/val2017.png");
+  }
+}
+
+TEST_CASE("names that do not match are shown, one of each") {
+  const ScratchFolder folder, lists, images;
+  lists.file("train.txt", "x1.png\n");
+  lists.file("val.txt", "x2.png\n");
+  const std::string path = folder.file("captions.csv", "image,caption\na.jpg,A dog\nb.jpg,A cat\n");
+  const std::string message = error_of([&] { read_captions(path, lists.path()); });
+  CHECK(contains(message, "none of the 2 listed names is among the 2 images"));
+  CHECK(contains(message, "listed is 'x1.png'"));
+  CHECK(contains(message, "described is 'a.jpg'"));
+  images.file("photo.JPG", "");
+  CaptionSet set;
+  set.images = {{"a.jpg", "", "train", {{"a"}}}};
+  CHECK(contains(error_of([&] { check_images(set, images.path()); }), "the folder holds 'photo.JPG'"));
 }
 
 TEST_CASE("split lists must be there, and must not overlap") {

@@ -34,8 +34,8 @@ Report sample() {
                    {"Top-5", "%", "epoch", {{"validation", {{1, 50}, {2, 60}}}}},
                    {"empty", "", "epoch", {{"training", {}}}}};
   report.attention = {{"one.jpg", plain(20, 10), {2, 2, {"a", "<unk>"}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}}}};
-  report.best = {{"two.jpg", plain(600, 300), "a <b>red</b> dog", {"a dog", "the dog's"}, 3.25}};
-  report.worst = {{"three.jpg", plain(3, 2), "", {"a cat"}, 0}};
+  report.best = {{"two.jpg", plain(600, 300), {"a", "<b>red</b>", "dog"}, {{"a", "dog"}, {"the", "dog's"}}, 3.25}};
+  report.worst = {{"three.jpg", plain(3, 2), {}, {{"a", "cat"}}, 0}};
   report.configuration = {{"seed", "1"}, {"path", "a&b"}};
   return report;
 }

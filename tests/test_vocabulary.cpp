@@ -59,3 +59,14 @@ TEST_CASE("out-of-vocabulary rate and word counts") {
   CHECK(word_counts(vocabulary, {&train}) == std::vector<std::int64_t>{0, 0, 3, 1, 3, 2, 2, 1});
   CHECK(word_counts(vocabulary, {&val}) == std::vector<std::int64_t>{0, 0, 1, 2, 1, 0, 1, 0});
 }
+
+TEST_CASE("a vocabulary knows how its words were made") {
+  CHECK(Vocabulary::build({&train}, 1).rule() == WordRule::ascii);
+  const CaptionedImage chinese{"a.jpg", "", "train", {{"\u4e00", "\u4e2a", "\u5c0f", "3d"}}};
+  const Vocabulary characters = Vocabulary::build({&chinese}, 1, WordRule::unicode);
+  CHECK(characters.rule() == WordRule::unicode);
+  CHECK(characters.text(characters.encode({"\u4e00", "\u4e2a", "3d"})) == "\u4e00\u4e2a 3d");
+  const Vocabulary given = Vocabulary::build({&chinese}, 1, WordRule::spaces);
+  CHECK(given.text(given.encode({"\u4e00", "\u4e2a"})) == "\u4e00 \u4e2a");
+  CHECK(Vocabulary(characters.words(), WordRule::unicode).rule() == WordRule::unicode);
+}

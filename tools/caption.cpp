@@ -14,6 +14,7 @@
 #include "common/program.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/captioner/captioner.h"
 
 namespace {
@@ -57,7 +58,7 @@ Photographs read_photographs(const std::vector<std::string>& files, std::size_t 
       photographs.images.push_back(std::move(images[i]));
       continue;
     }
-    write_text(stderr, fmt::format("caption: {}\n", errors[i]));
+    write_text(stderr, fmt::format("caption: {}\n", printable(errors[i], 2000)));
     ++failures;
   }
   return photographs;
@@ -116,6 +117,7 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_flag("--sidecar", a.sidecar, "also write the captions of IMAGE.jpg into IMAGE.txt, one a line");
   app.add_flag("--xmp", a.xmp, "also write the best caption into IMAGE.xmp, as its description (dc:description)");
   app.add_flag("--force", a.force, "let --sidecar and --xmp replace files; never an .xmp of another program");
+  a.decoding.captions.suppress_unk = true;
   add_decoding_options(app, a.decoding);
 }
 

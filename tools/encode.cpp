@@ -16,6 +16,7 @@
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/captioner/features.h"
 #include "glimpse/models/encoder/encoder_input.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
@@ -84,7 +85,8 @@ Photographs readable(const Photographs& all, const ImageOptions& options, bool s
         faults.size(), list);
   check(!good.paths.empty(), "none of {} images can be read:\n  {}", faults.size(), list);
   if (!bad.empty())
-    write_text(stderr, fmt::format("encode: {} of {} images left out:\n  {}\n", bad.size(), faults.size(), list));
+    write_text(stderr, fmt::format("encode: {} of {} images left out:\n  {}\n", bad.size(), faults.size(),
+                                   printable_lines(list)));
   return good;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <unordered_map>
 
 #include "common/decoding.h"
 #include "common/interrupt.h"
@@ -14,6 +13,7 @@
 #include "common/progress.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/training/training_run.h"
 #include "glimpse/models/training/validation.h"
 
@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   std::string model, images, captions, splits, split, features, out, json, compare, attention;
   int pictures = 12;
-  bool skip_bad = false;
+  bool skip_bad = false, coco_results = false;
   DecodingOptions decoding;
 };
 
@@ -36,6 +36,7 @@ struct Result {
   CaptionSet set;  ///< what `images` point into, unless a caller's Dataset holds it
   ImageList images;
   std::vector<CaptionWords> captions;
+  WordRule rule = WordRule::unicode;  ///< of captions and references
   Scores scores;
   Json extra = Json::object();  ///< goes into --json as it is
 };
@@ -43,14 +44,17 @@ struct Result {
 void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--model", a.model, "a run's best.safetensors");
   app.add_option("--images", a.images, "folder of photographs; without it: the scenes that the model was trained on");
-  app.add_option("--captions", a.captions, "Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  app.add_option("--captions", a.captions,
+                 "Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
   app.add_option("--splits", a.splits, "folder with split lists, for caption files without splits");
   app.add_option("--split", a.split, "train, val or test (default: val; of scenes: test)");
   app.add_flag("--skip-bad", a.skip_bad, "leave out images that cannot be read, and list them");
   app.add_option("--features", a.features, "feature cache to use or make, for encoders that were frozen");
   app.add_option("--out", a.out, "write [{\"filename\", \"caption\", \"references\"}, ...] here");
+  app.add_flag("--coco-results", a.coco_results, "--out in COCO's form, [{\"image_id\", \"caption\"}, ...]");
   app.add_option("--json", a.json, "write the scores here");
-  app.add_option("--compare", a.compare, "score the captions of this JSON file, [{\"filename\", \"caption\"}, ...]")
+  app.add_option("--compare", a.compare,
+                 "score the captions of this JSON file, [{\"filename\" or \"image_id\", \"caption\"}, ...]")
       ->excludes("--model");
   app.add_option("--attention", a.attention, "folder for pictures of where the model looks at each word");
   app.add_option("--pictures", a.pictures, "images drawn with --attention")
@@ -59,59 +63,24 @@ void add_options(CLI::App& app, Arguments& a) {
   add_decoding_options(app, a.decoding);
 }
 
-/// Words of a caption written by another system: as in the references, <unk> kept.
-CaptionWords words_of(const std::string& caption) {
-  CaptionWords words;
-  for (std::size_t begin = 0; begin < caption.size();) {
-    const std::size_t end = std::min(caption.find_first_of(" \t\n\r", begin), caption.size());
-    const std::string piece = caption.substr(begin, end - begin);
-    if (piece == "<unk>")
-      words.push_back(piece);
-    else
-      for (std::string& word : tokenize(piece)) words.push_back(std::move(word));
-    begin = end + 1;
-  }
-  return words;
-}
-
-std::unordered_map<std::string, CaptionWords> read_compared(const std::string& path) {
-  std::unordered_map<std::string, CaptionWords> captions;
-  try {
-    for (const Json& entry : Json::parse(read_text_file(path)))
-      captions[entry.at("filename").get<std::string>()] = words_of(entry.at("caption").get<std::string>());
-  } catch (const Json::exception& e) {
-    fail("{}: expected [{{\"filename\": ..., \"caption\": ...}}, ...]: {}", path, e.what());
-  }
-  return captions;
-}
-
 Result compare(const Arguments& a) {
   check(!a.captions.empty(), "--compare needs --captions FILE with the references");
-  const std::unordered_map<std::string, CaptionWords> captions = read_compared(a.compare);
   Result result;
   result.split = a.split.empty() ? "val" : a.split;
   result.system = a.compare;
   result.set = read_captions(a.captions, a.splits);
   result.images = result.set.split(result.split);
   check(!result.images.empty(), "{}: no image of split '{}'", a.captions, result.split);
-  std::int64_t missing = 0;
-  std::string first_missing;
-  for (const CaptionedImage* image : result.images) {
-    const auto found = captions.find(image->filename);
-    if (found != captions.end()) {
-      result.captions.push_back(found->second);
-    } else if (missing++ == 0) {
-      first_missing = image->filename;
-    }
-  }
-  check(missing == 0, "{}: no caption for {} of the {} images of split '{}', the first is {}", a.compare, missing,
-        result.images.size(), result.split, first_missing);
+  result.rule = result.set.rule;
+  result.captions = read_compared_captions(a.compare, result.images, result.set.rule);
   return result;
 }
 
-/// What the model saw in training, or what the options name.
-Config data_config(const Arguments& a, const Config& trained) {
+/// What the model saw in training, or what the options name; raw captions become words as those of its vocabulary did.
+Config data_config(const Arguments& a, const CaptionModel& model) {
+  const Config& trained = model.config;
   Config config = trained;
+  config.data.words = name_of(model.vocabulary.rule());
   config.data.images = a.images;
   config.data.captions = a.captions;
   config.data.splits = a.splits;
@@ -177,6 +146,7 @@ Result evaluate(const Arguments& a, Dataset& dataset, const CaptionModel& model)
   check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
   const DecodedSplit decoded = decode(a, dataset, model, result.images);
   result.captions = best_captions(decoded);
+  result.rule = model.vocabulary.rule();
 
   const auto count = static_cast<double>(result.images.size());
   std::int64_t unfinished = 0;
@@ -197,17 +167,30 @@ Result evaluate(const Arguments& a, Dataset& dataset, const CaptionModel& model)
   return result;
 }
 
-void write_results(const Arguments& a, const Result& r, const CaptionStatistics& statistics) {
-  if (!a.out.empty()) {
-    Json out = Json::array();
-    for (std::size_t i = 0; i < r.images.size(); ++i) {
-      Json references = Json::array();
-      for (const CaptionWords& words : r.images[i]->captions) references.push_back(join_words(words));
-      out.push_back(
-          {{"filename", r.images[i]->filename}, {"caption", join_words(r.captions[i])}, {"references", references}});
+/// An id of an image as COCO's files have it: a number where it is one.
+Json id_json(const CaptionedImage& image) {
+  check(!image.id.empty(), "--coco-results: {} has no id in the caption file", image.filename);
+  const bool number = image.id.size() < 19 && image.id.find_first_not_of("0123456789") == std::string::npos;
+  return number ? Json(std::stoll(image.id)) : Json(image.id);
+}
+
+void write_captions(const Arguments& a, const Result& r) {
+  Json out = Json::array();
+  for (std::size_t i = 0; i < r.images.size(); ++i) {
+    const std::string caption = join_words(r.captions[i], r.rule);
+    if (a.coco_results) {
+      out.push_back({{"image_id", id_json(*r.images[i])}, {"caption", caption}});
+      continue;
     }
-    write_file_atomically(a.out, out.dump(1) + "\n");
+    Json references = Json::array();
+    for (const CaptionWords& words : r.images[i]->captions) references.push_back(join_words(words, r.rule));
+    out.push_back({{"filename", r.images[i]->filename}, {"caption", caption}, {"references", references}});
   }
+  write_file_atomically(a.out, out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void write_results(const Arguments& a, const Result& r, const CaptionStatistics& statistics) {
+  if (!a.out.empty()) write_captions(a, r);
   if (!a.json.empty()) {
     Json json = {{"images", r.scores.images}, {"split", r.split}, {"system", r.system}};
     json.update(Json::parse(r.scores.json()));
@@ -215,15 +198,15 @@ void write_results(const Arguments& a, const Result& r, const CaptionStatistics&
     json["unknown"] = statistics.unknown;
     json["mean_length"] = statistics.mean_length;
     json.update(r.extra);
-    write_file_atomically(a.json, json.dump(1) + "\n");
+    write_file_atomically(a.json, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 }
 
 void report(const Arguments& a, Result& r) {
   r.scores = score_captions(r.captions, references_of(r.images));
   const CaptionStatistics statistics = caption_statistics(r.captions);
-  fmt::print("scores      {}: split {}, {} images{}, refs=tokens of the caption file\n", r.system, r.split,
-             r.scores.images,
+  fmt::print("scores      {}: split {}, {} images{}, refs=tokens of the caption file\n", printable(r.system, 4096),
+             printable(r.split), r.scores.images,
              r.extra.contains("beam") ? fmt::format(", beam {}, length penalty {}", r.extra["beam"].get<int>(),
                                                     r.extra["length_penalty"].get<double>())
                                       : "");
@@ -241,6 +224,7 @@ void run(int argc, char** argv) {
   parse_arguments(app, argc, argv);
   check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
   const Device device = use_decoding_options(a.decoding);
+  check(!a.coco_results || !a.out.empty(), "--coco-results needs --out FILE");
   for (const std::string& path : {a.out, a.json})
     if (!path.empty()) check_can_write(path);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
@@ -251,7 +235,7 @@ void run(int argc, char** argv) {
   }
   CaptionModel model = load_model(a.model);
   move_to(model, device);
-  Dataset dataset = open_dataset(data_config(a, model.config));
+  Dataset dataset = open_dataset(data_config(a, model));
   Result result = evaluate(a, dataset, model);
   report(a, result);
 }

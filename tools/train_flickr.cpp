@@ -78,7 +78,8 @@ void add_switch(CLI::App& app, Arguments& a, const std::string& option, const st
 
 void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--images", "data.images", "folder of photographs; without it: the built-in scenes");
-  add_value(app, a, "--captions", "data.captions", "Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  add_value(app, a, "--captions", "data.captions",
+            "Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
   add_value(app, a, "--splits", "data.splits", "folder with split lists, for caption files without splits");
   add_value(app, a, "--features", "data.features", "feature cache to use or make (default: in the run's folder)");
   add_value(app, a, "--min-count", "data.min_count", "rarer words become <unk>");

@@ -15,6 +15,7 @@ namespace {
 ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
   ImageCaption result;
   result.words = model.vocabulary.decode(caption.words);
+  result.rule = model.vocabulary.rule();
   result.score = caption.score;
   result.log_probability = caption.log_probability;
   result.finished = caption.finished;

@@ -31,13 +31,14 @@ BeamOptions beam_options(const CaptionOptions& options);
 /// One caption of an image.
 struct ImageCaption {
   std::vector<std::string> words;
-  double score = 0;            ///< log_probability / words^length_penalty, `<end>` counted as a word
-  double log_probability = 0;  ///< natural logarithm
-  bool finished = true;        ///< false: cut at max_words
-  Tensor attention;            ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for
+  double score = 0;                 ///< log_probability / words^length_penalty, `<end>` counted as a word
+  double log_probability = 0;       ///< natural logarithm
+  bool finished = true;             ///< false: cut at max_words
+  WordRule rule = WordRule::ascii;  ///< the vocabulary's, by which words become text
+  Tensor attention;                 ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for
 
-  /// The words with blanks between them.
-  std::string text() const { return join_words(words); }
+  /// The words as text (join_words).
+  std::string text() const { return join_words(words, rule); }
 };
 
 /// Captions of each image, best first, from what the decoder sees of them: features (N,L,D). Throws Error for options

@@ -8,14 +8,17 @@
 #include <utility>
 
 #include "glimpse/data/metrics.h"
-#include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/internal/json.h"
+#include "glimpse/engine/io/text_file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/text.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // what is written keeps the order of the lists
 
 /// What a value may be: one of `choices` where there are any, else in [low, high] for numbers.
 struct Rule {
@@ -32,9 +35,12 @@ Rule between(double low, double high) { return {low, high, {}}; }
 template <class C, class Visit>
 void each_data_value(C& c, Visit&& v) {
   v("data.images", c.images, any(), "folder of photographs; empty: the built-in scenes");
-  v("data.captions", c.captions, any(), "captions: Karpathy JSON, COCO JSON, captions.txt or Flickr8k.token.txt");
+  v("data.captions", c.captions, any(),
+    "captions: Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
   v("data.splits", c.splits, any(), "folder with the lists of a split, for caption files that name none");
   v("data.features", c.features, any(), "feature cache of a frozen encoder; empty: in the run's folder");
+  v("data.words", c.words, one_of({"auto", "ascii", "unicode", "spaces"}),
+    "what of raw captions is a word; auto: letters of every script, or what the file has cut");
   v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
   v("data.max_words", c.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
   v("data.skip_bad", c.skip_bad, any(), "leave out images that cannot be read instead of stopping");
@@ -151,8 +157,7 @@ requires std::is_arithmetic_v<T> std::string valid(const Rule& rule, const T&) {
 
 [[noreturn]] void bad_value(const std::string& where, const std::string& key, const Json& value,
                             const std::string& expected, const std::string& hint = "") {
-  fail("{}: {} is {}, expected {}{}", where, key, value.dump(-1, ' ', false, Json::error_handler_t::replace), expected,
-       hint);
+  fail("{}: {} is {}, expected {}{}", where, key, json_text(value), expected, hint);
 }
 
 /// did_you_mean for a value that is one of several words.
@@ -194,7 +199,8 @@ void assign(T& target, const Json& value, const Rule& rule, const std::string& k
 [[noreturn]] void unknown_key(const std::string& key, const std::string& where) {
   std::vector<std::string> keys;
   for (const ConfigKey& k : config_keys()) keys.push_back(k.key);
-  fail("{}: there is no value named '{}'{}; there are {}", where, key, did_you_mean(key, keys), fmt::join(keys, ", "));
+  fail("{}: there is no value named '{}'{}; there are {}", where, printable(key, 80), did_you_mean(key, keys),
+       fmt::join(keys, ", "));
 }
 
 void set(Config& config, const std::string& key, const Json& value, const std::string& where) {
@@ -209,11 +215,18 @@ void set(Config& config, const std::string& key, const Json& value, const std::s
 
 /// A value as it stands in JSON.
 template <class T>
-Json written(const T& value) {
+OrderedJson written(const T& value) {
   if constexpr (NamedEnum<T>)
     return name_of(value);
   else
     return value;
+}
+
+/// A value of the command line: the number or truth value that it spells, else the text itself.
+Json number_or_text(const std::string& value) {
+  if (value.empty() || value.size() > 40 || value[0] == '[' || value[0] == '{') return value;
+  const Json parsed = Json::parse(value, nullptr, false);
+  return parsed.is_discarded() ? Json(value) : parsed;
 }
 
 /// "decoder" and "hidden" of "decoder.hidden"; the group is empty for a value outside groups.
@@ -235,21 +248,16 @@ std::vector<ConfigKey> config_keys(const Config& config) {
 }
 
 std::string config_to_json(const Config& config) {
-  Json json;
+  OrderedJson json;
   each_value(config, [&](const char* name, const auto& value, const Rule&, const char*) {
     const auto [group, key] = split_key(name);
     (group.empty() ? json : json[group])[key] = written(value);
   });
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 Config config_from_json(const std::string& text, const std::string& where, const Config& defaults) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::exception& e) {
-    fail("{}: not valid JSON: {}", where, e.what());
-  }
+  const Json json = parse_json(text, where);
   check(json.is_object(), "{}: expected a JSON object of groups such as \"decoder\"", where);
   Config config = defaults;
   for (const auto& [group, values] : json.items()) {
@@ -269,8 +277,7 @@ void set_config_value(Config& config, const std::string& key, const std::string&
     using T = std::remove_reference_t<decltype(target)>;
     if (key == name) is_text = std::is_same_v<T, std::string> || NamedEnum<T>;
   });
-  const Json parsed = is_text ? Json(value) : Json::parse(value, nullptr, false);
-  set(config, key, parsed.is_discarded() ? Json(value) : parsed, where);
+  set(config, key, is_text ? Json(value) : number_or_text(value), where);
 }
 
 std::vector<std::string> config_differences(const Config& a, const Config& b) {
@@ -288,7 +295,7 @@ std::vector<std::string> config_differences(const Config& a, const Config& b) {
 
 Config read_recipe(const std::string& recipe) {
   if (!recipe.ends_with(".json")) return config_from_json(recipe_text(recipe), "recipe " + recipe);
-  Config config = config_from_json(read_text_file(recipe), recipe);
+  Config config = config_from_json(read_utf8_file(recipe), recipe);
   config.recipe = recipe;
   return config;
 }

@@ -5,8 +5,10 @@
 #include <set>
 #include <utility>
 
+#include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/encoder/weights.h"
 
 namespace glimpse {
@@ -24,7 +26,7 @@ Json to_json(const Preprocessing& p) {
           {"std", p.std}};
 }
 
-Preprocessing preprocessing_from_json(const Json& json) {
+Preprocessing preprocessing_from_json(const nlohmann::json& json) {
   Preprocessing p;
   p.size = json.at("size").get<int>();
   // Models of before it was known are given upright photographs too.
@@ -41,9 +43,20 @@ const std::string& entry(const Metadata& metadata, const std::string& key, const
   return found->second;
 }
 
-Vocabulary vocabulary_of(std::vector<std::string> words, const std::string& path) {
+/// Models without a rule are from before there were several.
+WordRule rule_of(const Metadata& metadata, const std::string& path) {
+  const auto found = metadata.find("words");
+  if (found == metadata.end()) return WordRule::ascii;
+  const std::optional<WordRule> rule = choice_named<WordRule>(found->second);
+  check(rule.has_value(), "{}: its words follow the rule '{}', which this Glimpse does not know", path,
+        printable(found->second, 40));
+  return *rule;
+}
+
+Vocabulary vocabulary_of(std::vector<std::string> words, const Metadata& metadata, const std::string& path) {
+  const WordRule rule = rule_of(metadata, path);
   try {
-    return Vocabulary(std::move(words));
+    return Vocabulary(std::move(words), rule);
   } catch (const Error& e) {
     fail("{}: {}", path, e.what());
   }
@@ -144,6 +157,7 @@ void save_model(CaptionModel& model, const std::string& path, const Metadata& no
   metadata["format"] = format_name;
   metadata["config"] = config_to_json(model.config);
   metadata["vocabulary"] = Json(model.vocabulary.words()).dump();
+  metadata["words"] = name_of(model.vocabulary.rule());
   metadata["preprocessing"] = to_json(model.preprocessing).dump();
   metadata["encoder_source"] = model.encoder_source;
   write_safetensors(path, named_tensors(model), metadata);
@@ -156,8 +170,9 @@ CaptionModel load_model(const std::string& path) {
   std::vector<std::string> words;
   Preprocessing preprocessing;
   try {
-    words = Json::parse(entry(file.metadata, "vocabulary", path)).get<std::vector<std::string>>();
-    preprocessing = preprocessing_from_json(Json::parse(entry(file.metadata, "preprocessing", path)));
+    words = parse_json(entry(file.metadata, "vocabulary", path), path + ": vocabulary").get<std::vector<std::string>>();
+    preprocessing =
+        preprocessing_from_json(parse_json(entry(file.metadata, "preprocessing", path), path + ": preprocessing"));
   } catch (const Json::exception& e) {
     fail("{}: damaged metadata: {:.200}", path, e.what());
   }
@@ -168,7 +183,7 @@ CaptionModel load_model(const std::string& path) {
   Generator generator(1);
   Encoder encoder = make_encoder(encoder_options(config), generator);
   Decoder decoder = undrawn_decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator);
-  CaptionModel model{std::move(config),  vocabulary_of(std::move(words), path),
+  CaptionModel model{std::move(config),  vocabulary_of(std::move(words), file.metadata, path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};
   load_tensors(named_tensors(model), file.tensors, path);

@@ -98,9 +98,8 @@ std::vector<ReportCaption> caption_examples(const Dataset& dataset, const ImageL
   std::vector<ReportCaption> examples;
   for (const std::size_t i : order) {
     if (examples.size() == shown_captions) break;
-    ReportCaption& entry = examples.emplace_back(ReportCaption{
-        images[i]->filename, dataset.image(*images[i]), join_words(captions[i]), {}, scores.of_image(i, ranked_by)});
-    for (const CaptionWords& reference : images[i]->captions) entry.references.push_back(join_words(reference));
+    examples.push_back({images[i]->filename, dataset.image(*images[i]), captions[i], images[i]->captions,
+                        scores.of_image(i, ranked_by), dataset.captions().rule});
   }
   return examples;
 }

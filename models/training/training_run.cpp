@@ -84,7 +84,8 @@ Dataset open_dataset(const Config& config) {
     return Dataset(SceneDataset(static_cast<std::uint64_t>(config.scenes.seed), counts));
   }
   check(!config.data.captions.empty(), "images {} without captions: --captions names the file", config.data.images);
-  Dataset dataset(config.data.images, config.data.captions, config.data.splits);
+  Dataset dataset(config.data.images, config.data.captions, config.data.splits,
+                  choice_named<WordRule>(config.data.words));
   dataset.set_max_pixels(config.data.max_pixels);
   return dataset;
 }

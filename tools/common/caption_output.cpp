@@ -8,6 +8,7 @@
 
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "program.h"
 
 namespace glimpse::tools {
@@ -18,28 +19,19 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* xmp_toolkit = "x:xmptk=\"Glimpse\"";
 
-/// A path on one line: what controls a terminal is spelled out.
-std::string one_line(const std::string& path) {
-  std::string text;
-  for (const char c : path) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      text += fmt::format("\\x{:02x}", c);
-    else
-      text += c;
-  }
-  return text;
-}
-
 void add_text(const std::string& path, const std::vector<ImageCaption>& captions,
               const std::vector<std::string>& pictures) {
+  constexpr std::size_t longest = 4096;
+  const std::string name = printable(path, longest);
+  const auto text = [](const ImageCaption& c) { return printable(c.text(), longest); };
   const auto ending = [](const ImageCaption& c) { return c.finished ? "" : " [cut]"; };
   if (captions.size() == 1)
-    fmt::print("{}: {}{}  ({:.2f})\n", one_line(path), captions[0].text(), ending(captions[0]), captions[0].score);
+    fmt::print("{}: {}{}  ({:.2f})\n", name, text(captions[0]), ending(captions[0]), captions[0].score);
   else
-    fmt::print("{}\n", one_line(path));
+    fmt::print("{}\n", name);
   for (std::size_t i = 0; i < captions.size() && captions.size() > 1; ++i)
-    fmt::print("  {:8.2f}  {}{}\n", captions[i].score, captions[i].text(), ending(captions[i]));
-  if (!pictures.empty()) fmt::print("  attention: {}\n", pictures.front());
+    fmt::print("  {:8.2f}  {}{}\n", captions[i].score, text(captions[i]), ending(captions[i]));
+  if (!pictures.empty()) fmt::print("  attention: {}\n", printable(pictures.front(), longest));
 }
 
 std::string json_entry(const std::string& path, const std::vector<ImageCaption>& captions,

@@ -21,7 +21,9 @@ void add_decoding_options(CLI::App& app, DecodingOptions& options) {
   app.add_option("--length-penalty", options.captions.length_penalty, "score = log p / words^X; 0: log p")
       ->check(CLI::Range(0.0, 10.0))
       ->capture_default_str();
-  app.add_flag("--suppress-unk", options.captions.suppress_unk, "never write <unk>");
+  app.add_flag("--suppress-unk,!--allow-unk", options.captions.suppress_unk,
+               "never write <unk>, the word for all that is unknown; --allow-unk: do")
+      ->default_str(options.captions.suppress_unk ? "on" : "off");
   app.add_option("--batch", options.captions.batch, "images at a time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

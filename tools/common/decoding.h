@@ -16,7 +16,7 @@ struct DecodingOptions {
   DeviceOptions device;
 };
 
-/// --beam, --max-words, --length-penalty, --suppress-unk, --batch, --threads, --device, --matmul.
+/// --beam, --max-words, --length-penalty, --suppress-unk and --allow-unk, --batch, --threads, --device, --matmul.
 void add_decoding_options(CLI::App& app, DecodingOptions& options);
 /// Applies the threads and returns the device. Throws Error.
 Device use_decoding_options(const DecodingOptions& options);

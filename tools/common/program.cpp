@@ -15,6 +15,7 @@
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/kernels/cuda/precision.h"
 #include "glimpse/kernels/cuda/runtime.h"
 #include "glimpse/models/captioner/observer.h"
@@ -55,7 +56,8 @@ void parse_arguments(CLI::App& app, int argc, char** argv) {
     const std::string unknown = unknown_option(app, argc, argv);
     std::string message = unknown.empty() ? e.what() : unknown;
     std::replace(message.begin(), message.end(), '\n', ' ');
-    write_text(stderr, fmt::format("{}: {} (see {} --help)\n", app.get_name(), message, app.get_name()));
+    write_text(stderr,
+               fmt::format("{}: {} (see {} --help)\n", app.get_name(), printable(message, 2000), app.get_name()));
     throw Exit{2};
   }
 }
@@ -84,7 +86,9 @@ std::string lost_output() {
 }
 
 int guarded(const std::string& name, const std::function<void()>& body) {
-  const auto complain = [&](const char* message) { write_text(stderr, fmt::format("{}: {}\n", name, message)); };
+  const auto complain = [&](const char* message) {
+    write_text(stderr, fmt::format("{}: {}\n", name, printable_lines(message)));
+  };
   try {
     body();
     return 0;

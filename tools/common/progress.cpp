@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "glimpse/kernels/base/utf8.h"
 #include "interrupt.h"
 #include "program.h"
 
@@ -28,7 +29,7 @@ bool Progress::due() const { return watch_.seconds() - last_ >= between_; }
 void Progress::update(const std::string& line) {
   if (!due()) return;
   last_ = watch_.seconds();
-  write_text(stderr, terminal_ ? "\r\x1b[K" + line.substr(0, columns()) : line + "\n");
+  write_text(stderr, terminal_ ? "\r\x1b[K" + printable(line, columns()) : printable(line, 1000) + "\n");
   shown_ = terminal_;
 }
 
@@ -39,7 +40,7 @@ void Progress::clear() {
 
 void Progress::print(const std::string& line) {
   clear();
-  write_text(stdout, line + "\n");
+  write_text(stdout, printable_lines(line) + "\n");
 }
 
 bool TerminalObserver::stop() { return Interrupt::requested(); }

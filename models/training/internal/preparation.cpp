@@ -134,7 +134,7 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
   }
   if (observer.stop()) throw Stopped();
   const ImageList train = dataset.require_split("train");
-  const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count);
+  const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count, dataset.captions().rule);
   Generator generator(static_cast<std::uint64_t>(config.training.seed));
   std::string weights_note;
   CaptionModel model = make_model(config, vocabulary, generator, &weights_note);
