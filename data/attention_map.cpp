@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 
+#include "glimpse/data/internal/unicode.h"
 #include "glimpse/data/text.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace {
@@ -134,12 +135,20 @@ void paste(Image& sheet, const Image& image, int x, int y) {
 
 constexpr Colour paper{18, 20, 24}, ink{240, 241, 243}, faint_ink{150, 155, 165};
 
-// The part of a word that any file system takes.
-std::string file_part(const std::string& word) {
+// The part of a word that any file system takes: letters, their marks and digits, of 40 bytes at most.
+std::string file_part(std::string_view word) {
   std::string part;
-  for (const char c : word)
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 && static_cast<unsigned char>(c) < 0x80) part += c;
-  return part.substr(0, 40);
+  while (!word.empty()) {
+    std::string next = part;
+    const char32_t c = take_code_point(word);
+    if (c == no_code_point) continue;
+    const unicode::Kind kind = unicode::kind_of(c);
+    if (kind != unicode::Kind::letter && kind != unicode::Kind::mark) continue;
+    append_utf8(next, c);
+    if (next.size() > 40) break;
+    part = std::move(next);
+  }
+  return part;
 }
 
 }  // namespace

@@ -7,6 +7,9 @@
 #include <sstream>
 
 #include "glimpse/data/glyphs.h"
+#include "glimpse/data/internal/fonts.h"
+#include "glimpse/data/internal/unicode.h"
+#include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
 namespace {
@@ -20,17 +23,6 @@ struct Point {
 struct Segment {
   Point from, to;
 };
-
-// Takes one code point off the front. A byte that is not UTF-8 counts as one.
-char32_t next_character(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead >= 0x80 && lead < 0xc0) bytes = 1;
-  std::size_t used = 1;
-  while (used < bytes && used < text.size() && (static_cast<unsigned char>(text[used]) & 0xc0) == 0x80) ++used;
-  text.remove_prefix(used);
-  return lead < 0x80 ? lead : U'\ufffd';
-}
 
 class StrokeReader {
  public:
@@ -118,19 +110,70 @@ void paint(Image& image, double x0, double y0, double x1, double y1, const Colou
 
 }  // namespace
 
-double text_width(std::string_view text, double size) {
-  if (text.empty()) return 0;
-  double width = 0;
-  while (!text.empty()) width += glyph_of(next_character(text)).width + gap;
-  return (width - gap + 1) * size / capital;  // half a stroke on either side
+namespace {
+
+/// A part of a line that is drawn in one way.
+struct Run {
+  std::string_view text;
+  bool by_font;
+};
+
+bool is_plain(std::string_view word) {
+  return std::all_of(word.begin(), word.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-void draw_text(Image& image, double x, double y, std::string_view text, double size, const Colour& colour,
-               double weight) {
+/// Cuts a line where a word that needs a font stands beside one that does not. Blanks between two words of one kind
+/// belong to their run, so that a font writes several words of Arabic from the right.
+std::vector<Run> runs_of(std::string_view text) {
+  std::vector<Run> runs;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t word_end = std::min(text.find(' ', begin), text.size());
+    const std::string_view word = text.substr(begin, word_end - begin);
+    const bool by_font = !is_plain(word) && fonts::covers(word);
+    const std::size_t end = std::min(text.find_first_not_of(' ', word_end), text.size());
+    const std::string_view joined =
+        runs.empty() ? word
+                     : text.substr(static_cast<std::size_t>(runs.back().text.data() - text.data()),
+                                   word_end - static_cast<std::size_t>(runs.back().text.data() - text.data()));
+    if (!runs.empty() && runs.back().by_font == by_font && (!by_font || fonts::covers(joined)))
+      runs.back().text = {joined.data(), joined.size() + end - word_end};
+    else
+      runs.push_back({text.substr(begin, end - begin), by_font});
+    begin = end;
+  }
+  return runs;
+}
+
+double stroke_width(std::string_view text, double size) {
+  double width = 0;
+  while (!text.empty()) width += glyph_of(take_code_point(text)).width + gap;
+  return width * size / capital;
+}
+
+/// The front of a word up to where a line may break: before and behind characters of scripts without blanks.
+std::string_view breakable_part(std::string_view word) {
+  std::string_view rest = word;
+  bool unspaced = unicode::is_unspaced(take_code_point(rest));
+  while (!rest.empty()) {
+    std::string_view next = rest;
+    const char32_t c = take_code_point(next);
+    const bool mark = c == no_code_point || unicode::kind_of(c) == unicode::Kind::mark;
+    if (!mark && (unspaced || unicode::is_unspaced(c))) break;
+    rest = next;
+  }
+  return word.substr(0, word.size() - rest.size());
+}
+
+double run_width(const Run& run, double size) {
+  return run.by_font ? fonts::width(run.text, size) : stroke_width(run.text, size);
+}
+
+void draw_strokes(Image& image, double origin, double y, std::string_view text, double size, const Colour& colour,
+                  double weight) {
   const double scale = size / capital, radius = weight * size / 2;
-  double origin = x + 0.5 * scale;
   while (!text.empty()) {
-    const Glyph& glyph = glyph_of(next_character(text));
+    const Glyph& glyph = glyph_of(take_code_point(text));
     std::vector<Segment> segments = StrokeReader().read(glyph.path);
     for (Segment& segment : segments)
       for (Point* point : {&segment.from, &segment.to}) *point = {origin + point->x * scale, y - point->y * scale};
@@ -145,14 +188,48 @@ void draw_text(Image& image, double x, double y, std::string_view text, double s
   }
 }
 
+}  // namespace
+
+double text_width(std::string_view text, double size) {
+  if (text.empty()) return 0;
+  double width = 0;
+  for (const Run& run : runs_of(text)) width += run_width(run, size);
+  return width + (1 - gap) * size / capital;  // half a stroke on either side instead of the last gap
+}
+
+void draw_text(Image& image, double x, double y, std::string_view text, double size, const Colour& colour,
+               double weight) {
+  double origin = x + 0.5 * size / capital;
+  for (const Run& run : runs_of(text)) {
+    if (run.by_font)
+      fonts::draw(origin, y, run.text, size, [&](int column, int row, double opacity) {
+        if (column >= 0 && row >= 0 && column < image.width && row < image.height)
+          blend(image, column, row, colour, opacity);
+      });
+    else
+      draw_strokes(image, origin, y, run.text, size, colour, weight);
+    origin += run_width(run, size);
+  }
+}
+
 std::vector<std::string> wrap_text(std::string_view text, double size, double width) {
   std::vector<std::string> lines;
-  std::istringstream words{std::string(text)};
-  for (std::string word; words >> word;) {
-    if (!lines.empty() && text_width(lines.back() + " " + word, size) <= width)
-      lines.back() += " " + word;
+  const auto add = [&](const std::string& word, const std::string& gap_before) {
+    if (!lines.empty() && text_width(lines.back() + gap_before + word, size) <= width)
+      lines.back() += gap_before + word;
     else
       lines.push_back(word);
+  };
+  std::istringstream words{std::string(text)};
+  words.imbue(std::locale::classic());
+  for (std::string word; words >> word;) {
+    // A chain of characters of a script without blanks may break between any two.
+    std::string blank = " ";
+    for (std::string_view rest = word; !rest.empty(); blank = "") {
+      const std::string_view part = breakable_part(rest);
+      add(std::string(part), blank);
+      rest.remove_prefix(part.size());
+    }
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Words on pictures: a small font of round strokes, drawn for Glimpse, so that no font file is needed.
+// Words on pictures: a small font of round strokes, drawn for Glimpse, so that no font file is needed; words with other
+// letters by the fonts of the system (data/internal/fonts.h).
 
 #include <array>
 #include <cstdint>
@@ -13,8 +14,9 @@ namespace glimpse {
 
 using Colour = std::array<std::uint8_t, 3>;  // sRGB
 
-/// Sizes are heights of a capital letter in pixels; letters reach 0.3 of that below the baseline. Bytes are read as
-/// UTF-8; what is not printable ASCII becomes an empty box per code point.
+/// Sizes are heights of a capital letter in pixels; letters reach 0.3 of that below the baseline. A word that
+/// is not printable ASCII is drawn with a font of the system, whole; where no font has it, each such code point becomes
+/// an empty box.
 double text_width(std::string_view text, double size);
 
 /// Draws text with its left edge at x on the baseline y (pixels, y downwards, edges of pixels at whole numbers). Smooth

@@ -7,6 +7,7 @@
 
 #include "catch.h"
 #include "glimpse/data/attention_map.h"
+#include "glimpse/data/internal/fonts.h"
 #include "glimpse/data/text.h"
 #include "glimpse/kernels/base/error.h"
 
@@ -126,16 +127,41 @@ TEST_CASE("words can be read", "[attention-map]") {
       seen.push_back(image.rgb);
     }
   }
-  SECTION("text is as wide as text_width says, and what is not ASCII is one box per letter") {
+  SECTION("text is as wide as text_width says, and what no font has is one box per letter") {
     CHECK(text_width("", 20) == 0);
     CHECK(text_width("nn", 20) > 1.8 * text_width("n", 20));
-    CHECK(text_width("\xc3\xa9", 20) == text_width("\xe7\x8c\xab", 20));
+    CHECK(text_width("\U0010fff0", 20) == text_width("\xff", 20));
+    CHECK(text_width("\U0010fff0\U0010fff1", 20) > 1.8 * text_width("\xff", 20));
     CHECK(text_width("\xff\xc3", 20) > text_width("\xff", 20));
+  }
+  SECTION("words of other scripts are drawn where a font has them") {
+    for (const std::string text :
+         {"m\u00e4dchen", "\u043a\u043e\u0442", "\u5c0f\u5973\u5b69", "\u0643\u0644\u0628 \u0635\u063a\u064a\u0631"}) {
+      INFO(text);
+      Image drawn = plain(200, 60, 0), other = plain(200, 60, 0);
+      draw_text(drawn, 15, 40, text, 20, {255, 255, 255});
+      draw_text(other, 15, 40, text.substr(0, text.size() - 2) + "\u0416", 20, {255, 255, 255});
+      const auto bright = [](std::uint8_t v) { return v > 200; };
+      CHECK(std::count_if(drawn.rgb.begin(), drawn.rgb.end(), bright) > 30);  // letters, or boxes
+      CHECK(text_width(text, 20) > 20);
+      if (!fonts::covers(text)) continue;
+      CHECK(drawn.rgb != other.rgb);
+      const double right = 15 + text_width(text, 20);
+      for (int y = 0; y < 60; ++y)
+        for (int x = 0; x < 200; ++x)
+          if (x < 10 || x > right + 5) REQUIRE(brightness(drawn, x, y) == 0);
+    }
+  }
+  SECTION("lines break between characters of scripts without blanks") {
+    const std::string text = "\u5c0f\u5973\u5b69 in \u8349\u5730";
+    CHECK(wrap_text(text, 10, 1) == std::vector<std::string>{"\u5c0f", "\u5973", "\u5b69", "in", "\u8349", "\u5730"});
+    CHECK(wrap_text(text, 10, 1e6) == std::vector<std::string>{text});
   }
   SECTION("drawing past the edges changes nothing outside and does not fail") {
     Image image = plain(10, 10, 7);
     draw_text(image, -30, 4, "clipped on all sides", 30, {255, 255, 255});
     draw_text(image, 100, 400, "outside", 30, {255, 255, 255});
+    draw_text(image, -30, 4, "\u00fcberall", 30, {255, 255, 255});
     fill_rectangle(image, -5, -5, 8, 8, 2, {1, 2, 3}, 0.5);
     CHECK(image.rgb.size() == 300);
   }
@@ -153,12 +179,12 @@ TEST_CASE("words can be read", "[attention-map]") {
 
 TEST_CASE("attention pictures are written, one per word and one sheet", "[attention-map]") {
   const std::string folder = fresh_folder("attention-map");
-  const AttentionMaps maps = single_cells({"a", "dog", "<unk>", "/../x"}, 2, 3);
+  const AttentionMaps maps = single_cells({"a", "dog", "<unk>", "/../m\u00e4dchen"}, 2, 3);
   const std::vector<std::string> paths = write_attention_pictures(folder + "/deep", "photo", plain(64, 48, 90), maps);
   REQUIRE(paths.size() == 5);
   CHECK(std::filesystem::path(paths[0]).filename() == "photo.png");
   CHECK(std::filesystem::path(paths[2]).filename() == "photo-02-dog.png");
-  CHECK(std::filesystem::path(paths[4]).filename() == "photo-04-x.png");
+  CHECK(std::filesystem::path(paths[4]).filename() == "photo-04-m\u00e4dchen.png");
   const Image sheet = read_image(paths[0]);
   CHECK(sheet.width >= 480);
   const Image word = read_image(paths[2]);
