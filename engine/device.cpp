@@ -2,19 +2,24 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/bf16_gemm.h"
 #include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse {
 
 void use_device(Device device, MatmulPrecision matmul) {
-  check(device == Device::cuda || matmul == MatmulPrecision::f32,
-        "matmul {} needs the device cuda; the CPU multiplies in f32", name_of(matmul));
-  if (device == Device::cpu) return;
+  if (device == Device::cpu) {
+    check(matmul != MatmulPrecision::tf32, "matmul tf32 needs the device cuda");
+    check(matmul == MatmulPrecision::f32 || kernels::bf16_unit() != kernels::Bf16Unit::none,
+          "matmul bf16: this processor has neither AMX-BF16 nor AVX512-BF16; use f32");
+    kernels::set_matmul_precision(matmul);
+    return;
+  }
   if constexpr (cuda_built)
     check(cuda::available(), "device cuda: {}; use the device cpu", cuda::why_unavailable());
   else
     fail("device cuda: this build has no CUDA backend; use the device cpu");
-  cuda::set_matmul_precision(matmul);
+  kernels::set_matmul_precision(matmul);
 }
 
 }  // namespace glimpse

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "glimpse/kernels/base/vectors.h"
+#include "glimpse/kernels/bf16_gemm.h"
 #include "glimpse/kernels/internal/gemm_tile.h"
 #include "glimpse/kernels/onednn/onednn.h"
 
@@ -94,6 +95,8 @@ void gemm_blocked(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, 
 template <class T>
 void gemm(Cpu cpu, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
           Accumulator<T> beta, T* c, std::int64_t ldc) {
+  if constexpr (std::is_same_v<T, float>)
+    if (multiplies_in_bf16()) return bf16_gemm(m, n, k, alpha, a, b, beta, c, ldc);
   if constexpr (onednn_built && std::is_same_v<T, float>) {
     if (m > 0 && n > 0 && k > 0) return onednn_sgemm(m, n, k, alpha, a, b, beta, c, ldc);
   }

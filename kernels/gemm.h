@@ -1,6 +1,7 @@
 #pragma once
 // General matrix product: C = alpha op(A) op(B) + beta C, row-major. On the CPU in f32 by oneDNN where it is built in,
-// else, and in f64, by the kernel of this project.
+// else, and in f64, by the kernel of this project; with MatmulPrecision::bf16 by that of bf16_gemm.h where the processor
+// has a unit for it.
 
 #include <cstdint>
 
@@ -22,7 +23,7 @@ struct Operand {
 template <class T>
 void gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
           Accumulator<T> beta, T* c, std::int64_t ldc);
-/// On the device, by cuBLAS, in f32 as exactly as kernels/cuda/precision.h says. T is float, double, or bf16, whose
+/// On the device, by cuBLAS, in f32 as exactly as kernels/base/precision.h says. T is float, double, or bf16, whose
 /// sums are taken in f32 and rounded once. Throws Error with the sizes where cuBLAS is missing or fails.
 template <class T>
 void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,

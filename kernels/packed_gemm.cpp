@@ -1,8 +1,10 @@
 #include "glimpse/kernels/packed_gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "glimpse/kernels/base/vectors.h"
+#include "glimpse/kernels/bf16_gemm.h"
 #include "glimpse/kernels/internal/gemm_tile.h"
 
 // A packed matrix is a row of panels (see gemm_tile.h), the last filled up with zeros. Threads share out the panels, as
@@ -12,11 +14,15 @@ namespace glimpse::kernels {
 
 template <class T>
 std::int64_t packed_size(Cpu, std::int64_t k, std::int64_t n) {
+  if constexpr (std::is_same_v<T, float>)
+    if (multiplies_in_bf16()) return bf16_packed_size(k, n);
   return panels(n, panel_columns<T>) * panel_columns<T> * k;
 }
 
 template <class T>
 void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
+  if constexpr (std::is_same_v<T, float>)
+    if (multiplies_in_bf16()) return bf16_pack(k, n, b, packed);
   constexpr std::int64_t width = panel_columns<T>;
   vector_for(panels(n, width), 4, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
@@ -34,6 +40,8 @@ void pack(Cpu, std::int64_t k, std::int64_t n, Operand<T> b, T* packed) {
 template <class T>
 void packed_gemm(Cpu, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* packed, bool accumulate,
                  T* c) {
+  if constexpr (std::is_same_v<T, float>)
+    if (multiplies_in_bf16()) return bf16_packed_gemm(m, n, k, a, packed, accumulate, c);
   parallel_for(panels(n, tile_width<T>()), 1, [=](std::int64_t begin, std::int64_t end) {
     with_vector_bits([=]<int Bits>() {
       constexpr std::int64_t width = tile_panels<Bits> * panel_columns<T>;

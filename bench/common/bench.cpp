@@ -8,7 +8,8 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
+#include "glimpse/kernels/bf16_gemm.h"
 #include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::bench {
@@ -24,7 +25,7 @@ void wait_for(Device device) {
 
 void CommonFlags::add_to(CLI::App& app) {
   app.add_option("--device", device, "Where to compute")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--dtype", dtype, "Element type; tf32 and bf16: f32 with products of factors rounded so, on GPUs")
+  app.add_option("--dtype", dtype, "Element type; tf32 (GPUs) and bf16: f32 with products of factors rounded so")
       ->check(CLI::IsMember({"f32", "tf32", "bf16"}))
       ->capture_default_str();
   app.add_option("--seed", seed, "Seed of all random numbers")->capture_default_str();
@@ -50,10 +51,12 @@ void CommonFlags::apply() const {
     else
       fail("--device cuda: this program was built without CUDA");
   }
-  check(dtype == "f32" || where() == Device::cuda, "--dtype {}: the CPU computes in f32", dtype);
-  cuda::set_matmul_precision(dtype == "tf32"   ? cuda::MatmulPrecision::tf32
-                             : dtype == "bf16" ? cuda::MatmulPrecision::bf16
-                                               : cuda::MatmulPrecision::f32);
+  check(
+      dtype == "f32" || where() == Device::cuda || (dtype == "bf16" && kernels::bf16_unit() != kernels::Bf16Unit::none),
+      "--dtype {}: not on this processor", dtype);
+  kernels::set_matmul_precision(dtype == "tf32"   ? kernels::MatmulPrecision::tf32
+                                : dtype == "bf16" ? kernels::MatmulPrecision::bf16
+                                                  : kernels::MatmulPrecision::f32);
 }
 
 std::string CommonFlags::device_name() const {

@@ -2,13 +2,13 @@
 
 #include "glimpse/kernels/gemm.h"
 
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "suite.h"
 
 namespace glimpse::bench {
 namespace {
 
-using cuda::MatmulPrecision;
+using kernels::MatmulPrecision;
 
 struct Product {
   std::int64_t m, n, k;
@@ -27,9 +27,9 @@ Subject product(Device device, T, const Product& s, MatmulPrecision precision, c
   const auto x = lab.input(host_x), w = lab.input(host_w), y = lab.template output<T>(s.m * s.n);
   return {cost, lab.sets(),
           [=](int set) {
-            cuda::set_matmul_precision(precision);
+            kernels::set_matmul_precision(precision);
             kernels::gemm<T>(device, s.m, s.n, s.k, 1, {x[set], s.k, false}, {w[set], s.k, true}, 0, y[set], s.n);
-            cuda::set_matmul_precision(MatmulPrecision::f32);
+            kernels::set_matmul_precision(MatmulPrecision::f32);
           },
           [=] {
             auto truth = zeros(s.m * s.n);

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "glimpse/kernels/base/parallel.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/gemm.h"
 
 namespace glimpse::bench {
@@ -19,21 +19,21 @@ double copy_speed(Device device, const Place& place, const Sampling& sampling, s
 
 template <class T, class Device>
 double product_speed(Device device, const Place& place, const Sampling& sampling, std::int64_t n,
-                     cuda::MatmulPrecision precision) {
+                     kernels::MatmulPrecision precision) {
   const auto values = draw<T>(n * n, 1);
   const Buffers<Device, T> a(device, values, 1), b(device, values, 1), c(device, n * n, 1);
-  cuda::set_matmul_precision(precision);
+  kernels::set_matmul_precision(precision);
   const double us = time_calls(place, sampling, [&](int) {
                       kernels::gemm<T>(device, n, n, n, 1.0f, {a[0], n, false}, {b[0], n, true}, 0.0f, c[0], n);
                     }).median;
-  cuda::set_matmul_precision(cuda::MatmulPrecision::f32);
+  kernels::set_matmul_precision(kernels::MatmulPrecision::f32);
   const auto side = static_cast<double>(n);
   return 2 * side * side * side / us * 1e6;
 }
 
 template <class Device>
 Roofline measure(Device device, const Place& place, Sampling sampling, bool tiny) {
-  using cuda::MatmulPrecision;
+  using kernels::MatmulPrecision;
   Roofline roofline;
   const Buffers<Device, float> one(device, 1, 1);
   const auto launch = [&](int) { kernels::fill(device, std::int64_t{1}, 0.0f, one[0]); };

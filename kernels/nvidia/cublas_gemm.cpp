@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "glimpse/kernels/base/check.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/nvidia/dynamic_library.h"
 
@@ -67,9 +67,9 @@ template <class T>
 cublasComputeType_t arithmetic() {
   if constexpr (std::is_same_v<T, double>) return CUBLAS_COMPUTE_64F;
   if constexpr (std::is_same_v<T, float>) {
-    const cuda::MatmulPrecision precision = cuda::matmul_precision();
-    if (precision == cuda::MatmulPrecision::tf32) return CUBLAS_COMPUTE_32F_FAST_TF32;
-    if (precision == cuda::MatmulPrecision::bf16) return CUBLAS_COMPUTE_32F_FAST_16BF;
+    const kernels::MatmulPrecision precision = kernels::matmul_precision();
+    if (precision == kernels::MatmulPrecision::tf32) return CUBLAS_COMPUTE_32F_FAST_TF32;
+    if (precision == kernels::MatmulPrecision::bf16) return CUBLAS_COMPUTE_32F_FAST_16BF;
   }
   return CUBLAS_COMPUTE_32F;
 }

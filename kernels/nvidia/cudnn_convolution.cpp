@@ -15,14 +15,14 @@
 #include <type_traits>
 
 #include "glimpse/kernels/base/check.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse::kernels {
 namespace {
 
 using namespace cudnn;
-using cuda::MatmulPrecision;
+using kernels::MatmulPrecision;
 
 constexpr std::size_t most_working_memory = std::size_t{1} << 30;
 
@@ -158,7 +158,7 @@ const Plan* plan_for(const Key& key) {
 
 template <class T>
 Key key_of(Direction direction, const SliceConvolution& slices) {
-  return {direction, slices, std::is_same_v<T, double>, cuda::matmul_precision()};
+  return {direction, slices, std::is_same_v<T, double>, kernels::matmul_precision()};
 }
 
 SliceConvolution whole(const ConvolutionShape& s) { return {s, s.c * s.h * s.w, s.o * s.out_h() * s.out_w()}; }

@@ -13,7 +13,7 @@ namespace glimpse::kernels {
 /// "cuDNN 9.19.0", or why convolutions run without it.
 std::string cudnn_description();
 
-// As the functions of convolution.h, T being float or double, in f32 as exactly as kernels/cuda/precision.h says, and
+// As the functions of convolution.h, T being float or double, in f32 as exactly as kernels/base/precision.h says, and
 // with the same bits each time. They return false, and have done nothing, where cuDNN is not installed, does not start,
 // or has no deterministic algorithm for the shape within its working memory of at most 1 GiB. They throw Error naming
 // the shape where it fails.

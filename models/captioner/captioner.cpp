@@ -65,7 +65,8 @@ AttentionMaps attention_maps(const ImageCaption& caption) {
 Captioner::Captioner(CaptionModel model) : model_(std::move(model)), encoder_(model_.encoder) {}
 
 Captioner Captioner::load(const std::string& path, Device device) {
-  use_device(device, device == Device::cuda ? cuda::matmul_precision() : MatmulPrecision::f32);
+  const MatmulPrecision set = kernels::matmul_precision();
+  use_device(device, device == Device::cpu && set == MatmulPrecision::tf32 ? MatmulPrecision::f32 : set);
   CaptionModel model = load_model(path);
   move_to(model, device);
   return Captioner(std::move(model));

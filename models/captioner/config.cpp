@@ -120,7 +120,8 @@ void each_training_value(C& c, Visit&& v) {
   v("training.log_every", c.log_every, between(1, 1e9), "steps between lines of log.jsonl");
   v("training.threads", c.threads, between(0, 1024), "0: one a core");
   v("training.device", c.device, any(), "");
-  v("training.matmul", c.matmul, any(), "how factors of products are rounded on a GPU");
+  v("training.matmul", c.matmul, any(),
+    "how factors of products are rounded: tf32 on GPUs, bf16 also on CPUs with AMX or AVX512-BF16");
 }
 
 template <class C, class Visit>

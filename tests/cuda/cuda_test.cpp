@@ -5,7 +5,7 @@
 #include <random>
 #include <sstream>
 
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 
 #ifdef GLIMPSE_TEST_EMULATED
 #include "glimpse/tests/emulator/emulator.h"
@@ -88,7 +88,7 @@ template <class T>
 double eps() {
   if constexpr (std::is_same_v<T, double>) return 0x1p-50;  // the truth has errors of its own
   if constexpr (std::is_same_v<T, float>)
-    return cuda::matmul_precision() == cuda::MatmulPrecision::f32 ? 0x1p-24 : 0x1p-11;
+    return kernels::matmul_precision() == kernels::MatmulPrecision::f32 ? 0x1p-24 : 0x1p-11;
   if constexpr (std::is_same_v<T, bf16>) return 0x1p-8;
   return 0x1p-11;
 }

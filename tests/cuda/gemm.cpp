@@ -6,12 +6,12 @@
 #include <type_traits>
 
 #include "cuda_test.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 
 using namespace glimpse;
 using namespace glimpse::kernels;
 using namespace glimpse::test;
-using cuda::MatmulPrecision;
+using kernels::MatmulPrecision;
 
 namespace {
 
@@ -99,14 +99,14 @@ TEST_CASE("products of f32 numbers are as exact as was asked for") {
     double unit;  // of one product: two factors rounded
   };
   for (const Setting& s : {Setting{MatmulPrecision::tf32, 0x1p-10}, Setting{MatmulPrecision::bf16, 0x1p-7}}) {
-    cuda::set_matmul_precision(s.precision);
+    kernels::set_matmul_precision(s.precision);
     double worst = 0, worst_f64 = 0;
     for (const Product& p : products()) {
       INFO("bits of mantissa " << -std::log2(s.unit) << " m " << p.m << " n " << p.n << " k " << p.k);
       worst = std::max(worst, worst_share_of_bound<float>(p, s.unit));
       worst_f64 = std::max(worst_f64, worst_share_of_bound<double>(p, unit_of_sums<double>()));
     }
-    cuda::set_matmul_precision(MatmulPrecision::f32);
+    kernels::set_matmul_precision(MatmulPrecision::f32);
 #ifdef GLIMPSE_TEST_EMULATED
     CHECK(worst > 0.3);  // the factors were rounded; a GPU may do better
 #endif

@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/tests/emulator/device_memory.h"
 
@@ -18,7 +18,7 @@ float rounded(float x, int bits) {
 }
 
 /// What the tensor cores make of a factor, in bf16 or TF32.
-float as_factor(float x) { return rounded(x, cuda::matmul_precision() == cuda::MatmulPrecision::bf16 ? 16 : 13); }
+float as_factor(float x) { return rounded(x, kernels::matmul_precision() == kernels::MatmulPrecision::bf16 ? 16 : 13); }
 float as_factor(bf16 x) { return static_cast<float>(x); }
 
 /// Rows of `columns` elements, without gaps.
@@ -58,7 +58,7 @@ void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> a
   b.data = emulator::real(b.data);
   c = emulator::real(c);
   if constexpr (!std::is_same_v<T, double>)
-    if (std::is_same_v<T, bf16> || cuda::matmul_precision() != cuda::MatmulPrecision::f32)
+    if (std::is_same_v<T, bf16> || kernels::matmul_precision() != kernels::MatmulPrecision::f32)
       return gemm_of_factors(m, n, k, alpha, a, b, beta, c, ldc);
   if constexpr (!std::is_same_v<T, bf16>) gemm(Cpu{}, m, n, k, alpha, a, b, beta, c, ldc);
 }

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "catch.h"
-#include "glimpse/kernels/cuda/precision.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/nvidia/cudnn_convolution.h"
 #include "nvidia/real_address.h"
 
@@ -20,6 +20,6 @@ TEST_CASE("cuDNN is used where it starts, and named") {
 }
 
 int main(int argc, char** argv) {
-  if (std::getenv("FAKE_CUDNN_TF32")) cuda::set_matmul_precision(cuda::MatmulPrecision::tf32);
+  if (std::getenv("FAKE_CUDNN_TF32")) kernels::set_matmul_precision(kernels::MatmulPrecision::tf32);
   return Catch::Session().run(argc, argv);
 }

@@ -50,6 +50,7 @@ void add_device_options(CLI::App& app, DeviceOptions& options);
 Device use_device(const DeviceOptions& options);
 
 /// What --matmul is for.
-inline constexpr const char* matmul_help = "factors of products on a GPU: f32, or rounded to tf32 or bf16";
+inline constexpr const char* matmul_help =
+    "factors of products: f32, or rounded to bf16 (GPUs, CPUs with AMX or AVX512-BF16) or tf32 (GPUs)";
 
 }  // namespace glimpse::tools
