@@ -115,6 +115,7 @@ function(glimpse_add_cuda)
 
   target_sources(glimpse PRIVATE $<TARGET_OBJECTS:glimpse_cuda> $<TARGET_OBJECTS:glimpse_nvidia>)
   target_compile_definitions(glimpse PUBLIC GLIMPSE_HAVE_CUDA)
+  target_compile_definitions(glimpse_host PRIVATE GLIMPSE_HAVE_CUDA)
   target_link_libraries(glimpse PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
   set_target_properties(glimpse PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()

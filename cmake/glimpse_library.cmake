@@ -47,6 +47,7 @@ if(GLIMPSE_MODELS)
     COMMAND ${CMAKE_COMMAND} "-DRECIPES=${glimpse_recipe_list}" "-DOUTPUT=${glimpse_recipes_source}"
       -P ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake
     DEPENDS ${glimpse_recipes} ${PROJECT_SOURCE_DIR}/cmake/embed_recipes.cmake VERBATIM)
+  add_custom_target(glimpse_recipes_source DEPENDS ${glimpse_recipes_source})  # for targets of other folders
   list(APPEND glimpse_shared_sources ${glimpse_recipes_source})
 endif()
 
@@ -91,9 +92,12 @@ if(GLIMPSE_MODELS)
   # Damaged files make stb_image's sums overflow.
   set_source_files_properties(${PROJECT_SOURCE_DIR}/data/internal/stb.cpp PROPERTIES COMPILE_OPTIONS -fwrapv)
 endif()
+# Objects, so that with a CUDA backend the tests' emulated library takes them too (glimpse_cuda.cmake says the device).
+add_library(glimpse_host OBJECT ${glimpse_sources})
+glimpse_configure(glimpse_host)
 # Static, or shared with BUILD_SHARED_LIBS. All symbols are visible: the tests look at internal ones too. Until 1.0 a new
 # minor version may change what a program was linked with, so both numbers name the shared library.
-add_library(glimpse ${glimpse_sources} $<TARGET_OBJECTS:glimpse_shared>)
+add_library(glimpse $<TARGET_OBJECTS:glimpse_host> $<TARGET_OBJECTS:glimpse_shared>)
 add_library(glimpse::glimpse ALIAS glimpse)
 set_target_properties(glimpse PROPERTIES VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")

@@ -35,12 +35,10 @@ struct CaptionSet {
 /// Reads a caption file; its form is recognised by its content:
 /// - Karpathy's JSON (dataset_flickr8k.json, dataset_flickr30k.json, dataset_coco.json); split "restval" is train;
 /// - COCO's captions JSON; split and subfolder are those in the file's name (captions_train2017.json); a folder stands
-/// for
-///   all captions_*.json in it or in its folder "annotations";
+///   for all captions_*.json in it or in its folder "annotations";
 /// - a table (RFC 4180; separator , ; | or tab) with a column for the image, one or more for captions, perhaps one for
-/// the
-///   split, known by their headers (Kaggle's captions.txt, Flickr30k's results.csv), or by an image's name in the first
-///   line;
+///   the split, known by their headers (Kaggle's captions.txt, Flickr30k's results.csv), or by an image's name in the
+///   first line;
 /// - Flickr8k.token.txt (name.jpg#0 TAB caption).
 /// Where the file names no splits, `splits_folder` has one list of image names each for train, val (or dev) and perhaps
 /// test, such as Flickr_8k.trainImages.txt, Flickr_8k.devImages.txt, Flickr_8k.testImages.txt; given with files that

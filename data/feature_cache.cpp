@@ -69,7 +69,7 @@ FeatureCache::FeatureCache(const std::string& path) : path_(path) {
   const auto files = file.metadata.find(files_name);
   check(files != file.metadata.end(), "{}: no feature cache: its metadata have no '{}'", path, files_name);
   try {
-    filenames_ = parse_json(files->second, path + ": " + files_name).get<std::vector<std::string>>();
+    filenames_ = parse_json(files->second, path + ": no feature cache: " + files_name).get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception&) {
     fail("{}: no feature cache: '{}' of its metadata is no list of names", path, files_name);
   }

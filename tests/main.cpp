@@ -1,4 +1,24 @@
 #define CATCH_CONFIG_RUNNER
+#include "main.h"
+
+#include <iostream>
+
 #include "catch.h"
 
-int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
+int main(int argc, char** argv) {
+  Catch::Session session;
+  if (const int error = session.applyCommandLine(argc, argv)) return error;
+  const auto& config = session.configData();
+#ifdef GLIMPSE_CATCH2_V2
+  const bool only_lists = config.listTests || config.listTestNamesOnly || config.listTags || config.listReporters;
+#else
+  const bool only_lists = config.listTests || config.listTags || config.listReporters || config.listListeners;
+#endif
+  constexpr int skipped = 77;
+  const auto ask = glimpse::test::reason_to_skip;
+  if (const std::string reason = ask && !only_lists ? ask() : ""; !reason.empty()) {
+    std::cout << "skipped: " << reason << "\n";
+    return skipped;
+  }
+  return session.run();
+}

@@ -196,7 +196,10 @@ TEST_CASE("evaluate and caption refuse bad input") {
     refused({"evaluate", "--compare", p.folder.file("d.json", "[{\"filename\": 1}]"), "--captions", p.captions},
             {"d.json"});
     refused({"evaluate", "--compare", p.folder.file("e.json", "[]"), "--captions", p.captions, "--split", "val"},
-            {"e.json", "no caption for 4 of the 4"});
+            {"e.json", "no caption in it"});
+    refused({"evaluate", "--compare", p.folder.file("o.json", R"({"other.jpg": "a"})"), "--captions", p.captions,
+             "--split", "val"},
+            {"o.json", "no caption for 4 of the 4", "'other.jpg'"});
   }
   SECTION("output that cannot be written is refused before the work") {
     refused({"evaluate", "--model", model, "--json", "/nowhere/s.json"}, {"/nowhere/s.json"});

@@ -119,7 +119,8 @@ TEST_CASE("files that are no caches are refused") {
   CHECK(contains(message("features", zeros({6, 5}), {{"files", R"(["a","b"])"}}), "expected a tensor"));
   CHECK(contains(message("features", zeros({2, 3, 5}, DType::i32), {{"files", R"(["a","b"])"}}), "expected a tensor"));
   CHECK(contains(message("features", x, {}), "no 'files'"));
-  CHECK(contains(message("features", x, {{"files", "a, b"}}), "no list of names"));
+  CHECK(contains(message("features", x, {{"files", "a, b"}}), "x: no feature cache: files: "));
+  CHECK(contains(message("features", x, {{"files", R"({"a": "b"})"}}), "no list of names"));
   CHECK(contains(message("features", x, {{"files", R"(["a"])"}}), "1 names for 2 images"));
 }
 

@@ -265,7 +265,7 @@ TEST_CASE("caption writes text, JSON, CSV and files beside the photographs") {
   SECTION("text: a name stays on its line") {
     const ProgramResult r = caption({});
     REQUIRE(std::count(r.out.begin(), r.out.end(), '\n') == 2);
-    REQUIRE_THAT(r.out, Contains("/a \"b\",\\x09c.png: " + text(0, 0)));
+    REQUIRE_THAT(r.out, Contains("/a \"b\",\\tc.png: " + text(0, 0)));
   }
   SECTION("a picture on stdin is no list of paths") {
     const ProgramResult r = run_program({"caption", "--model", model, "-"}, {.input = slurp(plain)});

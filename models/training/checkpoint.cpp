@@ -53,7 +53,7 @@ Checkpoint read_checkpoint(const std::string& path) {
   check(file.metadata["format"] == format_name, "{}: no checkpoint that train_flickr has written", path);
   Checkpoint checkpoint;
   try {
-    const nlohmann::json json = parse_json(file.metadata["state"], path + ": state");
+    const nlohmann::json json = parse_json(file.metadata["state"], path + ": damaged checkpoint: state");
     each_value(checkpoint.state, [&](const char* name, auto& value) { json.at(name).get_to(value); });
   } catch (const Json::exception& e) {
     fail("{}: damaged checkpoint: {:.200}", path, e.what());

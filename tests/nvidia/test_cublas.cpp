@@ -1,5 +1,4 @@
 // The tests of matrix products in tests/cuda/, through kernels/nvidia/ and the cuBLAS of fake_cublas.cpp.
-#define CATCH_CONFIG_MAIN
 #include "catch.h"
 #include "cuda/cuda_test.h"
 #include "glimpse/kernels/gemm.h"

@@ -1,6 +1,5 @@
 // The tests of convolutions in tests/cuda/, through kernels/nvidia/ and the cuDNN of fake_cudnn.cpp. In the
 // environment: FAKE_CUDNN_TF32 asks for TF32, FAKE_CUDNN_BROKEN makes cuDNN refuse to start.
-#define CATCH_CONFIG_RUNNER
 #include <cstdlib>
 
 #include "catch.h"
@@ -19,7 +18,12 @@ TEST_CASE("cuDNN is used where it starts, and named") {
     CHECK(text.starts_with("cuDNN 9."));
 }
 
-int main(int argc, char** argv) {
-  if (std::getenv("FAKE_CUDNN_TF32")) kernels::set_matmul_precision(kernels::MatmulPrecision::tf32);
-  return Catch::Session().run(argc, argv);
-}
+namespace {
+
+[[maybe_unused]] const bool asked_for_tf32 = [] {
+  if (!std::getenv("FAKE_CUDNN_TF32")) return false;
+  kernels::set_matmul_precision(kernels::MatmulPrecision::tf32);
+  return true;
+}();
+
+}  // namespace
