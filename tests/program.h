@@ -33,6 +33,7 @@ struct ProgramOptions {
   int signal = SIGKILL;
   std::string wait_for{};                  ///< the time counts from when this file exists
   long largest_file = -1;                  ///< bytes: writing more fails, as on a full disk
+  long address_space = -1;                 ///< bytes: asking for more memory fails
   std::string out{};                       ///< a file that takes stdout, such as /dev/full; "closed": none does
   std::string err{};                       ///< the same for stderr
   bool signals_ignored = false;            ///< starts with SIGHUP ignored, as under nohup
@@ -74,6 +75,10 @@ inline ProgramResult run_program(std::vector<std::string> arguments, const Progr
     if (options.largest_file >= 0) {
       const rlimit limit{static_cast<rlim_t>(options.largest_file), static_cast<rlim_t>(options.largest_file)};
       setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    if (options.address_space >= 0) {
+      const rlimit limit{static_cast<rlim_t>(options.address_space), static_cast<rlim_t>(options.address_space)};
+      setrlimit(RLIMIT_AS, &limit);
     }
     execv(argv[0], argv.data());
     _exit(127);

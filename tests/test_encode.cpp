@@ -132,6 +132,26 @@ TEST_CASE("encode takes every picture of a folder, and says what it leaves out")
   }
 }
 
+#ifndef __SANITIZE_ADDRESS__  // whose shadow alone is larger
+TEST_CASE("encode ends with a message, however little memory it is given") {
+  const Setting s;
+  Encoder encoder = encoder_by_formula({.name = "squeezenet1_1", .size = 64});
+  write_safetensors(s.weights, named_tensors(encoder));
+  int refused = 0, done = 0;
+  for (long megabytes = 84; megabytes <= 180; megabytes += 4) {
+    CAPTURE(megabytes);
+    const ProgramResult r = run_program({"encode", "--encoder", "squeezenet1_1", "--size", "64", "--weights", s.weights,
+                                         "--out", s.out, s.images + "/0.png"},
+                                        {.address_space = megabytes << 20});
+    CHECK(r.signal == 0);
+    if (r.code != 0) CHECK(!r.err.empty());
+    ++(r.code == 0 ? done : refused);
+  }
+  CHECK(refused > 0);
+  CHECK(done > 0);
+}
+#endif
+
 TEST_CASE("encode says in one line what is wrong, and writes nothing") {
   const Setting s;
   const auto fails = [&](std::vector<std::string> arguments, const std::string& part) {

@@ -2,9 +2,11 @@
 #include "glimpse/kernels/onednn/api.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 #include <limits>
+#include <new>
 
 #include "glimpse/kernels/base/check.h"
 
@@ -41,6 +43,13 @@ OneThread::OneThread() {
 
 OneThread::~OneThread() { set_openmp_threads(before_); }
 
+void require_room_for_code() {
+  constexpr std::size_t room = std::size_t{32} << 20;
+  void* place = ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) throw std::bad_alloc();
+  ::munmap(place, room);
+}
+
 void append_relu(dnnl::post_ops& ops, float cap) {
   const bool capped = cap < std::numeric_limits<float>::infinity();
   const auto algorithm = capped ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;
@@ -66,7 +75,9 @@ Convolution::Convolution(const ConvolutionShape& s, const dnnl::memory::desc& x_
       y(y_layout),
       strides{s.stride, s.stride},
       dilations{s.dilation - 1, s.dilation - 1},
-      padding{s.padding, s.padding} {}
+      padding{s.padding, s.padding} {
+  require_room_for_code();
+}
 
 dnnl::memory::desc Convolution::plain_weight(const ConvolutionShape& s) {
   return f32(weight_sizes(s), s.groups == 1 ? Tag::oihw : Tag::goihw);

@@ -39,6 +39,10 @@ inline dnnl::memory::desc f32(const dnnl::memory::dims& sizes, Tag tag) {
   return {sizes, dnnl::memory::data_type::f32, tag};
 }
 
+/// Throws bad_alloc where little of the address space is left (ulimit -v): oneDNN crashes when it gets no memory for
+/// the code that it makes.
+void require_room_for_code();
+
 /// y = min(max(y, 0), cap), cap being infinite for a plain ReLU.
 void append_relu(dnnl::post_ops& ops, float cap);
 
