@@ -67,6 +67,7 @@ inline ProgramResult run_program(std::vector<std::string> arguments, const Progr
     if (options.out == "closed") close(1);
     if (options.err == "closed") close(2);
     if (options.signals_ignored) std::signal(SIGHUP, SIG_IGN);
+    setenv("XDG_CACHE_HOME", (scratch / "cache").c_str(), 1);  // a test leaves nothing in the user's
     for (const std::string& variable : options.environment) {
       const std::size_t equals = variable.find('=');
       setenv(variable.substr(0, equals).c_str(), variable.substr(equals + 1).c_str(), 1);

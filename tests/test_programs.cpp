@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "catch.h"
 #include "glimpse/data/scenes.h"
@@ -10,6 +11,7 @@
 #include "glimpse/models/encoder/encoder.h"
 #include "program.h"
 #include "scratch_folder.h"
+#include "small_photographs.h"
 #include "small_run.h"
 
 using namespace glimpse;
@@ -214,6 +216,49 @@ TEST_CASE("a frozen encoder runs once per image, into a cache that is used again
     }
     REQUIRE_FALSE(first_stage_moved);
     REQUIRE(last_stage_moved);
+  }
+}
+
+TEST_CASE("runs share the features of their images") {
+  const SmallPhotographs p;
+  const std::string cache = p.folder / "cache";
+  const ProgramResult first = p.train({"--cache", cache, "--run", p.folder / "a"});
+  INFO(first.out << first.err);
+  REQUIRE(first.code == 0);
+  REQUIRE_THAT(first.out, Contains("encoding 12 images") && Contains(cache + "/squeezenet1_1-"));
+  const ProgramResult second = p.train({"--cache", cache, "--run", p.folder / "b"});
+  REQUIRE_THAT(second.out, Contains("is used again"));
+  REQUIRE(slurp(p.folder / "a/best.safetensors") == slurp(p.folder / "b/best.safetensors"));
+
+  SECTION("one changed picture has a cache of its own, and the first stays") {
+    fs::copy_file(p.images + "/train_000001.png", p.first_image, fs::copy_options::overwrite_existing);
+    REQUIRE_THAT(p.train({"--cache", cache, "--run", p.folder / "c"}).out, Contains("encoding 12 images"));
+    REQUIRE(std::distance(fs::directory_iterator(cache), {}) == 2);
+  }
+  SECTION("two at once encode once") {
+    fs::remove_all(cache);
+    std::vector<ProgramResult> results(2);
+    {
+      std::jthread other([&] { results[1] = p.train({"--cache", cache, "--run", p.folder / "e"}); });
+      results[0] = p.train({"--cache", cache, "--run", p.folder / "d"});
+    }
+    for (const ProgramResult& r : results) {
+      INFO(r.out << r.err);
+      REQUIRE(r.code == 0);
+    }
+    REQUIRE(slurp(p.folder / "d/best.safetensors") == slurp(p.folder / "e/best.safetensors"));
+    REQUIRE(std::distance(fs::directory_iterator(cache), {}) == 1);
+  }
+  SECTION("$XDG_CACHE_HOME, and the run's folder where nothing can be written") {
+    const ProgramResult standard =
+        p.train({"--run", p.folder / "f"}, {.environment = {"XDG_CACHE_HOME=" + (p.folder / "xdg")}});
+    REQUIRE_THAT(standard.out, Contains(p.folder / "xdg/glimpse/squeezenet1_1-"));
+    const ProgramResult nowhere = p.train({"--run", p.folder / "g"}, {.environment = {"XDG_CACHE_HOME=/proc/none"}});
+    REQUIRE(nowhere.code == 0);
+    REQUIRE_THAT(nowhere.out, Contains(p.folder / "g/squeezenet1_1-"));
+    const ProgramResult refused = p.train({"--run", p.folder / "h", "--cache", "/proc/none"});
+    REQUIRE(refused.code == 1);
+    REQUIRE_THAT(refused.err, Contains("--cache /proc/none: cannot write there"));
   }
 }
 

@@ -81,7 +81,9 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--captions", "data.captions",
             "Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
   add_value(app, a, "--splits", "data.splits", "folder with split lists, for caption files without splits");
-  add_value(app, a, "--features", "data.features", "feature cache to use or make (default: in the run's folder)");
+  add_value(app, a, "--features", "data.features", "feature cache to use or make (default: one in --cache that fits)");
+  add_value(app, a, "--cache", "data.cache",
+            "folder of feature caches for all runs (default: $XDG_CACHE_HOME/glimpse or ~/.cache/glimpse)");
   add_value(app, a, "--min-count", "data.min_count", "rarer words become <unk>");
   add_switch(app, a, "--skip-bad", "data.skip_bad", "leave out images that cannot be read, and list them");
   add_value(app, a, "--encoder", "encoder.name", "densenet169, resnet50, mobilenet_v2, ..., or scratch");

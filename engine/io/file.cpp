@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/text.h"
 
 namespace glimpse {
 namespace {
@@ -116,6 +118,20 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+bool is_being_written(const std::string& path) {
+  const Descriptor descriptor{
+      ::open((follow_links(path) + ".tmp").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  return descriptor.file >= 0 && ::flock(descriptor.file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+void check_space(const std::string& folder, std::int64_t bytes, const char* what) {
+  struct statvfs space;
+  if (::statvfs(folder.c_str(), &space) != 0) return;
+  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
+  check(free >= static_cast<double>(bytes), "{}: {} about {}, but only {} are free there", folder, what,
+        human_bytes(static_cast<double>(bytes)), human_bytes(free));
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(follow_links(path)) {

@@ -2,6 +2,7 @@
 // Files: read whole, mapped, or written so that a reader never sees half of one. Every Error reads "path: reason".
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ std::string read_text_file(const std::string& path);
 
 /// Puts `bytes` under `path` in one instant: see AtomicFile.
 void write_file_atomically(const std::string& path, std::string_view bytes);
+
+/// Whether another process is writing `path` by an AtomicFile.
+bool is_being_written(const std::string& path);
+
+/// Throws Error where fewer than `bytes` are free on the disk of `folder`; `what` needs them.
+void check_space(const std::string& folder, std::int64_t bytes, const char* what);
 
 /// A file that appears under its name only when it is complete. Until commit() the bytes go to PATH.tmp in the same
 /// folder, which is removed when the object dies without commit (an exception, a full disk); what stood under `path`

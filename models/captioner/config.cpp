@@ -38,7 +38,8 @@ void each_data_value(C& c, Visit&& v) {
   v("data.captions", c.captions, any(),
     "captions: Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
   v("data.splits", c.splits, any(), "folder with the lists of a split, for caption files that name none");
-  v("data.features", c.features, any(), "feature cache of a frozen encoder; empty: in the run's folder");
+  v("data.features", c.features, any(), "feature cache of a frozen encoder; empty: one in data.cache that fits");
+  v("data.cache", c.cache, any(), "folder of feature caches that all runs share; empty: $XDG_CACHE_HOME/glimpse");
   v("data.words", c.words, one_of({"auto", "ascii", "unicode", "spaces"}),
     "what of raw captions is a word; auto: letters of every script, or what the file has cut");
   v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");

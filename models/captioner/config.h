@@ -23,6 +23,7 @@ struct DataConfig {
   std::string captions;
   std::string splits;
   std::string features;
+  std::string cache;
   std::string words = "auto";
   int min_count = 5;
   int max_words = 0;

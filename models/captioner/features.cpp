@@ -1,10 +1,13 @@
 #include "glimpse/models/captioner/features.h"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 
+#include "glimpse/engine/io/file.h"
 #include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/stopwatch.h"
@@ -29,6 +32,39 @@ std::string why_not(const std::string& path, const std::vector<std::string>& fil
     return "it was made from other images";
   }
   return FeatureCache::why_stale(path, key, filenames);
+}
+
+/// Another program that encodes the same images need not be raced.
+void wait_for_writer(const std::string& path, Observer& observer) {
+  if (!is_being_written(path)) return;
+  observer.say(fmt::format("features    {}: another program is writing it; waiting", path));
+  while (is_being_written(path)) {
+    if (observer.stop()) throw Stopped();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
+/// Encodes all images into a new cache at `path`.
+FeatureCache encode_into(const std::string& path, const FeatureKey& key, const CaptionModel& model,
+                         const Dataset& dataset, const ImageList& images, Observer& observer) {
+  const std::string parent = std::filesystem::absolute(path).parent_path().string();
+  check_space(parent, feature_bytes(model, std::ssize(images)), "the feature cache needs");
+  const FrozenEncoder encoder(model.encoder);
+  const Stopwatch watch;
+  FeatureCache::BuildOptions options;
+  options.batch_size = encode_batch;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    if (observer.stop()) throw Stopped();
+    observer.progress([&] { return encoding_progress(done, total, watch.seconds()); });
+  };
+  const auto encode = [&](std::int64_t begin, std::int64_t end) {
+    const ImageList batch(images.begin() + begin, images.begin() + end);
+    return encoder(pixels_of(dataset, batch, model.preprocessing, model.device())).to(Device::cpu);
+  };
+  FeatureCache cache = FeatureCache::build(path, key, filenames_of(images), encode, options);
+  observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(std::ssize(images)),
+                           human_seconds(watch.seconds()), static_cast<double>(images.size()) / watch.seconds()));
+  return cache;
 }
 
 }  // namespace
@@ -79,28 +115,19 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
     const bool known = !content.empty() && names == filenames;
     return feature_key(model.encoder, model.preprocessing, known ? content : images_hash(dataset, names), weights);
   };
-  const std::string reason = why_not(path, filenames, key_of);
-  if (reason.empty()) {
-    observer.say(fmt::format("features    {}: fits, is used again", path));
-    return FeatureCache(path);
+  while (true) {
+    wait_for_writer(path, observer);
+    const std::string reason = why_not(path, filenames, key_of);
+    if (reason.empty()) {
+      observer.say(fmt::format("features    {}: fits, is used again", path));
+      return FeatureCache(path);
+    }
+    observer.say(fmt::format("features    {}: {}; encoding {} images", path, reason, with_commas(std::ssize(images))));
+    try {
+      return encode_into(path, key_of(filenames), model, dataset, images, observer);
+    } catch (const FileBusy&) {  // another program began in the same instant: what it writes will serve
+    }
   }
-  observer.say(fmt::format("features    {}: {}; encoding {} images", path, reason, with_commas(std::ssize(images))));
-  const FrozenEncoder encoder(model.encoder);
-  const Stopwatch watch;
-  FeatureCache::BuildOptions options;
-  options.batch_size = encode_batch;
-  options.progress = [&](std::int64_t done, std::int64_t total) {
-    if (observer.stop()) throw Stopped();
-    observer.progress([&] { return encoding_progress(done, total, watch.seconds()); });
-  };
-  const auto encode = [&](std::int64_t begin, std::int64_t end) {
-    const ImageList batch(images.begin() + begin, images.begin() + end);
-    return encoder(pixels_of(dataset, batch, model.preprocessing, model.device())).to(Device::cpu);
-  };
-  FeatureCache cache = FeatureCache::build(path, key_of(filenames), filenames, encode, options);
-  observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(std::ssize(images)),
-                           human_seconds(watch.seconds()), static_cast<double>(images.size()) / watch.seconds()));
-  return cache;
 }
 
 std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count) {

@@ -28,9 +28,9 @@ std::string encoding_progress(std::int64_t done, std::int64_t total, double seco
 std::string images_hash(const Dataset& dataset, const std::vector<std::string>& filenames);
 
 /// The cache at `path` when it holds all `images` as this model's encoder sees them; else encodes them into it, saying
-/// why. Throws Error when `path` is a file of another kind, when an image cannot be read, and Stopped when the observer
-/// wants to stop meanwhile.
-/// `content`: the images_hash of `images`, where it is known already.
+/// why, or waits for another program that does so. Throws Error when `path` is a file of another kind, when an image
+/// cannot be read, and Stopped when the observer wants to stop meanwhile. `content`: the images_hash of `images`, where
+/// it is known already.
 FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
                            const std::string& weights, const std::string& path, Observer& observer,
                            const std::string& content = "");

@@ -11,7 +11,6 @@
 
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
-#include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/config.h"
 
 namespace glimpse {
@@ -39,15 +38,6 @@ void check_writable(const std::string& folder) {
   ::close(file);
   ::unlink(probe.c_str());
   check(written == 1, "{}: cannot write there: {}", folder, std::strerror(error));
-}
-
-void check_space(const std::string& folder, std::int64_t bytes_needed) {
-  std::error_code error;
-  const fs::space_info space = fs::space(folder, error);
-  if (error || space.available == static_cast<std::uintmax_t>(-1)) return;
-  check(space.available >= static_cast<std::uintmax_t>(bytes_needed),
-        "{}: the run needs about {}, but only {} are free there", folder,
-        human_bytes(static_cast<double>(bytes_needed)), human_bytes(static_cast<double>(space.available)));
 }
 
 /// Whether config.json is one that a run has written.
@@ -105,7 +95,7 @@ RunFolder::RunFolder(const std::string& folder, std::int64_t bytes_needed) : Run
       make_folders();
     } while (!take_lock());
     check_writable(path());
-    check_space(path(), bytes_needed);
+    check_space(path(), bytes_needed, "the run needs");
   } catch (...) {
     remove_made();
     if (folder_ >= 0) ::close(folder_);

@@ -1,6 +1,5 @@
 #pragma once
-// The folder of a training run: config.json, log.jsonl, last.safetensors, best.safetensors, report.html, and unless it
-// lies elsewhere features.safetensors.
+// The folder of a training run: config.json, log.jsonl, last.safetensors, best.safetensors, report.html, skipped.jsonl.
 
 #include <cstdint>
 #include <string>
@@ -47,7 +46,7 @@ class RunFolder : public RunFiles {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  /// Removes what an earlier run left here, so that nothing of it is taken for this one's; the feature cache stays.
+  /// Removes what an earlier run left here, so that nothing of it is taken for this one's.
   void clear();
   /// clear(), and removes those folders that were made for this run and hold nothing else.
   void abandon();

@@ -13,6 +13,7 @@
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/features.h"
+#include "glimpse/models/captioner/shared_features.h"
 
 namespace glimpse {
 namespace {
@@ -147,7 +148,11 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
   std::string feature_path;
   if (!config.trains_encoder()) {
     model.encoder_source = inputs.weights;
-    feature_path = config.data.features.empty() ? request.folder + "/features.safetensors" : config.data.features;
+    feature_path = config.data.features;
+    if (feature_path.empty()) {
+      const FeatureKey key = feature_key(model.encoder, model.preprocessing, inputs.images, inputs.weights);
+      feature_path = shared_features(config.data.cache, request.folder, config.encoder.name, key);
+    }
   }
   return {std::move(dataset), std::move(skipped), std::move(model), std::move(feature_path), inputs};
 }
@@ -163,10 +168,7 @@ std::int64_t bytes_to_write(Preparation& p) {
   const std::int64_t decoder = count_elements(named_tensors(p.model.decoder));
   const std::int64_t encoder = count_elements(named_tensors(p.model.encoder));
   const std::int64_t trained = decoder + (p.config().trains_encoder() ? encoder : 0);
-  std::int64_t bytes = 2 * 4 * (3 * trained + decoder + encoder);
-  if (!p.feature_path.empty() && p.config().data.features.empty() && !std::filesystem::exists(p.feature_path))
-    bytes += feature_bytes(p.model, std::ssize(p.dataset.captions().images));
-  return bytes;
+  return 2 * 4 * (3 * trained + decoder + encoder);
 }
 
 void say_plan(Preparation& p, const std::string& folder, Observer& observer) {
