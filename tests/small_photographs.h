@@ -33,7 +33,7 @@ struct SmallPhotographs {
                                weights,        "--run",    run,         "--epochs",      "1",
                                "--min-count",  "1"};
     a.insert(a.end(), more.begin(), more.end());
-    a.insert(a.end(), {"--set", "encoder.image_size=64", "decoder.hidden=16"});
+    a.insert(a.end(), {"--set", "encoder.image_size=64", "decoder.hidden=16", "training.epoch_steps=0"});
     return run_program(a, options);
   }
 };

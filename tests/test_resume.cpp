@@ -132,3 +132,25 @@ TEST_CASE("a run is resumed as it was begun") {
     REQUIRE_THAT(more.out, Contains("epoch  2/2"));
   }
 }
+
+TEST_CASE("an epoch of several passes goes on from the middle of any of them") {
+  const ScratchFolder folder;
+  const auto command = [&](const std::string& run) {
+    std::vector<std::string> arguments = small_training(run, 2);
+    arguments.push_back("training.epoch_steps=20");  // three passes of eight steps
+    return arguments;
+  };
+  REQUIRE(run_program(command(folder / "whole")).code == 0);
+  REQUIRE(log_of(folder / "whole").back()["step"] == 48);
+  const std::string run = folder / "stopped";
+  const auto stop = [&](std::vector<std::string> arguments, const std::string& file, int after) {
+    return run_program(std::move(arguments), {.signal_after_ms = after, .signal = SIGINT, .wait_for = file});
+  };
+  ProgramResult part = stop(command(run), run + "/last.safetensors", 1);
+  for (int stops = 0; part.code == 130 && stops < 4; ++stops)
+    part = stop(resumed(command(run)), run + "/config.json", 60);
+  if (part.code == 130) part = run_program(resumed(command(run)));
+  INFO(part.out << part.err);
+  REQUIRE(part.code == 0);
+  require_equal_runs(folder / "whole", run);
+}

@@ -92,7 +92,7 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--grid", "encoder.grid", "cells a side of the grid, such as 14");
   add_switch(app, a, "--stride-in-1x1", "encoder.stride_in_1x1", "ResNet v1");
   add_value(app, a, "--fine-tune", "encoder.fine_tune", "train the encoder from this stage on");
-  add_value(app, a, "--epochs", "training.epochs", "passes over the training captions, at most");
+  add_value(app, a, "--epochs", "training.epochs", "epochs, at most");
   add_value(app, a, "--batch", "training.batch", "captions a step");
   add_value(app, a, "--learning-rate", "training.learning_rate", "of the decoder");
   add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");

@@ -97,7 +97,9 @@ void each_loss_value(C& c, Visit&& v) {
 template <class C, class Visit>
 void each_training_value(C& c, Visit&& v) {
   v("training.seed", c.seed, between(0, 9e15), "of weights, dropout and order");
-  v("training.epochs", c.epochs, between(1, 1e6), "passes over the training captions, at most");
+  v("training.epochs", c.epochs, between(1, 1e6), "epochs, at most");
+  v("training.epoch_steps", c.epoch_steps, between(0, 1e9),
+    "an epoch passes over the training captions as often as gives at least so many steps; 0: once");
   v("training.batch", c.batch, between(1, 4096), "captions a step");
   v("training.grouping", c.grouping, any(),
     "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "

@@ -79,6 +79,7 @@ constexpr auto choices(ScheduleKind) {
 struct TrainingConfig {
   std::int64_t seed = 1;
   int epochs = 10;
+  int epoch_steps = 0;
   int batch = 64;
   Grouping grouping = Grouping::by_length;
   OptimizerKind optimizer = OptimizerKind::adam;

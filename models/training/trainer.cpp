@@ -23,7 +23,9 @@ Trainer::Trainer(const TrainerParts& parts)
   if (t.schedule == ScheduleKind::plateau) plateau_ = PlateauDecay({.factor = t.decay, .patience = t.decay_every});
   std::int64_t captions = 0;
   for (const CaptionedImage* image : parts.dataset.require_split("train")) captions += std::ssize(image->captions);
-  batches_per_epoch_ = (captions + t.batch - 1) / t.batch;
+  batches_per_pass_ = (captions + t.batch - 1) / t.batch;
+  const std::int64_t passes = (t.epoch_steps + batches_per_pass_ - 1) / batches_per_pass_;
+  batches_per_epoch_ = batches_per_pass_ * std::max<std::int64_t>(passes, 1);
   state_.inputs = parts_.inputs;
   state_.dropout = step_.dropout();
 }
@@ -192,10 +194,9 @@ void Trainer::end_epoch() {
 Ending Trainer::run(const FeatureCache* cache) {
   cache_ = cache;
   log_ = std::make_unique<RunLog>(parts_.folder.log(), state_.log_bytes);
-  const bool between_epochs = state_.position == batches_per_epoch_;
-  TrainingBatches batches(
-      parts_.model, parts_.dataset, cache_,
-      between_epochs ? BatchSampler::State{state_.epoch + 1, 0} : BatchSampler::State{state_.epoch, state_.position});
+  const std::int64_t done = state_.epoch * batches_per_epoch_ + state_.position;
+  TrainingBatches batches(parts_.model, parts_.dataset, cache_,
+                          BatchSampler::State{done / batches_per_pass_, done % batches_per_pass_});
   try {
     while (!state_.finished) {
       train_epoch(batches);

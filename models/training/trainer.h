@@ -66,7 +66,7 @@ class Trainer {
   const FeatureCache* cache_ = nullptr;
   TrainingState state_;
   ImageList validation_images_;
-  std::int64_t batches_per_epoch_ = 0;
+  std::int64_t batches_per_pass_ = 0, batches_per_epoch_ = 0;  // an epoch is one pass or several
   TrainStep step_;
   PlateauDecay plateau_;
   std::unique_ptr<RunLog> log_;
