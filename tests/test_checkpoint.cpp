@@ -26,7 +26,7 @@ TEST_CASE("a checkpoint comes back bit for bit") {
   state.skipped_steps = 5;
   state.seconds = 1.5;
   state.log_bytes = 4096;
-  state.inputs = {"captions \"with quotes\"", "images", "weights"};
+  state.inputs = {"captions \"with quotes\"", "images", "weights", "init"};
   Tensor weights = empty({3, 5});
   Generator generator(2);
   fill_normal(weights, 0, 1, generator);

@@ -85,7 +85,7 @@ TEST_CASE("text values take numbers as text") {
 
 TEST_CASE("the built-in recipes are those of the folder and name themselves") {
   const std::vector<std::string> names = recipe_names();
-  for (const char* expected : {"default", "paper-soft", "scenes", "tutorial"})
+  for (const char* expected : {"default", "fine-tune", "paper-soft", "scenes", "tutorial"})
     REQUIRE(std::find(names.begin(), names.end(), expected) != names.end());
   for (const std::string& name : names) {
     CAPTURE(name);
@@ -96,7 +96,7 @@ TEST_CASE("the built-in recipes are those of the folder and name themselves") {
     REQUIRE(read_recipe(path).recipe == path);
   }
   REQUIRE_THAT(error_of([] { read_recipe("tutorials"); }),
-               Contains("unknown recipe 'tutorials'") && Contains("default, paper-soft, scenes, tutorial"));
+               Contains("unknown recipe 'tutorials'") && Contains("default, fine-tune, paper-soft, scenes, tutorial"));
   REQUIRE_THAT(error_of([] { read_recipe("/nowhere/x.json"); }), Contains("/nowhere/x.json"));
 }
 

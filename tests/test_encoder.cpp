@@ -77,6 +77,47 @@ TEST_CASE("a stride traded for dilation gives the cells between those of before"
   }
 }
 
+TEST_CASE("an encoder is its frozen part and the rest") {
+  struct Cut {
+    const char* name;
+    const char* stage;
+  };
+  for (const Cut& cut :
+       {Cut{"resnet18", "layer3"}, Cut{"vgg16", "block5"}, Cut{"densenet121", "denseblock4"},
+        Cut{"densenet121", "transition3"}, Cut{"mobilenet_v2", "features.17"}, Cut{"squeezenet1_1", "features.9"}}) {
+    INFO(cut.name << " " << cut.stage);
+    Encoder encoder = encoder_by_formula({.name = cut.name, .size = 64});
+    const Tensor images = images_by_formula(2, 64);
+    CHECK(encoder.frozen_part()->description() == encoder.description());
+    CHECK(encoder.forward_rest(images).to_vector<float>() == images.to_vector<float>());
+    encoder.set_trainable(cut.stage, false);
+    const std::optional<Encoder> part = encoder.frozen_part();
+    REQUIRE(part);
+    const Tensor before = part->forward(images), y = encoder.forward_rest(before);
+    CHECK(!before.requires_grad());
+    CHECK(y.requires_grad());
+    CHECK(y.to_vector<float>() == encoder.forward(images).to_vector<float>());
+    CHECK(contains(error_of([&] { encoder.forward_rest(y.rows(0, 0)); }), "is needed"));
+    encoder.set_trainable("all", false);
+    CHECK(!encoder.frozen_part());
+    CHECK(contains(error_of([&] { encoder.forward_rest(before); }), "nothing comes before"));
+  }
+}
+
+TEST_CASE("a network is not cut where results of several layers go on") {
+  NetworkBuilder b(8, 0);
+  b.begin_stage("a");
+  const int x = b.relu(b.image());
+  b.begin_stage("b");
+  const int y = b.relu6(x);
+  b.begin_stage("c");
+  b.add(x, y);
+  const Network network = b.finish("c");
+  CHECK(network.split_before(0) == 0);
+  CHECK(network.split_before(1) == x);
+  CHECK(network.split_before(2) == -1);
+}
+
 TEST_CASE("the inference plan is the encoder, for any number of images and threads") {
   for (const char* name : {"scratch", "squeezenet1_1", "mobilenet_v2"}) {
     INFO(name);

@@ -67,7 +67,7 @@ TEST_CASE("the recipe \"default\" learns 100 captions word for word") {
   CHECK(trainer.batches_per_epoch() == 200);  // two batches, a hundred times
   trainer.run(&cache);
 
-  const Tensor features = cached_features(cache, Device::cpu)(images);
+  const Tensor features = cached_features(model, cache)(images);
   int exact = 0;
   const auto captions = caption_features(model, features, {.beam = 1, .length_penalty = 0});
   for (std::size_t i = 0; i < images.size(); ++i) exact += captions[i][0].words == images[i]->captions[0];

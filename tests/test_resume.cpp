@@ -1,48 +1,19 @@
 // A run that is killed at any instant and resumed ends with the weights of one that never stopped, bit for bit.
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 
 #include "catch.h"
-#include "glimpse/engine/io/safetensors.h"
-#include "program.h"
+#include "resumed_run.h"
 #include "scratch_folder.h"
 #include "small_run.h"
 
 using namespace glimpse;
-using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
 
 constexpr int epochs = 6;
-
-/// The values of the log that do not depend on the clock, line by line.
-std::vector<Json> log_of(const std::string& run) {
-  std::vector<Json> lines;
-  std::istringstream log(slurp(run + "/log.jsonl"));
-  for (std::string line; std::getline(log, line);) {
-    Json json = Json::parse(line);
-    for (const char* key : {"seconds", "captions_per_s", "data_wait", "validation_seconds", "peak_tensor_bytes"})
-      json.erase(key);
-    lines.push_back(json);
-  }
-  return lines;
-}
-
-void require_equal_runs(const std::string& a, const std::string& b) {
-  REQUIRE(slurp(a + "/best.safetensors") == slurp(b + "/best.safetensors"));
-  const SafetensorsFile x = read_safetensors(a + "/last.safetensors"), y = read_safetensors(b + "/last.safetensors");
-  REQUIRE(x.tensors.size() == y.tensors.size());
-  for (std::size_t i = 0; i < x.tensors.size(); ++i) {
-    CAPTURE(x.tensors[i].name);
-    REQUIRE(x.tensors[i].name == y.tensors[i].name);
-    REQUIRE(x.tensors[i].tensor.to_vector<float>() == y.tensors[i].tensor.to_vector<float>());
-  }
-  REQUIRE(log_of(a) == log_of(b));
-}
 
 std::vector<std::string> resumed(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin() + 1, "--resume");

@@ -125,8 +125,8 @@ DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionMod
   };
   CaptionOptions options = a.decoding.captions;
   options.attention = model.config.decoder.attends() && (dataset.scenes() || !a.attention.empty());
-  return decode_split(model, images, cache ? cached_features(*cache, model.device()) : encoded_features(model, dataset),
-                      options, watch);
+  return decode_split(model, images, cache ? cached_features(model, *cache) : encoded_features(model, dataset), options,
+                      watch);
 }
 
 /// Captions the split with the model.

@@ -12,6 +12,7 @@
 #include "common/progress.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/models/captioner/initial_model.h"
 #include "glimpse/models/training/training_run.h"
 
 namespace {
@@ -92,6 +93,7 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--grid", "encoder.grid", "cells a side of the grid, such as 14");
   add_switch(app, a, "--stride-in-1x1", "encoder.stride_in_1x1", "ResNet v1");
   add_value(app, a, "--fine-tune", "encoder.fine_tune", "train the encoder from this stage on");
+  add_value(app, a, "--init", "training.init", "begin with this model: its words, encoder and decoder, by any recipe");
   add_value(app, a, "--epochs", "training.epochs", "epochs, at most");
   add_value(app, a, "--batch", "training.batch", "captions a step");
   add_value(app, a, "--learning-rate", "training.learning_rate", "of the decoder");
@@ -127,7 +129,12 @@ void apply(Config& config, const std::vector<Assignment>& assignments) {
 Config requested(const Arguments& a) {
   Config named;
   apply(named, a.assignments);
-  Config config = read_recipe(!a.recipe.empty() ? a.recipe : named.uses_scenes() ? "scenes" : "default");
+  const std::string& init = named.training.init;
+  const bool scenes = named.uses_scenes() && (init.empty() || model_config(init).uses_scenes());
+  Config config = read_recipe(!a.recipe.empty() ? a.recipe : scenes ? "scenes" : "default");
+  if (!init.empty()) config.training.init_hash.clear();  // of another model
+  const std::string model = init.empty() ? config.training.init : init;
+  if (!model.empty()) config = config_to_begin_with(model, config);
   apply(config, a.assignments);
   return config;
 }

@@ -96,6 +96,8 @@ void each_loss_value(C& c, Visit&& v) {
 
 template <class C, class Visit>
 void each_training_value(C& c, Visit&& v) {
+  v("training.init", c.init, any(), "model file to begin with; empty: from nothing");
+  v("training.init_hash", c.init_hash, any(), "of that file; where it is given, another file is refused");
   v("training.seed", c.seed, between(0, 9e15), "of weights, dropout and order");
   v("training.epochs", c.epochs, between(1, 1e6), "epochs, at most");
   v("training.epoch_steps", c.epoch_steps, between(0, 1e9),

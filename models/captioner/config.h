@@ -77,6 +77,8 @@ constexpr auto choices(ScheduleKind) {
 }
 
 struct TrainingConfig {
+  std::string init;
+  std::string init_hash;
   std::int64_t seed = 1;
   int epochs = 10;
   int epoch_steps = 0;

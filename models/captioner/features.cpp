@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -44,12 +45,19 @@ void wait_for_writer(const std::string& path, Observer& observer) {
   }
 }
 
+/// What is cached. Throws Error where nothing can be.
+Encoder frozen_part(const CaptionModel& model) {
+  std::optional<Encoder> part = model.encoder.frozen_part();
+  check(part.has_value(), "features: encoder {} is trained from the image on", model.encoder.options().name);
+  return std::move(*part);
+}
+
 /// Encodes all images into a new cache at `path`.
 FeatureCache encode_into(const std::string& path, const FeatureKey& key, const CaptionModel& model,
                          const Dataset& dataset, const ImageList& images, Observer& observer) {
   const std::string parent = std::filesystem::absolute(path).parent_path().string();
   check_space(parent, feature_bytes(model, std::ssize(images)), "the feature cache needs");
-  const FrozenEncoder encoder(model.encoder);
+  const FrozenEncoder encoder(frozen_part(model));
   const Stopwatch watch;
   FeatureCache::BuildOptions options;
   options.batch_size = encode_batch;
@@ -113,7 +121,7 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
   const std::vector<std::string> filenames = filenames_of(images);
   const auto key_of = [&](const std::vector<std::string>& names) {
     const bool known = !content.empty() && names == filenames;
-    return feature_key(model.encoder, model.preprocessing, known ? content : images_hash(dataset, names), weights);
+    return feature_key(frozen_part(model), model.preprocessing, known ? content : images_hash(dataset, names), weights);
   };
   while (true) {
     wait_for_writer(path, observer);
@@ -131,14 +139,15 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
 }
 
 std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count) {
-  return count * model.encoder.locations() * model.encoder.channels() * 2;
+  const Encoder part = frozen_part(model);
+  return count * part.locations() * part.channels() * 2;
 }
 
-FeatureFunction cached_features(const FeatureCache& cache, Device device) {
-  return [&cache, device](const ImageList& images) {
+FeatureFunction cached_features(const CaptionModel& model, const FeatureCache& cache) {
+  return [&model, &cache](const ImageList& images) {
     std::vector<std::int64_t> rows;
     for (const CaptionedImage* image : images) rows.push_back(cache.row(image->filename));
-    return cache.gather(rows).to(device);
+    return model.encoder.forward_rest(cache.gather(rows).to(model.device()));
   };
 }
 

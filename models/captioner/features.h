@@ -17,7 +17,8 @@ using FeatureFunction = std::function<Tensor(const ImageList& images)>;
 /// What an encoder takes of images (encoder_input.h): (N,3,S,S).
 Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device);
 
-/// What a cache of features depends on; `images` and `weights` are hashes (data/feature_cache.h).
+/// What a cache of features of an encoder that does not change depends on; `images` and `weights` are hashes
+/// (data/feature_cache.h).
 FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessing, const std::string& images,
                        const std::string& weights);
 
@@ -27,10 +28,10 @@ std::string encoding_progress(std::int64_t done, std::int64_t total, double seco
 /// A hash of the content of images (hash_images); of scenes, which need not be drawn for it, of names and captions.
 std::string images_hash(const Dataset& dataset, const std::vector<std::string>& filenames);
 
-/// The cache at `path` when it holds all `images` as this model's encoder sees them; else encodes them into it, saying
-/// why, or waits for another program that does so. Throws Error when `path` is a file of another kind, when an image
-/// cannot be read, and Stopped when the observer wants to stop meanwhile. `content`: the images_hash of `images`, where
-/// it is known already.
+/// The cache at `path` when it holds all `images` as the frozen part of this model's encoder sees them; else encodes
+/// them into it, saying why, or waits for another program that does so. Throws Error when `path` is a file of another
+/// kind, when an image cannot be read, and Stopped when the observer wants to stop meanwhile. `content`: the
+/// images_hash of `images`, where it is known already.
 FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
                            const std::string& weights, const std::string& path, Observer& observer,
                            const std::string& content = "");
@@ -38,8 +39,9 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
 /// Bytes that open_features will write for `count` images.
 std::int64_t feature_bytes(const CaptionModel& model, std::int64_t count);
 
-/// Features from a cache, which must outlive the function.
-FeatureFunction cached_features(const FeatureCache& cache, Device device);
+/// Features from a cache of the encoder's frozen part, the rest of the encoder run as it is now. Both must outlive the
+/// function.
+FeatureFunction cached_features(const CaptionModel& model, const FeatureCache& cache);
 /// Features by running the encoder as it is now. `dataset` must outlive the function.
 FeatureFunction encoded_features(const CaptionModel& model, const Dataset& dataset);
 

@@ -142,14 +142,19 @@ CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Gene
           "scratch)",
           config.encoder.name);
   }
-  if (config.trains_encoder())
-    encoder.set_trainable(config.encoder.fine_tune.empty() ? "all" : config.encoder.fine_tune,
-                          config.encoder.train_batch_norm);
   Decoder decoder(decoder_config(config, vocabulary.size(), encoder.channels()), generator);
   Preprocessing preprocessing;
   preprocessing.size = config.encoder.image_size;
   preprocessing.orientation = config.encoder.orientation;
-  return {config, vocabulary, preprocessing, "", std::move(encoder), std::move(decoder)};
+  CaptionModel model{config, vocabulary, preprocessing, "", std::move(encoder), std::move(decoder)};
+  unfreeze(model);
+  return model;
+}
+
+void unfreeze(CaptionModel& model) {
+  const EncoderConfig& c = model.config.encoder;
+  if (model.config.trains_encoder())
+    model.encoder.set_trainable(c.fine_tune.empty() ? "all" : c.fine_tune, c.train_batch_norm);
 }
 
 void save_model(CaptionModel& model, const std::string& path, const Metadata& notes) {
@@ -161,6 +166,12 @@ void save_model(CaptionModel& model, const std::string& path, const Metadata& no
   metadata["preprocessing"] = to_json(model.preprocessing).dump();
   metadata["encoder_source"] = model.encoder_source;
   write_safetensors(path, named_tensors(model), metadata);
+}
+
+Config model_config(const std::string& path) {
+  const Metadata metadata = read_safetensors(path).metadata;
+  check_format(metadata, path);
+  return config_from_json(entry(metadata, "config", path), path);
 }
 
 CaptionModel load_model(const std::string& path) {

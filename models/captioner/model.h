@@ -45,10 +45,15 @@ LossOptions loss_options(const Config& config);
 CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator,
                         std::string* note = nullptr);
 
+/// Makes the encoder trainable as model.config says; without a word of it, it stays frozen.
+void unfreeze(CaptionModel& model);
+
 /// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Throws Error.
 void save_model(CaptionModel& model, const std::string& path, const Metadata& notes = {});
 /// Reads it; nothing is trainable. Throws Error naming the file for one that is no caption model, whose weights do not
 /// fit its configuration, or hold NaN or infinity. Nothing is allocated for what the file only claims to hold.
 CaptionModel load_model(const std::string& path);
+/// The configuration in a model file. Throws Error for one that is no caption model.
+Config model_config(const std::string& path);
 
 }  // namespace glimpse

@@ -80,7 +80,10 @@ Network describe_grid(const EncoderOptions& options, std::vector<std::string>& b
 }  // namespace
 
 Encoder::Encoder(EncoderOptions options, Network network, std::vector<std::string> beyond)
-    : options_(std::move(options)), network_(std::move(network)), beyond_(std::move(beyond)) {}
+    : options_(std::move(options)),
+      network_(std::move(network)),
+      beyond_(std::move(beyond)),
+      first_trained_(static_cast<int>(network_.stages.size())) {}
 
 std::vector<std::string> Encoder::stages() const { return network_.stages; }
 
@@ -90,12 +93,16 @@ std::string Encoder::description() const {
                      grid_height(), grid_width(), channels());
 }
 
+/// y (N,D,H,W) -> (N,L,D).
+Tensor Encoder::to_features(const Tensor& y) const {
+  return permute(y, {0, 2, 3, 1}).reshape({y.size(0), locations(), channels()});
+}
+
 Tensor Encoder::forward(const Tensor& images) const {
   const Shape expected{images.defined() && images.rank() > 0 ? images.size(0) : 0, 3, options_.size, options_.size};
   check(images.defined() && images.shape() == expected, "encoder {}: images are {}; (N,3,{},{}) is needed",
         options_.name, images.defined() ? images.shape().str() : "undefined", options_.size, options_.size);
-  const Tensor y = network_.forward(images);
-  return permute(y, {0, 2, 3, 1}).reshape({y.size(0), locations(), channels()});
+  return to_features(network_.forward(images));
 }
 
 void Encoder::set_trainable(const std::string& from_stage, bool train_batch_norm) {
@@ -117,7 +124,30 @@ void Encoder::set_trainable(const std::string& from_stage, bool train_batch_norm
       norm->module.train = train && train_batch_norm;
     }
   }
-  trainable_ = first < static_cast<int>(network_.stages.size());
+  first_trained_ = first;
+}
+
+std::optional<Encoder> Encoder::frozen_part() const {
+  if (!trainable()) return Encoder(options_, network_, beyond_);
+  if (network_.split_before(first_trained_) < 1) return std::nullopt;
+  EncoderOptions options = options_;
+  options.stage = network_.stages[static_cast<std::size_t>(first_trained_) - 1];
+  Network network = network_;
+  std::vector<std::string> beyond = network.cut_after(options.stage);
+  return Encoder(std::move(options), std::move(network), std::move(beyond));
+}
+
+Tensor Encoder::forward_rest(const Tensor& x) const {
+  if (!trainable()) return x;
+  const int split = network_.split_before(first_trained_);
+  check(split > 0, "encoder {}: nothing comes before {}", options_.name, network_.stages[first_trained_]);
+  const FeatureShape& shape = network_.layers[split].shape;
+  const Shape expected{x.defined() && x.rank() > 0 ? x.size(0) : 0, shape.height * shape.width, shape.channels};
+  check(x.defined() && x.shape() == expected, "encoder {}: what comes before {} is {}; (N,{},{}) is needed",
+        options_.name, network_.stages[first_trained_], x.defined() ? x.shape().str() : "undefined", expected[1],
+        expected[2]);
+  const Tensor grid = permute(x.reshape({x.size(0), shape.height, shape.width, shape.channels}), {0, 3, 1, 2});
+  return to_features(network_.forward(grid, split));
 }
 
 std::vector<std::string> encoder_names() {

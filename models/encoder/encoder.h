@@ -1,6 +1,7 @@
 #pragma once
 // Encoders: convolutional networks that turn an image into a grid of feature vectors, under torchvision's tensor names.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,17 +43,28 @@ class Encoder {
   /// without, their statistics, scales and shifts stay as they are. Throws Error with the list of stages when there is
   /// none of that name.
   void set_trainable(const std::string& from_stage, bool train_batch_norm);
-  bool trainable() const { return trainable_; }
+  bool trainable() const { return first_trained_ < static_cast<int>(network_.stages.size()); }
+
+  /// Number of the first stage that is trained; the number of stages where none is.
+  int first_trained() const { return first_trained_; }
+  /// All that comes before the trained stages, as an encoder of its own that shares the weights: the whole of a frozen
+  /// encoder. nullopt where training begins with the image, or where trained layers use results of several others.
+  std::optional<Encoder> frozen_part() const;
+  /// From what frozen_part() makes of images, (N,L',D'), to the features (N,L,D). Differentiable. Throws Error for
+  /// another shape, and where there is no frozen_part().
+  Tensor forward_rest(const Tensor& x) const;
 
   const Network& network() const { return network_; }
   /// Names of the tensors of the stages after the tap, which a weight file may hold besides.
   const std::vector<std::string>& beyond() const { return beyond_; }
 
  private:
+  Tensor to_features(const Tensor& y) const;
+
   EncoderOptions options_;
   Network network_;
   std::vector<std::string> beyond_;
-  bool trainable_ = false;
+  int first_trained_;  // stage; the number of stages where none is
 };
 
 /// All encoders that there are.

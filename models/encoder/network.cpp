@@ -89,13 +89,24 @@ void Network::allocate(Generator& generator) {
   }
 }
 
-Tensor Network::forward(const Tensor& images) const {
+int Network::split_before(int stage) const {
+  const auto later = [&](const Layer& layer) { return layer.stage >= stage; };
+  const auto first = std::find_if(layers.begin(), layers.end(), later);
+  const int last = static_cast<int>(first - layers.begin()) - 1;
+  const bool alone = std::all_of(first, layers.end(), [&](const Layer& layer) {
+    return std::all_of(layer.inputs.begin(), layer.inputs.end(), [&](int input) { return input >= last; });
+  });
+  return alone ? last : -1;
+}
+
+Tensor Network::forward(const Tensor& x, int first) const {
   std::vector<std::size_t> last_use(layers.size(), 0);
   for (std::size_t i = 0; i < layers.size(); ++i)
     for (const int input : layers[i].inputs) last_use[input] = i;
   std::vector<Tensor> values(layers.size());
-  values[0] = images;
-  for (std::size_t i = 1; i < layers.size(); ++i) {
+  const auto begin = static_cast<std::size_t>(first);
+  values[begin] = x;
+  for (std::size_t i = begin + 1; i < layers.size(); ++i) {
     values[i] = run(layers[i], values);
     for (const int input : layers[i].inputs)
       if (last_use[input] == i) values[input] = Tensor();

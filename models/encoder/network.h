@@ -71,8 +71,12 @@ struct Network {
   void allocate(Generator& generator);
   /// Number of the stage; throws Error with the list of stages when there is none of that name.
   int stage_index(const std::string& stage) const;
+  /// The last layer before stage number `stage`, when the layers from that stage on use no earlier result; else -1.
+  int split_before(int stage) const;
   /// Runs all layers: images (N,3,H,W) of the size that the network was built for -> (N,C,H',W').
-  Tensor forward(const Tensor& images) const;
+  Tensor forward(const Tensor& images) const { return forward(images, 0); }
+  /// Runs the layers after number `first`, whose result is x; `first` is 0 or a split_before().
+  Tensor forward(const Tensor& x, int first) const;
   void visit(Visitor& v);
 };
 

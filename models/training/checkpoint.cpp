@@ -38,6 +38,7 @@ void each_value(S& s, Visit&& v) {
   v("captions", s.inputs.captions);
   v("images", s.inputs.images);
   v("weights", s.inputs.weights);
+  v("init", s.inputs.init);
 }
 
 }  // namespace

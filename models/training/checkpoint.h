@@ -16,6 +16,7 @@ struct RunInputs {
   std::string captions;  ///< names, splits, captions and the vocabulary
   std::string images;    ///< images_hash of all images
   std::string weights;   ///< the pretrained encoder's file; "" where there is none
+  std::string init;      ///< the model file that it began with; "" where there is none
 };
 
 /// Everything but tensors. Steps and epochs count from 0; `epoch` and `position` name the batch that comes next.

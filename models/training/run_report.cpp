@@ -110,9 +110,9 @@ void write_run_report(const RunFolder& folder, const Dataset& dataset, const Fea
                       const TrainingState& state, Device device, Observer& observer) {
   CaptionModel model = load_model(folder.best());
   move_to(model, device);
+  unfreeze(model);  // what a cache holds is what comes before the trained stages
   const ImageList images = dataset.require_split("val");
-  const FeatureFunction features =
-      cache != nullptr ? cached_features(*cache, device) : encoded_features(model, dataset);
+  const FeatureFunction features = cache != nullptr ? cached_features(model, *cache) : encoded_features(model, dataset);
   const ValidationConfig& validation = model.config.validation;
   const CaptionOptions options{.beam = report_beam, .max_words = validation.max_words, .batch = validation.batch};
   const std::vector<CaptionWords> captions = best_captions(decode_split(model, images, features, options));

@@ -10,7 +10,7 @@
 namespace glimpse {
 
 /// Captions the validation split with the run's best model on `device`, says the scores, and writes folder.report().
-/// `cache`: of a frozen encoder, or null.
+/// `cache`: of what is frozen of the encoder, or null.
 void write_run_report(const RunFolder& folder, const Dataset& dataset, const FeatureCache* cache,
                       const TrainingState& state, Device device, Observer& observer);
 

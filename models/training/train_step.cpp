@@ -58,13 +58,13 @@ StepResult TrainStep::operator()(const TrainingBatch& batch, double rate_factor)
   const Device device = model_.device();
   decoder_->set_learning_rate(model_.config.training.learning_rate * rate_factor);
   Tensor features;
-  if (encoder_) {
-    check(batch.pixels.defined(), "training: an encoder that is trained needs batches of pixels");
-    encoder_->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
-    features = model_.encoder.forward(batch.pixels);
+  if (encoder_) encoder_->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
+  if (batch.features.defined()) {
+    features = model_.encoder.forward_rest(batch.features.to(device));
   } else {
-    check(batch.features.defined(), "training: a frozen encoder needs batches of features");
-    features = batch.features.to(device);
+    check(encoder_ && batch.pixels.defined(), "training: {} needs batches of {}",
+          encoder_ ? "an encoder that is trained" : "a frozen encoder", encoder_ ? "pixels" : "features");
+    features = model_.encoder.forward(batch.pixels);
   }
   const DecoderLoss loss = model_.decoder.loss(features, batch.tokens, dropout_, loss_options(model_.config));
   loss.total.backward();

@@ -28,7 +28,7 @@ class TrainStep {
   explicit TrainStep(CaptionModel& model);
 
   /// One update by a batch, with the configured learning rates times `rate_factor`. Throws Error for a batch without
-  /// what the model needs: features for a frozen encoder, pixels for one that is trained.
+  /// what the model needs: what its frozen part makes of the images, or pixels.
   StepResult operator()(const TrainingBatch& batch, double rate_factor = 1);
 
   /// Weights that change and moments of the optimizers, under the names of a checkpoint.

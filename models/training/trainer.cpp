@@ -46,6 +46,8 @@ void Trainer::resume() {
   check(begun.captions == now.captions, "{}: captions or vocabulary are not those that this run began with", path);
   check(begun.images == now.images, "{}: the images are not those that this run began with: a file has other content",
         path);
+  check(begun.init == now.init, "{}: the model {} is not the one that this run began with", path,
+        config().training.init);
   check(begun.weights == now.weights, "{}: the encoder's weights {} are not those that this run began with", path,
         config().encoder.weights);
   step_.load_tensors(checkpoint.tensors, path);
@@ -159,7 +161,7 @@ void Trainer::say_epoch(const EpochRecord& r) {
 void Trainer::end_epoch() {
   const CaptionModel& model = parts_.model;
   const FeatureFunction features =
-      cache_ != nullptr ? cached_features(*cache_, model.device()) : encoded_features(model, parts_.dataset);
+      cache_ != nullptr ? cached_features(model, *cache_) : encoded_features(model, parts_.dataset);
   const auto watch = [&](std::int64_t done) {
     parts_.observer.progress([&] {
       return fmt::format("epoch {}/{}  validation {}/{}", state_.epoch + 1, config().training.epochs, done,

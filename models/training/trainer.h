@@ -41,9 +41,9 @@ class Trainer {
 
   /// Goes on from folder.last(). Throws Error for a checkpoint that does not belong to this run; nothing is written.
   void resume();
-  /// Trains to the end, with features from `cache` where the encoder is frozen; leaves last.safetensors,
-  /// best.safetensors and log.jsonl in the folder. Throws Error when the gradient is not finite for many steps in a
-  /// row.
+  /// Trains to the end, with features from `cache` where the encoder or its beginning is frozen; leaves
+  /// last.safetensors, best.safetensors and log.jsonl in the folder. Throws Error when the gradient is not finite for
+  /// many steps in a row.
   Ending run(const FeatureCache* cache = nullptr);
 
   const TrainingState& state() const { return state_; }

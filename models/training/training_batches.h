@@ -16,8 +16,8 @@ namespace glimpse {
 
 struct TrainingBatch {
   TokenBatch tokens;
-  Tensor features;  ///< (I,L,D) f32 of the batch's images, each once; undefined where the encoder is trained
-  Tensor pixels;    ///< (I,3,S,S), where the encoder is trained
+  Tensor features;  ///< (I,L,D) f32 of the batch's images, each once: what a cache of the encoder's frozen part holds
+  Tensor pixels;    ///< (I,3,S,S), where there is no cache
 };
 
 class TrainingBatches {

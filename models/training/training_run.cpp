@@ -15,17 +15,10 @@ namespace glimpse {
 namespace {
 
 /// What may change between the parts of a run: where things lie, and when it ends.
-const std::vector<std::string> free_keys{"data.images",
-                                         "data.captions",
-                                         "data.splits",
-                                         "data.features",
-                                         "data.cache",
-                                         "data.max_pixels",
-                                         "encoder.weights",
-                                         "training.epochs",
-                                         "training.patience",
-                                         "training.threads",
-                                         "training.checkpoint_every",
+const std::vector<std::string> free_keys{"data.images",       "data.captions",    "data.splits",
+                                         "data.features",     "data.cache",       "data.max_pixels",
+                                         "training.init",     "encoder.weights",  "training.epochs",
+                                         "training.patience", "training.threads", "training.checkpoint_every",
                                          "training.log_every"};
 
 void say_ending(const Trainer& trainer, const RunOutcome& outcome, const Config& config, Observer& observer) {

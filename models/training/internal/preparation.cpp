@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <unordered_map>
 
@@ -13,6 +14,7 @@
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/features.h"
+#include "glimpse/models/captioner/initial_model.h"
 #include "glimpse/models/captioner/shared_features.h"
 
 namespace glimpse {
@@ -74,6 +76,7 @@ RunInputs inputs_of(const Dataset& dataset, const Vocabulary& vocabulary, const 
   RunInputs inputs;
   inputs.captions = hash_bytes(text.data(), text.size());
   inputs.images = images_hash(dataset, filenames_of(dataset.all()));
+  inputs.init = config.training.init_hash;
   if (!config.encoder.weights.empty()) inputs.weights = hash_weights(config.encoder.weights);
   return inputs;
 }
@@ -109,10 +112,41 @@ double memory_estimate(Preparation& p) {
     floats += 3 * encoder;
     double activations = 0;
     for (const Layer& layer : m.encoder.network().layers)
-      activations += static_cast<double>(layer.shape.channels * layer.shape.height * layer.shape.width);
+      if (layer.stage >= m.encoder.first_trained())
+        activations += static_cast<double>(layer.shape.channels * layer.shape.height * layer.shape.width);
     floats += 2 * rows * activations;
   }
   return 4 * floats;
+}
+
+/// What happens to the encoder.
+std::string how_trained(const Preparation& p) {
+  const Config& c = p.config();
+  if (!c.trains_encoder()) return "frozen: each image is encoded once";
+  if (c.encoder.fine_tune.empty()) return c.training.init.empty() ? "trained from nothing" : "all of it trained";
+  const std::string text = "trained from " + c.encoder.fine_tune + " on";
+  return p.feature_path.empty() ? text : text + "; each image goes once through what comes before";
+}
+
+/// A model that knows nothing yet.
+CaptionModel new_model(const Config& config, const Dataset& dataset, Observer& observer) {
+  const ImageList train = dataset.require_split("train");
+  const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count, dataset.captions().rule);
+  Generator generator(static_cast<std::uint64_t>(config.training.seed));
+  std::string note;
+  CaptionModel model = make_model(config, vocabulary, generator, &note);
+  if (!note.empty()) observer.say("note        " + note);
+  if (config.decoder.output_bias == OutputBias::log_frequency)
+    model.decoder.set_output_bias(word_counts(vocabulary, train));
+  return model;
+}
+
+/// The model of --init.
+CaptionModel begun_model(const Config& config, Observer& observer) {
+  std::string note;
+  CaptionModel model = initial_model(config, &note);
+  observer.say("init        " + note);
+  return model;
 }
 
 }  // namespace
@@ -134,23 +168,18 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
     skipped = leave_out_bad(dataset, config.data.skip_bad, observer);
   }
   if (observer.stop()) throw Stopped();
-  const ImageList train = dataset.require_split("train");
-  const Vocabulary vocabulary = Vocabulary::build(train, config.data.min_count, dataset.captions().rule);
-  Generator generator(static_cast<std::uint64_t>(config.training.seed));
-  std::string weights_note;
-  CaptionModel model = make_model(config, vocabulary, generator, &weights_note);
-  if (!weights_note.empty()) observer.say("note        " + weights_note);
-  const RunInputs inputs = inputs_of(dataset, vocabulary, config);
-  if (config.decoder.output_bias == OutputBias::log_frequency)
-    model.decoder.set_output_bias(word_counts(vocabulary, train));
+  CaptionModel model =
+      config.training.init.empty() ? new_model(config, dataset, observer) : begun_model(config, observer);
+  RunInputs inputs = inputs_of(dataset, model.vocabulary, model.config);
+  if (inputs.weights.empty()) inputs.weights = model.encoder_source;
   use_device(config.training.device, config.training.matmul);
   move_to(model, config.training.device);
+  model.encoder_source = config.trains_encoder() ? "" : inputs.weights;
   std::string feature_path;
-  if (!config.trains_encoder()) {
-    model.encoder_source = inputs.weights;
+  if (const std::optional<Encoder> frozen = model.encoder.frozen_part()) {
     feature_path = config.data.features;
     if (feature_path.empty()) {
-      const FeatureKey key = feature_key(model.encoder, model.preprocessing, inputs.images, inputs.weights);
+      const FeatureKey key = feature_key(*frozen, model.preprocessing, inputs.images, inputs.weights);
       feature_path = shared_features(config.data.cache, request.folder, config.encoder.name, key);
     }
   }
@@ -184,15 +213,15 @@ void say_plan(Preparation& p, const std::string& folder, Observer& observer) {
   };
   line("data", fmt::format("{}: {} images with {} captions to train on, {} images to validate", p.dataset.description(),
                            with_commas(std::ssize(train)), with_commas(captions), with_commas(std::ssize(val))));
+  const std::string words =
+      c.training.init.empty()
+          ? fmt::format("4 special ones, and those that the training captions hold at least {} x", c.data.min_count)
+          : "those of the model";
   line("vocabulary",
-       fmt::format("{} words: 4 special ones, and those that the training captions hold at least {} x; unknown: "
-                   "{:.2f} % of the training words, {:.2f} % of the validation words",
-                   with_commas(m.vocabulary.size()), c.data.min_count,
-                   100 * out_of_vocabulary_rate(m.vocabulary, train), 100 * out_of_vocabulary_rate(m.vocabulary, val)));
-  line("encoder", fmt::format("{}; {}", m.encoder.description(),
-                              !c.trains_encoder()           ? "frozen: each image is encoded once"
-                              : c.encoder.fine_tune.empty() ? "trained from nothing"
-                                                            : "trained from " + c.encoder.fine_tune + " on"));
+       fmt::format("{} words: {}; unknown: {:.2f} % of the training words, {:.2f} % of the validation words",
+                   with_commas(m.vocabulary.size()), words, 100 * out_of_vocabulary_rate(m.vocabulary, train),
+                   100 * out_of_vocabulary_rate(m.vocabulary, val)));
+  line("encoder", m.encoder.description() + "; " + how_trained(p));
   std::string parameters = with_commas(count_elements(named_tensors(p.model.decoder))) + " in the decoder";
   if (encoder_parameters > 0) parameters += fmt::format(", {} trained in the encoder", with_commas(encoder_parameters));
   line("parameters", parameters);

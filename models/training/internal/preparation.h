@@ -17,7 +17,7 @@ struct Preparation {
   Dataset dataset;
   std::vector<SkippedImage> skipped;
   CaptionModel model;
-  std::string feature_path;  ///< empty where the encoder is trained
+  std::string feature_path;  ///< empty where the encoder is trained from the image on
   RunInputs inputs;
 
   const Config& config() const { return model.config; }
