@@ -17,4 +17,5 @@
 #include "glimpse/engine/random.h"
 #include "glimpse/engine/schedule.h"
 #include "glimpse/engine/tensor.h"
+#include "glimpse/engine/weight_average.h"
 #include "glimpse/kernels/base/error.h"

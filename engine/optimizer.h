@@ -43,6 +43,8 @@ class Optimizer {
   /// All parameters, all gradients: flat, each tensor at a multiple of 64 bytes, zeros between.
   const Tensor& flat_parameters() const { return flat_; }
   const Tensor& flat_gradients() const { return gradients_; }
+  /// Parameter `index`'s part of a tensor that is laid out as flat_parameters().
+  Tensor part(const Tensor& flat, std::size_t index) const;
 
   /// For checkpoints: "step", "learning_rate", and "MOMENT.PARAMETER" for each moment and parameter. The moments are
   /// views of the optimizer's memory.
@@ -67,9 +69,6 @@ class Optimizer {
   void gather_parameters();
   void adopt_gradients();
   std::string first_non_finite() const;
-  /// Parameter `index`'s part of a flat buffer.
-  Tensor part(const Tensor& flat, std::size_t index) const;
-
   std::string name_;
   std::vector<NamedTensor> parameters_;
   std::vector<std::size_t> offsets_;  // of each parameter in the flat buffers, in bytes

@@ -19,6 +19,19 @@ double CosineDecay::operator()(std::int64_t t) const {
   return floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * x));
 }
 
+double OneCycle::operator()(std::int64_t t) const {
+  check(duration >= 1, "one cycle: duration must be at least 1, got {}", duration);
+  constexpr double start = 1.0 / 25, share = 0.3;
+  const double all = static_cast<double>(duration);
+  const double top = rise > 0 ? static_cast<double>(std::min(rise, duration)) : share * all;
+  const double now = static_cast<double>(std::min(t, duration));
+  const auto between = [](double from, double to, double x) {
+    return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * x));
+  };
+  if (now < top) return between(start, 1, now / top);
+  return top < all ? between(1, floor, (now - top) / (all - top)) : floor;
+}
+
 double LinearWarmUp::operator()(std::int64_t t) const {
   if (t + 1 >= duration) return 1;
   return static_cast<double>(t + 1) / static_cast<double>(duration);

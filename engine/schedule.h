@@ -22,6 +22,15 @@ struct CosineDecay {
   double operator()(std::int64_t t) const;
 };
 
+/// From 1/25 to 1 along half a cosine over the first `rise` of `duration`, then to `floor` along another
+/// (Smith & Topin, arXiv 1708.07120, in the form that is common now); `floor` afterwards. rise 0: 30 % of the duration.
+struct OneCycle {
+  std::int64_t duration = 1;
+  std::int64_t rise = 0;
+  double floor = 0;
+  double operator()(std::int64_t t) const;
+};
+
 /// (t + 1) / duration, at most 1: the first step already moves. duration 0 = none.
 struct LinearWarmUp {
   std::int64_t duration = 0;

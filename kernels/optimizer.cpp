@@ -94,6 +94,15 @@ void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p
       p, g, m, v, copy);
 }
 
+template <class T>
+void move_average(Cpu, std::int64_t n, double rate, const T* p, T* average) {
+  const T r = static_cast<T>(rate);
+  vector_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) average[i] += r * (p[i] - average[i]);
+  });
+}
+
 GLIMPSE_OPTIMIZER_KERNELS(Cpu, float)
 GLIMPSE_OPTIMIZER_KERNELS(Cpu, double)
 

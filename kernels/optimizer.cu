@@ -5,6 +5,8 @@
 // Bytes per element: Adam 4 arrays in, 4 out, 32 in f32, and 2 for a copy in bf16; SGD with momentum 24, RMSProp with
 // momentum 32. Operations: about 20 with a square root and a division, so memory is the limit.
 //
+// move_average: 2 arrays in, 1 out, 12 bytes per element in f32, and 3 operations.
+//
 // gradient_sums: parts of 16384 elements are summed in double by a block each, and the parts by one block, so that the
 // order depends on n alone; n sizeof(T) bytes, and one wait of the host for the result.
 
@@ -107,6 +109,24 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) *result = {all, clipped};
 }
 
+/// average (n) += rate (p - average); the first `packs` packs can be read at once.
+template <class T>
+__global__ void __launch_bounds__(threads)
+    move_average_kernel(std::int64_t packs, std::int64_t n, T rate, const T* p, T* average) {
+  constexpr int width = pack_width<T>;
+  for (const std::int64_t i : grid_stride(packs)) {
+    Pack<T, width> mean = load<width>(average + i * width);
+    const Pack<T, width> now = load<width>(p + i * width);
+#pragma unroll
+    for (int j = 0; j < width; ++j) mean.v[j] += rate * (now.v[j] - mean.v[j]);
+    store(average + i * width, mean);
+  }
+  for (const std::int64_t i : grid_stride(n - packs * width)) {
+    const std::int64_t at = packs * width + i;
+    average[at] += rate * (p[at] - average[at]);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -149,6 +169,14 @@ void adam_step(Cuda device, std::int64_t n, const AdamStep& step, const Clip& cl
     for_each<true>(device, "adam_step", update, n, p, g, copy, m, v);
   else
     for_each<false>(device, "adam_step", update, n, p, g, nullptr, m, v);
+}
+
+template <class T>
+void move_average(Cuda device, std::int64_t n, double rate, const T* p, T* average) {
+  if (n == 0) return;
+  const std::int64_t packs = whole_packs<pack_width<T>>(n, {p, average});
+  launch(device, {"move_average", {n}, grid_for(packs ? packs : n, threads), threads}, move_average_kernel<T>, packs, n,
+         static_cast<T>(rate), p, average);
 }
 
 GLIMPSE_OPTIMIZER_KERNELS(Cuda, float)

@@ -57,10 +57,17 @@ template <class T>
 void adam_step(Cuda, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v,
                bf16* copy = nullptr);
 
-#define GLIMPSE_OPTIMIZER_KERNELS(Device, T)                                                         \
-  template GradientSums gradient_sums(Device, std::int64_t, double, const T*);                       \
-  template void sgd_step(Device, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);             \
-  template void rmsprop_step(Device, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*); \
-  template void adam_step(Device, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*);
+/// average += rate (p - average), (n): an exponential moving average of parameters.
+template <class T>
+void move_average(Cpu, std::int64_t n, double rate, const T* p, T* average);
+template <class T>
+void move_average(Cuda, std::int64_t n, double rate, const T* p, T* average);
+
+#define GLIMPSE_OPTIMIZER_KERNELS(Device, T)                                                          \
+  template GradientSums gradient_sums(Device, std::int64_t, double, const T*);                        \
+  template void sgd_step(Device, std::int64_t, const SgdStep&, const Clip&, T*, T*, T*);              \
+  template void rmsprop_step(Device, std::int64_t, const RmsPropStep&, const Clip&, T*, T*, T*, T*);  \
+  template void adam_step(Device, std::int64_t, const AdamStep&, const Clip&, T*, T*, T*, T*, bf16*); \
+  template void move_average(Device, std::int64_t, double, const T*, T*);
 
 }  // namespace glimpse::kernels

@@ -6,6 +6,7 @@
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/optimizer.h"
+#include "glimpse/engine/weight_average.h"
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "scratch_folder.h"
@@ -270,4 +271,38 @@ TEST_CASE("optimizer: mistakes") {
   CHECK(second.step());
   CHECK(p.to_vector<float>() == std::vector<float>{0, 1});
   CHECK(q.to_vector<float>() == std::vector<float>{3});
+}
+
+TEST_CASE("an average of weights follows them, changes places with them, and goes on exactly") {
+  const Tensor p = parameter({1, 2, 3});
+  Sgd sgd({{"p", p, true}}, {.learning_rate = 1});
+  WeightAverage average(sgd, 0.5);
+  const auto averages = [&] { return average.averages()[0].tensor.to_vector<float>(); };
+  CHECK(averages() == std::vector<float>{1, 2, 3});
+  double expected = 1, weight = 1;
+  for (int t = 1; t <= 12; ++t) {
+    set_gradient(p, 1);
+    sgd.step();
+    average.update();
+    weight -= 1;
+    const double decay = std::min(0.5, (1.0 + t) / (10 + t));
+    expected = decay * expected + (1 - decay) * weight;
+    CHECK(averages()[0] == Approx(expected).epsilon(1e-6));
+  }
+  const std::vector<float> weights = p.to_vector<float>(), mean = averages();
+  average.swap();
+  CHECK(p.to_vector<float>() == mean);
+  CHECK(averages() == weights);
+  average.swap();
+  CHECK(p.to_vector<float>() == weights);
+
+  const Tensor q = parameter({0, 0, 0});
+  Sgd other({{"p", q, true}}, {.learning_rate = 1});
+  WeightAverage resumed(other, 0.5);
+  resumed.load_state(average.state());
+  q.detach().copy_from(p);
+  for (WeightAverage* a : {&average, &resumed}) a->update();
+  CHECK(resumed.averages()[0].tensor.to_vector<float>() == averages());
+  CHECK_THROWS_AS(resumed.load_state({}), Error);
+  CHECK_THROWS_AS(WeightAverage(sgd, 1), Error);
 }

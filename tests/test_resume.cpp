@@ -4,6 +4,7 @@
 #include <random>
 
 #include "catch.h"
+#include "glimpse/data/scenes.h"
 #include "resumed_run.h"
 #include "scratch_folder.h"
 #include "small_run.h"
@@ -124,4 +125,42 @@ TEST_CASE("an epoch of several passes goes on from the middle of any of them") {
   INFO(part.out << part.err);
   REQUIRE(part.code == 0);
   require_equal_runs(folder / "whole", run);
+}
+
+TEST_CASE("averages of weights, accumulated gradients and one cycle of the rate go on exactly") {
+  const ScratchFolder folder;
+  const auto command = [&](const std::string& run) {
+    std::vector<std::string> arguments = small_training(run, 3);
+    for (const char* value :
+         {"training.ema=0.9", "training.accumulate=3", "training.schedule=one-cycle", "training.checkpoint_every=1"})
+      arguments.push_back(value);
+    return arguments;
+  };
+  const ProgramResult whole = run_program(command(folder / "whole"));
+  INFO(whole.out << whole.err);
+  REQUIRE(whole.code == 0);
+  REQUIRE(log_of(folder / "whole").back()["step"] == 9);  // eight batches are three steps: 3, 3 and 2
+  const std::string run = folder / "stopped", model = run + "/best.safetensors";
+  const ProgramResult part =
+      run_program(command(run), {.signal_after_ms = 1, .signal = SIGINT, .wait_for = run + "/last.safetensors"});
+  REQUIRE(part.code == 130);
+  REQUIRE(run_program(resumed(command(run))).code == 0);
+  require_equal_runs(folder / "whole", run);
+
+  SECTION("and the model holds both kinds of weights") {
+    export_scenes(SceneDataset(1, {1, 1, 1}), folder / "scenes");
+    const ProgramResult averaged = run_program({"caption", "--model", model, "--json", folder / "scenes/images"});
+    const ProgramResult last = run_program({"caption", "--model", model, "--json", "--raw", folder / "scenes/images"});
+    INFO(averaged.err << last.err);
+    CHECK(averaged.code == 0);
+    CHECK(last.code == 0);
+    CHECK(averaged.out != last.out);  // in scores at least
+    CHECK(run_program({"evaluate", "--model", model, "--raw"}).code == 0);
+  }
+  SECTION("which one without averages has not") {
+    REQUIRE(run_program(small_training(folder / "plain", 1)).code == 0);
+    const ProgramResult r = run_program({"evaluate", "--model", folder / "plain/best.safetensors", "--raw"});
+    CHECK(r.code == 1);
+    CHECK_THAT(r.err, Contains("has no raw weights: its run kept no averages (training.ema)"));
+  }
 }

@@ -22,6 +22,18 @@ TEST_CASE("schedule: functions of time") {
   CHECK(cosine(100) == Approx(0.2));
   CHECK_THROWS_AS((CosineDecay{.duration = 0}(1)), Error);
 
+  const OneCycle cycle{.duration = 10, .floor = 0.1};
+  CHECK(cycle(0) == Approx(0.04));
+  CHECK(cycle(1) == Approx(0.04 + 0.96 * 0.25));  // a third of the rise: (1 - cos 60 deg) / 2
+  CHECK(cycle(3) == 1);
+  CHECK(cycle(10) == Approx(0.1));
+  CHECK(cycle(99) == Approx(0.1));
+  CHECK(cycle(6) < cycle(5));
+  CHECK((OneCycle{.duration = 8, .rise = 4}(2)) == Approx(0.52));
+  CHECK((OneCycle{.duration = 8, .rise = 4}(6)) == Approx(0.5));
+  CHECK((OneCycle{.duration = 2, .rise = 9}(1)) < 1);
+  CHECK_THROWS_AS((OneCycle{.duration = 0}(1)), Error);
+
   const LinearWarmUp warm_up{.duration = 4};
   CHECK(warm_up(0) == 0.25);
   CHECK(warm_up(2) == 0.75);

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::string model, attention;
   ImageArguments images;
-  bool json = false, csv = false, sidecar = false, xmp = false, force = false;
+  bool json = false, csv = false, sidecar = false, xmp = false, force = false, raw = false;
   DecodingOptions decoding;
 };
 
@@ -107,6 +107,7 @@ class Files {
 
 void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--model", a.model, "a run's best.safetensors; nothing else is needed")->required();
+  app.add_flag("--raw", a.raw, "the weights of the last step, where those of the model are averages (training.ema)");
   add_image_arguments(app, a.images);
   app.add_option("--n-best", a.decoding.captions.n_best, "captions an image")
       ->check(CLI::Range(1, 1000))
@@ -134,7 +135,7 @@ int run(int argc, char** argv) {
   if (!a.attention.empty()) check_can_write_folder(a.attention);
 
   options.attention = !a.attention.empty();
-  const Captioner captioner = Captioner::load(a.model, device);
+  const Captioner captioner = Captioner::load(a.model, device, a.raw ? ModelWeights::raw : ModelWeights::model);
   check(!options.attention || captioner.model().config.decoder.attends(), "--attention: {} has no attention", a.model);
   const std::vector<std::string> files = image_files(a.images, "caption");
   const ImageOptions reading = captioner.model().preprocessing.reading(a.images.max_pixels);

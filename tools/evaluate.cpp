@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   std::string model, images, captions, splits, split, features, out, json, compare, attention;
   int pictures = 12;
-  bool skip_bad = false, coco_results = false;
+  bool skip_bad = false, coco_results = false, raw = false;
   DecodingOptions decoding;
 };
 
@@ -43,6 +43,7 @@ struct Result {
 
 void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--model", a.model, "a run's best.safetensors");
+  app.add_flag("--raw", a.raw, "the weights of the last step, where those of the model are averages (training.ema)");
   app.add_option("--images", a.images, "folder of photographs; without it: the scenes that the model was trained on");
   app.add_option("--captions", a.captions,
                  "Karpathy JSON, COCO JSON, a table (captions.txt, results.csv) or Flickr8k.token.txt");
@@ -233,7 +234,7 @@ void run(int argc, char** argv) {
     report(a, result);
     return;
   }
-  CaptionModel model = load_model(a.model);
+  CaptionModel model = load_model(a.model, a.raw ? ModelWeights::raw : ModelWeights::model);
   move_to(model, device);
   Dataset dataset = open_dataset(data_config(a, model));
   Result result = evaluate(a, dataset, model);

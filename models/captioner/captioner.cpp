@@ -64,10 +64,10 @@ AttentionMaps attention_maps(const ImageCaption& caption) {
 
 Captioner::Captioner(CaptionModel model) : model_(std::move(model)), encoder_(model_.encoder) {}
 
-Captioner Captioner::load(const std::string& path, Device device) {
+Captioner Captioner::load(const std::string& path, Device device, ModelWeights which) {
   const MatmulPrecision set = kernels::matmul_precision();
   use_device(device, device == Device::cpu && set == MatmulPrecision::tf32 ? MatmulPrecision::f32 : set);
-  CaptionModel model = load_model(path);
+  CaptionModel model = load_model(path, which);
   move_to(model, device);
   return Captioner(std::move(model));
 }

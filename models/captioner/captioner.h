@@ -54,7 +54,7 @@ class Captioner {
   /// Takes a model as it is, on the device where it lies.
   explicit Captioner(CaptionModel model);
   /// Reads a model file (load_model) and moves it to `device`. Throws Error.
-  static Captioner load(const std::string& path, Device device = Device::cpu);
+  static Captioner load(const std::string& path, Device device = Device::cpu, ModelWeights which = ModelWeights::model);
 
   /// Captions of each image, best first. Throws what caption_features throws.
   std::vector<std::vector<ImageCaption>> caption(const std::vector<Image>& images,

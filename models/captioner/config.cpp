@@ -103,6 +103,8 @@ void each_training_value(C& c, Visit&& v) {
   v("training.epoch_steps", c.epoch_steps, between(0, 1e9),
     "an epoch passes over the training captions as often as gives at least so many steps; 0: once");
   v("training.batch", c.batch, between(1, 4096), "captions a step");
+  v("training.accumulate", c.accumulate, between(1, 4096),
+    "batches a step: their gradients are those of one batch of all of their captions");
   v("training.grouping", c.grouping, any(),
     "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
     "is "
@@ -115,10 +117,12 @@ void each_training_value(C& c, Visit&& v) {
   v("training.clip_norm", c.clip_norm, between(0, 1e6), "largest norm of all gradients; 0: off");
   v("training.schedule", c.schedule, any(),
     "step: times decay every decay_every epochs; plateau: after so many without a better score; cosine: to decay at "
-    "the last epoch");
+    "the last epoch; one-cycle: up in warmup_steps (0: 30 % of all) and down to decay");
   v("training.decay", c.decay, between(0, 1), "see schedule");
   v("training.decay_every", c.decay_every, between(1, 1e6), "see schedule; in epochs");
   v("training.warmup_steps", c.warmup_steps, between(0, 1e7), "steps of linear rise of the learning rate");
+  v("training.ema", c.ema, between(0, 0.999999),
+    "decay of the moving average of the weights, which is what is validated and kept as the model; 0: none");
   v("training.patience", c.patience, between(0, 1e6), "stop after so many epochs without a better score; 0: never");
   v("training.keep_best", c.keep_best, one_of(score_names()), "score of the validation captions to go by");
   v("training.checkpoint_every", c.checkpoint_every, between(1, 1e9), "steps between checkpoints");

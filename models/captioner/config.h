@@ -67,13 +67,15 @@ constexpr auto choices(OptimizerKind) {
 /// How the learning rate changes, after its warm-up.
 enum class ScheduleKind : std::uint8_t {
   constant,
-  step,     ///< times `decay` every `decay_every` epochs
-  plateau,  ///< times `decay` after `decay_every` epochs without a better score
-  cosine    ///< along half a cosine to `decay` at the last epoch
+  step,      ///< times `decay` every `decay_every` epochs
+  plateau,   ///< times `decay` after `decay_every` epochs without a better score
+  cosine,    ///< along half a cosine to `decay` at the last epoch
+  one_cycle  ///< up in warmup_steps (0: 30 % of all), then down to `decay` at the last epoch
 };
 constexpr auto choices(ScheduleKind) {
   return std::array{Choice{ScheduleKind::constant, "constant"}, Choice{ScheduleKind::step, "step"},
-                    Choice{ScheduleKind::plateau, "plateau"}, Choice{ScheduleKind::cosine, "cosine"}};
+                    Choice{ScheduleKind::plateau, "plateau"}, Choice{ScheduleKind::cosine, "cosine"},
+                    Choice{ScheduleKind::one_cycle, "one-cycle"}};
 }
 
 struct TrainingConfig {
@@ -83,6 +85,7 @@ struct TrainingConfig {
   int epochs = 10;
   int epoch_steps = 0;
   int batch = 64;
+  int accumulate = 1;
   Grouping grouping = Grouping::by_length;
   OptimizerKind optimizer = OptimizerKind::adam;
   double learning_rate = 4e-4;
@@ -94,6 +97,7 @@ struct TrainingConfig {
   double decay = 0.85;
   int decay_every = 1;
   int warmup_steps = 0;
+  double ema = 0.0;
   int patience = 5;
   std::string keep_best = "bleu4";
   int checkpoint_every = 200;

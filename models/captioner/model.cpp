@@ -1,6 +1,7 @@
 #include "glimpse/models/captioner/model.h"
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -17,6 +18,22 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* format_name = "glimpse-captioner";
+constexpr const char* raw_prefix = "raw.";
+
+/// The tensors of a file under their names in the model.
+std::vector<NamedTensor> choose_weights(std::vector<NamedTensor> tensors, ModelWeights which, const std::string& path) {
+  std::map<std::string, Tensor> raw;
+  std::erase_if(tensors, [&](const NamedTensor& t) {
+    const bool is_raw = t.name.starts_with(raw_prefix);
+    if (is_raw) raw[t.name.substr(std::char_traits<char>::length(raw_prefix))] = t.tensor;
+    return is_raw;
+  });
+  if (which == ModelWeights::model) return tensors;
+  check(!raw.empty(), "{}: has no raw weights: its run kept no averages (training.ema)", path);
+  for (NamedTensor& t : tensors)
+    if (const auto found = raw.find(t.name); found != raw.end()) t.tensor = found->second;
+  return tensors;
+}
 
 Json to_json(const Preprocessing& p) {
   return {{"resize", "squash"},
@@ -157,7 +174,8 @@ void unfreeze(CaptionModel& model) {
     model.encoder.set_trainable(c.fine_tune.empty() ? "all" : c.fine_tune, c.train_batch_norm);
 }
 
-void save_model(CaptionModel& model, const std::string& path, const Metadata& notes) {
+void save_model(CaptionModel& model, const std::string& path, const Metadata& notes,
+                const std::vector<NamedTensor>& raw) {
   Metadata metadata = notes;
   metadata["format"] = format_name;
   metadata["config"] = config_to_json(model.config);
@@ -165,7 +183,9 @@ void save_model(CaptionModel& model, const std::string& path, const Metadata& no
   metadata["words"] = name_of(model.vocabulary.rule());
   metadata["preprocessing"] = to_json(model.preprocessing).dump();
   metadata["encoder_source"] = model.encoder_source;
-  write_safetensors(path, named_tensors(model), metadata);
+  std::vector<NamedTensor> tensors = named_tensors(model);
+  for (const NamedTensor& t : raw) tensors.push_back({raw_prefix + t.name, t.tensor, false});
+  write_safetensors(path, tensors, metadata);
 }
 
 Config model_config(const std::string& path) {
@@ -174,9 +194,10 @@ Config model_config(const std::string& path) {
   return config_from_json(entry(metadata, "config", path), path);
 }
 
-CaptionModel load_model(const std::string& path) {
-  const SafetensorsFile file = read_safetensors(path);
+CaptionModel load_model(const std::string& path, ModelWeights which) {
+  SafetensorsFile file = read_safetensors(path);
   check_format(file.metadata, path);
+  file.tensors = choose_weights(std::move(file.tensors), which, path);
   Config config = config_from_json(entry(file.metadata, "config", path), path);
   std::vector<std::string> words;
   Preprocessing preprocessing;

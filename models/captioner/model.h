@@ -48,11 +48,17 @@ CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Gene
 /// Makes the encoder trainable as model.config says; without a word of it, it stays frozen.
 void unfreeze(CaptionModel& model);
 
-/// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Throws Error.
-void save_model(CaptionModel& model, const std::string& path, const Metadata& notes = {});
+/// Writes the file in one instant; `notes` (scores, say) are added to the metadata. Where the model's weights are
+/// averages, `raw` are those that they were made from, under the same names; they are kept too. Throws Error.
+void save_model(CaptionModel& model, const std::string& path, const Metadata& notes = {},
+                const std::vector<NamedTensor>& raw = {});
+
+/// Which of the weights in a model file: the model's, or those of the last step where the model's are averages.
+enum class ModelWeights : std::uint8_t { model, raw };
 /// Reads it; nothing is trainable. Throws Error naming the file for one that is no caption model, whose weights do not
 /// fit its configuration, or hold NaN or infinity. Nothing is allocated for what the file only claims to hold.
-CaptionModel load_model(const std::string& path);
+/// Throws Error for raw weights where the file has none besides the model's.
+CaptionModel load_model(const std::string& path, ModelWeights which = ModelWeights::model);
 /// The configuration in a model file. Throws Error for one that is no caption model.
 Config model_config(const std::string& path);
 

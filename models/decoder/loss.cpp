@@ -19,6 +19,8 @@ void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatc
         options.doubly_stochastic);
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
         "decoder loss: label smoothing {} is outside [0,1)", options.label_smoothing);
+  check(options.caption_weights.empty() || std::ssize(options.caption_weights) == batch.rows(),
+        "decoder loss: {} weights for {} captions", options.caption_weights.size(), batch.rows());
   for (const std::int32_t word : batch.targets.to_vector<std::int32_t>())
     check(word < decoder.config.vocabulary, "decoder loss: word {} is outside the vocabulary of {}", word,
           decoder.config.vocabulary);
@@ -30,17 +32,19 @@ Tensor squared_misses(const Tensor& coverage) { return sum(square(1.0 - coverage
 /// Puts the parts together as options.reduction says. `misses` is undefined without attention.
 DecoderLoss reduce(const TokenBatch& batch, const LossOptions& options, const Tensor& mean_cross_entropy,
                    const Tensor& misses, std::int64_t locations) {
-  const double rows = static_cast<double>(batch.rows()), tokens = static_cast<double>(batch.tokens());
+  const auto or_own = [](std::int64_t given, std::int64_t own) { return static_cast<double>(given > 0 ? given : own); };
+  const double rows = or_own(options.of_rows, batch.rows()), tokens = or_own(options.of_tokens, batch.tokens());
   const bool paper = options.reduction == Reduction::paper;
   DecoderLoss result;
   result.tokens = batch.tokens();
   result.cross_entropy = mean_cross_entropy.item();
-  result.total = paper ? mean_cross_entropy * (tokens / rows) : mean_cross_entropy;
+  const double share = static_cast<double>(batch.tokens()) / (paper ? rows : tokens);
+  result.total = share == 1 ? mean_cross_entropy : mean_cross_entropy * share;
   if (!misses.defined()) return result;
-  const double cells = rows * static_cast<double>(locations);
-  result.attention_penalty = misses.item() / cells;
+  const auto places = static_cast<double>(locations);
+  result.attention_penalty = misses.item() / (static_cast<double>(batch.rows()) * places);
   if (options.doubly_stochastic > 0)
-    result.total = result.total + misses * (options.doubly_stochastic / (paper ? rows : cells));
+    result.total = result.total + misses * (options.doubly_stochastic / (paper ? rows : rows * places));
   return result;
 }
 
@@ -56,6 +60,28 @@ Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
                                   index.data<std::int32_t>(), coverage.data<T>());
   });
   return differentiable("coverage", coverage, {alpha}, [index](const Tensor& dy) { return gather_rows(dy, index); });
+}
+
+/// Of each token (N) f64, from those of captions; undefined where there are none.
+Tensor token_weights(const TokenBatch& batch, const LossOptions& options, Device device) {
+  if (options.caption_weights.empty()) return {};
+  std::vector<double> weights;
+  for (const std::int64_t active : batch.active)
+    for (std::int64_t row = 0; row < active; ++row) weights.push_back(options.caption_weights[batch.order[row]]);
+  return from_vector(weights).to(device);
+}
+
+/// The mean over words of weight times cross-entropy, by plain ops.
+Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& weights, double smoothing) {
+  const std::int64_t n = logits.size(0), v = logits.size(1);
+  const std::vector<std::int32_t> words = targets.to_vector<std::int32_t>();
+  const std::vector<double> weight = weights.to_vector<double>();
+  std::vector<double> share(static_cast<std::size_t>(n * v));
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t w = 0; w < v; ++w)
+      share[i * v + w] = -weight[i] / static_cast<double>(n) *
+                         ((w == words[i] ? 1 - smoothing : 0) + smoothing / static_cast<double>(v));
+  return sum(log_softmax(logits) * from_vector(share, {n, v}).to(logits.dtype()).to(logits.device()));
 }
 
 /// What belongs to the images, x (I,...), for each row of the batch: (B,...).
@@ -96,7 +122,10 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
     coverage = coverage.defined() ? coverage + paid : paid;
   }
   const Tensor all = concat(logits, 0);
-  const Tensor mean_loss = glimpse::cross_entropy(all, batch.targets, no_ignore_index, options.label_smoothing);
+  const Tensor weights = token_weights(batch, options, all.device());
+  const Tensor mean_loss = weights.defined()
+                               ? weighted_cross_entropy(all, batch.targets, weights, options.label_smoothing)
+                               : glimpse::cross_entropy(all, batch.targets, no_ignore_index, options.label_smoothing);
   DecoderLoss result =
       reduce(batch, options, mean_loss, coverage.defined() ? squared_misses(coverage) : Tensor(), features.size(1));
   if (options.count_top5) result.top5_hits = glimpse::count_top5(all, batch.targets);
@@ -114,7 +143,9 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
       run_sequence(*this, memory, distinct, start_state(*this, image_rows(mean(features, 1), batch), masks), batch);
   const Tensor embedded = config.deep_output() ? gather_rows(distinct, batch.slot) : Tensor();
   const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
-  const OutputLoss mean_loss = output_loss(output, input, batch.targets, options.label_smoothing, options.count_top5);
+  const OutputLoss mean_loss = output_loss(
+      output, input, {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing},
+      options.count_top5);
   const bool attends = sequence.alpha.defined();
   DecoderLoss result =
       reduce(batch, options, mean_loss.mean, attends ? squared_misses(coverage_of(sequence.alpha, batch)) : Tensor(),

@@ -44,41 +44,70 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainingConfig& t, std::vector<N
 
 TrainStep::TrainStep(CaptionModel& model)
     : model_(model), dropout_(static_cast<std::uint64_t>(model.config.training.seed) ^ dropout_stream) {
-  const TrainingConfig& t = model.config.training;
   Visitor require([](const std::string&, Tensor& tensor, bool trainable) {
     if (trainable && tensor.defined()) tensor.set_requires_grad();
   });
   model.decoder.visit(require);
-  decoder_ = make_optimizer(t, parameters(model.decoder), t.learning_rate);
-  if (model.config.trains_encoder())
-    encoder_ = make_optimizer(t, parameters(model.encoder), model.config.encoder.learning_rate);
+  add_part("decoder", parameters(model.decoder), model.config.training.learning_rate);
+  if (model.config.trains_encoder()) add_part("encoder", parameters(model.encoder), model.config.encoder.learning_rate);
 }
 
-StepResult TrainStep::operator()(const TrainingBatch& batch, double rate_factor) {
-  const Device device = model_.device();
-  decoder_->set_learning_rate(model_.config.training.learning_rate * rate_factor);
-  Tensor features;
-  if (encoder_) encoder_->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
-  if (batch.features.defined()) {
-    features = model_.encoder.forward_rest(batch.features.to(device));
-  } else {
-    check(encoder_ && batch.pixels.defined(), "training: {} needs batches of {}",
-          encoder_ ? "an encoder that is trained" : "a frozen encoder", encoder_ ? "pixels" : "features");
-    features = model_.encoder.forward(batch.pixels);
+void TrainStep::add_part(const std::string& name, std::vector<NamedTensor> parameters, double learning_rate) {
+  const TrainingConfig& t = model_.config.training;
+  Part part{name, make_optimizer(t, std::move(parameters), learning_rate), nullptr};
+  if (t.ema > 0) part.average = std::make_unique<WeightAverage>(*part.optimizer, t.ema);
+  parts_.push_back(std::move(part));
+}
+
+Tensor TrainStep::features_of(const TrainingBatch& batch) const {
+  if (batch.features.defined()) return model_.encoder.forward_rest(batch.features.to(model_.device()));
+  const bool trained = parts_.size() > 1;
+  check(trained && batch.pixels.defined(), "training: {} needs batches of {}",
+        trained ? "an encoder that is trained" : "a frozen encoder", trained ? "pixels" : "features");
+  return model_.encoder.forward(batch.pixels);
+}
+
+void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult& result) {
+  LossOptions options = loss_options(model_.config);
+  for (const TrainingBatch& batch : batches) {
+    options.of_tokens += batch.tokens.tokens();
+    options.of_rows += batch.tokens.rows();
   }
-  const DecoderLoss loss = model_.decoder.loss(features, batch.tokens, dropout_, loss_options(model_.config));
-  loss.total.backward();
-  const bool decoder_updated = decoder_->step();
-  const bool encoder_updated = !encoder_ || encoder_->step();
-  StepResult result{loss.cross_entropy,
-                    loss.attention_penalty,
-                    loss.tokens,
-                    decoder_->gradient_norm(),
-                    decoder_->learning_rate(),
-                    decoder_updated && encoder_updated,
-                    {}};
-  if (!result.updated) result.not_finite = decoder_updated ? encoder_->non_finite() : decoder_->non_finite();
+  for (const TrainingBatch& batch : batches) {
+    const DecoderLoss loss = model_.decoder.loss(features_of(batch), batch.tokens, dropout_, options);
+    loss.total.backward();
+    const auto share = [](std::int64_t part, std::int64_t all) {
+      return static_cast<double>(part) / static_cast<double>(all);
+    };
+    result.loss += loss.cross_entropy * share(loss.tokens, options.of_tokens);
+    result.attention_penalty += loss.attention_penalty * share(batch.tokens.rows(), options.of_rows);
+    result.tokens += loss.tokens;
+  }
+}
+
+void TrainStep::update(StepResult& result) {
+  for (const Part& part : parts_) {
+    const bool updated = part.optimizer->step();
+    if (updated && part.average) part.average->update();
+    if (!updated && result.updated) result.not_finite = part.optimizer->non_finite();
+    result.updated = result.updated && updated;
+  }
+  result.gradient_norm = parts_[0].optimizer->gradient_norm();
+  result.learning_rate = learning_rate();
+}
+
+StepResult TrainStep::operator()(std::span<const TrainingBatch> batches, double rate_factor) {
+  check(!batches.empty(), "training: a step needs a batch");
+  parts_[0].optimizer->set_learning_rate(model_.config.training.learning_rate * rate_factor);
+  if (parts_.size() > 1) parts_[1].optimizer->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
+  StepResult result;
+  add_gradients(batches, result);
+  update(result);
   return result;
+}
+
+std::vector<NamedTensor> TrainStep::model_tensors(const Part& part) {
+  return part.name == "decoder" ? named_tensors(model_.decoder) : named_tensors(model_.encoder);
 }
 
 std::vector<NamedTensor> TrainStep::tensors() {
@@ -86,21 +115,34 @@ std::vector<NamedTensor> TrainStep::tensors() {
   const auto add = [&](const std::string& prefix, std::vector<NamedTensor> more) {
     for (NamedTensor& tensor : with_prefix(prefix, std::move(more))) tensors.push_back(std::move(tensor));
   };
-  add("decoder.", named_tensors(model_.decoder));
-  add("decoder_optimizer.", decoder_->state());
-  if (encoder_) {
-    add("encoder.", named_tensors(model_.encoder));
-    add("encoder_optimizer.", encoder_->state());
+  for (const Part& part : parts_) {
+    add(part.name + ".", model_tensors(part));
+    add(part.name + "_optimizer.", part.optimizer->state());
+    if (part.average) add(part.name + "_average.", part.average->state());
   }
   return tensors;
 }
 
 void TrainStep::load_tensors(const std::vector<NamedTensor>& tensors, const std::string& path) {
-  glimpse::load_tensors(named_tensors(model_.decoder), under_prefix("decoder.", tensors), path);
-  decoder_->load_state(under_prefix("decoder_optimizer.", tensors));
-  if (!encoder_) return;
-  glimpse::load_tensors(named_tensors(model_.encoder), under_prefix("encoder.", tensors), path);
-  encoder_->load_state(under_prefix("encoder_optimizer.", tensors));
+  for (const Part& part : parts_) {
+    glimpse::load_tensors(model_tensors(part), under_prefix(part.name + ".", tensors), path);
+    part.optimizer->load_state(under_prefix(part.name + "_optimizer.", tensors));
+    if (part.average) part.average->load_state(under_prefix(part.name + "_average.", tensors));
+  }
+}
+
+void TrainStep::swap_averages() {
+  for (const Part& part : parts_)
+    if (part.average) part.average->swap();
+}
+
+std::vector<NamedTensor> TrainStep::averages() const {
+  std::vector<NamedTensor> tensors;
+  for (const Part& part : parts_)
+    if (part.average)
+      for (NamedTensor& tensor : with_prefix(part.name + ".", part.average->averages()))
+        tensors.push_back(std::move(tensor));
+  return tensors;
 }
 
 }  // namespace glimpse

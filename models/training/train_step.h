@@ -2,10 +2,12 @@
 // One step of optimisation, without folder, log or clock.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "glimpse/engine/optimizer.h"
+#include "glimpse/engine/weight_average.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/training/training_batches.h"
 
@@ -29,23 +31,44 @@ class TrainStep {
 
   /// One update by a batch, with the configured learning rates times `rate_factor`. Throws Error for a batch without
   /// what the model needs: what its frozen part makes of the images, or pixels.
-  StepResult operator()(const TrainingBatch& batch, double rate_factor = 1);
+  StepResult operator()(const TrainingBatch& batch, double rate_factor = 1) {
+    return (*this)({&batch, 1}, rate_factor);
+  }
+  /// The same by several batches, as if they were one.
+  StepResult operator()(std::span<const TrainingBatch> batches, double rate_factor = 1);
 
-  /// Weights that change and moments of the optimizers, under the names of a checkpoint.
+  /// Weights that change, their averages and moments of the optimizers, under the names of a checkpoint.
   std::vector<NamedTensor> tensors();
   /// Goes on from there. Throws Error, saying that they come from `path`, when they do not belong to this model.
   void load_tensors(const std::vector<NamedTensor>& tensors, const std::string& path);
 
+  /// Exchanges the weights and their averages (training.ema); nothing where there are none.
+  void swap_averages();
+  /// What swap_averages() would give the model, under its names; empty where there are none.
+  std::vector<NamedTensor> averages() const;
+
   /// Of the decoder, at the last step.
-  double learning_rate() const { return decoder_->learning_rate(); }
+  double learning_rate() const { return parts_[0].optimizer->learning_rate(); }
 
   /// Where the random numbers of dropout stand.
   Generator::State dropout() const { return dropout_.state(); }
   void set_dropout(Generator::State state) { dropout_.set_state(state); }
 
  private:
+  /// An optimizer and, with training.ema, the averages of its weights.
+  struct Part {
+    std::string name;  ///< "decoder", "encoder"
+    std::unique_ptr<Optimizer> optimizer;
+    std::unique_ptr<WeightAverage> average;
+  };
+  void add_part(const std::string& name, std::vector<NamedTensor> parameters, double learning_rate);
+  Tensor features_of(const TrainingBatch& batch) const;
+  void add_gradients(std::span<const TrainingBatch> batches, StepResult& result);
+  void update(StepResult& result);
+  std::vector<NamedTensor> model_tensors(const Part& part);
+
   CaptionModel& model_;
-  std::unique_ptr<Optimizer> decoder_, encoder_;  // the second only where the encoder is trained
+  std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
   Generator dropout_;
 };
 

@@ -15,6 +15,18 @@ using Json = nlohmann::ordered_json;
 /// Steps in a row without a finite gradient after which a run is given up.
 constexpr int most_failures = 20;
 
+/// While it lives, the model has the averages of its weights.
+class Averaged {
+ public:
+  explicit Averaged(TrainStep& step) : step_(step) { step_.swap_averages(); }
+  ~Averaged() { step_.swap_averages(); }
+  Averaged(const Averaged&) = delete;
+  Averaged& operator=(const Averaged&) = delete;
+
+ private:
+  TrainStep& step_;
+};
+
 }  // namespace
 
 Trainer::Trainer(const TrainerParts& parts)
@@ -24,7 +36,8 @@ Trainer::Trainer(const TrainerParts& parts)
   std::int64_t captions = 0;
   for (const CaptionedImage* image : parts.dataset.require_split("train")) captions += std::ssize(image->captions);
   batches_per_pass_ = (captions + t.batch - 1) / t.batch;
-  const std::int64_t passes = (t.epoch_steps + batches_per_pass_ - 1) / batches_per_pass_;
+  const std::int64_t least = static_cast<std::int64_t>(t.epoch_steps) * t.accumulate;
+  const std::int64_t passes = (least + batches_per_pass_ - 1) / batches_per_pass_;
   batches_per_epoch_ = batches_per_pass_ * std::max<std::int64_t>(passes, 1);
   state_.inputs = parts_.inputs;
   state_.dropout = step_.dropout();
@@ -63,8 +76,15 @@ bool Trainer::is_finished() const {
   return state_.epoch >= t.epochs || (t.patience > 0 && state_.stale_epochs >= t.patience);
 }
 
+std::int64_t Trainer::steps_per_epoch() const {
+  const std::int64_t batches = config().training.accumulate;
+  return (batches_per_epoch_ + batches - 1) / batches;
+}
+
 double Trainer::rate_factor() const {
   const TrainingConfig& t = config().training;
+  const std::int64_t steps = t.epochs * steps_per_epoch();
+  if (t.schedule == ScheduleKind::one_cycle) return OneCycle{steps, t.warmup_steps, t.decay}(state_.step);
   const double warm = LinearWarmUp{t.warmup_steps}(state_.step);
   switch (t.schedule) {
     case ScheduleKind::step:
@@ -72,17 +92,18 @@ double Trainer::rate_factor() const {
     case ScheduleKind::plateau:
       return warm * plateau_.factor();
     case ScheduleKind::cosine:
-      return warm * CosineDecay{t.epochs * batches_per_epoch_, t.decay}(state_.step);
+      return warm * CosineDecay{steps, t.decay}(state_.step);
     case ScheduleKind::constant:
+    case ScheduleKind::one_cycle:
       break;
   }
   return warm;
 }
 
-void Trainer::step(const TrainingBatch& batch) {
-  last_ = step_(batch, rate_factor());
+void Trainer::step(std::span<const TrainingBatch> batches) {
+  last_ = step_(batches, rate_factor());
   ++state_.step;
-  ++state_.position;
+  state_.position += std::ssize(batches);
   if (last_.updated) {
     state_.loss_sum += last_.loss * static_cast<double>(last_.tokens);
     state_.loss_words += last_.tokens;
@@ -97,9 +118,9 @@ void Trainer::step(const TrainingBatch& batch) {
 
 std::string Trainer::progress_line(double wait_share) const {
   const TrainingConfig& t = config().training;
-  const std::int64_t steps_left = t.epochs * batches_per_epoch_ - state_.step;
-  const double step_seconds = static_cast<double>(t.batch) / std::max(captions_per_s_, 1e-9);
-  const double seconds_left = static_cast<double>(steps_left) * step_seconds +
+  const std::int64_t batches_left = (t.epochs - state_.epoch) * batches_per_epoch_ - state_.position;
+  const double batch_seconds = static_cast<double>(t.batch) / std::max(captions_per_s_, 1e-9);
+  const double seconds_left = static_cast<double>(batches_left) * batch_seconds +
                               static_cast<double>(t.epochs - state_.epoch) * validation_seconds_;
   return fmt::format("epoch {}/{}  step {}/{}  loss {:.3f}  {:.0f} captions/s  data wait {:.0f} %  ETA {}",
                      state_.epoch + 1, t.epochs, state_.position, batches_per_epoch_, last_.loss, captions_per_s_,
@@ -112,9 +133,12 @@ void Trainer::train_epoch(TrainingBatches& batches) {
   const double waited_before = batches.wait_seconds();
   std::int64_t captions = 0;
   while (state_.position < batches_per_epoch_) {
-    const TrainingBatch batch = batches.next();
-    step(batch);
-    captions += batch.tokens.rows();
+    std::vector<TrainingBatch> next;
+    while (std::ssize(next) < std::min<std::int64_t>(t.accumulate, batches_per_epoch_ - state_.position)) {
+      next.push_back(batches.next());
+      captions += next.back().tokens.rows();
+    }
+    step(next);
     captions_per_s_ = static_cast<double>(captions) / watch.seconds();
     const double wait = (batches.wait_seconds() - waited_before) / watch.seconds();
     if (state_.step % t.log_every == 0)
@@ -142,7 +166,7 @@ void Trainer::keep_if_best(const Validation& validation) {
                  {"beam", config().validation.beam},
                  {"images", validation.scores.images}};
   scores.update(Json::parse(validation.scores.json()));
-  save_model(parts_.model, parts_.folder.best(), {{"scores", scores.dump()}});
+  save_model(parts_.model, parts_.folder.best(), {{"scores", scores.dump()}}, step_.averages());
 }
 
 void Trainer::say_epoch(const EpochRecord& r) {
@@ -160,8 +184,6 @@ void Trainer::say_epoch(const EpochRecord& r) {
 
 void Trainer::end_epoch() {
   const CaptionModel& model = parts_.model;
-  const FeatureFunction features =
-      cache_ != nullptr ? cached_features(model, *cache_) : encoded_features(model, parts_.dataset);
   const auto watch = [&](std::int64_t done) {
     parts_.observer.progress([&] {
       return fmt::format("epoch {}/{}  validation {}/{}", state_.epoch + 1, config().training.epochs, done,
@@ -169,9 +191,15 @@ void Trainer::end_epoch() {
     });
     return !parts_.observer.stop();
   };
-  const Validation validation = validate(model, validation_images_, features, watch);
+  const Validation validation = [&] {
+    const Averaged averaged(step_);
+    const FeatureFunction features =
+        cache_ != nullptr ? cached_features(model, *cache_) : encoded_features(model, parts_.dataset);
+    Validation result = validate(model, validation_images_, features, watch);
+    keep_if_best(result);
+    return result;
+  }();
   validation_seconds_ = validation.seconds;
-  keep_if_best(validation);
   const EpochRecord record{
       .epoch = state_.epoch + 1,
       .step = state_.step,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "glimpse/engine/schedule.h"
@@ -50,7 +51,8 @@ class Trainer {
   std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
 
  private:
-  void step(const TrainingBatch& batch);
+  void step(std::span<const TrainingBatch> batches);
+  std::int64_t steps_per_epoch() const;
   void train_epoch(TrainingBatches& batches);
   void end_epoch();
   void keep_if_best(const Validation& validation);

@@ -98,6 +98,27 @@ TEST_CASE("Adam leaves a copy of the parameters in bf16") {
     }
 }
 
+TEST_CASE("moving averages of parameters") {
+  const auto check_type = [](auto zero) {
+    using T = decltype(zero);
+    for (const std::int64_t n : lengths)
+      for (const std::int64_t lead : {0, 1}) {  // the second cannot be read in packs
+        INFO(n << " elements, " << lead << " into their memory");
+        const std::vector<T> both = draw<T>(2 * n + 2 * lead, 3);
+        std::vector<double> truth = to_double(both);
+        move_average(Cpu{}, n, 0.3, truth.data() + lead, truth.data() + n + 2 * lead);
+        const std::vector<T> after = repeated<T>("move_average", [&] {
+          const DeviceArray<T> all(both);
+          move_average(Cuda{}, n, 0.3, all.data() + lead, all.data() + n + 2 * lead);
+          return all.host();
+        });
+        check_close("move_average", after, truth, 4, 4);
+      }
+  };
+  check_type(0.0f);
+  check_type(0.0);
+}
+
 TEST_CASE("sums of squared gradients") {
   // The last has more parts than a block has threads.
   for (const std::int64_t n : {0, 1, 33, 1000, 16384, 16385, 70000, 257 * 16384 + 5}) {

@@ -21,24 +21,25 @@ std::int64_t count_top5(const Tensor& logits, const Tensor& targets) {
   return std::count_if(ranks.begin(), ranks.end(), [](std::int32_t r) { return r < 5; });
 }
 
-OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targets, double label_smoothing,
-                       bool count) {
+OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets& targets, bool count) {
   const Tensor logits = linear(x.detach(), layer.weight.detach(), layer.bias.detach());
   OutputLoss result;
-  if (count) result.top5_hits = count_top5(logits, targets);
+  if (count) result.top5_hits = count_top5(logits, targets.words);
 
   const std::int64_t n = logits.size(0), v = logits.size(1);
   const double scale = 1 / static_cast<double>(n);
-  const kernels::CrossEntropyTargets wanted{targets.data<std::int32_t>(), no_ignore_index, label_smoothing};
+  const kernels::CrossEntropyTargets wanted{targets.words.data<std::int32_t>(), no_ignore_index,
+                                            targets.label_smoothing};
   const Tensor log_sum_exp({n}, DType::f64, logits.device()), losses({n}, DType::f64, logits.device());
   const Tensor total({}, DType::f64, logits.device());
   on(logits, [&]<class T>(auto device) {
     kernels::cross_entropy_forward<T>(device, n, v, logits.data<T>(), wanted, log_sum_exp.data<double>(),
                                       losses.data<double>());
+    if (targets.weights.defined()) losses.copy_from(losses * targets.weights);
     kernels::reduce_sum(device, 1, n, 1, scale, losses.data<double>(), total.data<double>());
   });
-  const auto backward = [=, x = x.detach(), weight = layer.weight.detach(),
-                         kept = targets.detach()](const Tensor& dy) -> Gradients {
+  const auto backward = [=, x = x.detach(), weight = layer.weight.detach(), kept = targets.words,
+                         weights = targets.weights](const Tensor& dy) -> Gradients {
     on(logits, [&]<class T>(auto device) {
       kernels::cross_entropy_backward<T>(device, {.n = n,
                                                   .v = v,
@@ -49,6 +50,7 @@ OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targe
                                                   .dloss = dy.data<T>(),
                                                   .dlogits = logits.data<T>()});
     });
+    if (weights.defined()) logits.copy_from(logits * weights.to(logits.dtype()).reshape({n, 1}));
     return {matmul(logits, weight), matmul(logits, x, true, false), sum(logits, 0)};
   };
   result.mean = differentiable("output_loss", total.to(logits.dtype()), {x, layer.weight, layer.bias}, backward);

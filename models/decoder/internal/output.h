@@ -10,10 +10,15 @@ struct OutputLoss {
   std::int64_t top5_hits = 0;  ///< targets among the five largest logits, if counted
 };
 
-/// cross_entropy(layer(x), targets, label smoothing), x (N,K), targets (N) i32 in [0,V). The logits (N,V) are written
-/// once; the backward pass turns them into their gradient where they lie.
-OutputLoss output_loss(const Linear& layer, const Tensor& x, const Tensor& targets, double label_smoothing,
-                       bool count_top5);
+struct OutputTargets {
+  Tensor words;    ///< (N) i32 in [0,V)
+  Tensor weights;  ///< (N) f64, by which each enters the mean; undefined: 1
+  double label_smoothing = 0;
+};
+
+/// cross_entropy(layer(x), targets), x (N,K). The logits (N,V) are written once; the backward pass turns them into
+/// their gradient where they lie.
+OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets& targets, bool count_top5);
 
 /// How many targets (N) i32 are among the five largest of their row of logits (N,V); of equal logits the lower id
 /// counts first.
