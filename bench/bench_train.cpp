@@ -121,9 +121,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   if (with_floor) {
     double weights = 0;
     for (const NamedTensor& p : parameters(decoder)) weights += static_cast<double>(p.tensor.numel());
-    const double floor = floor_seconds(flags, batches, weights) * 1e3;
-    result["floor_ms"] = std::round(floor * 1e3) / 1e3;
-    result["share_of_floor"] = std::round(floor / ms * 1e3) / 1e3;
+    add_floor(result, floor_seconds(flags, batches, weights), ms / 1e3);
   }
   return result;
 }

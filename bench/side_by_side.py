@@ -5,8 +5,9 @@
 
 Each round runs Glimpse's program and bench/torch_captioner.py one after the other, with the same flags, in processes of
 their own, and the next round the other way round, so that a machine that grows slower or faster meets both. The table
-shows medians over the rounds, their ratio, and the lowest and highest ratio of any one round. Where PyTorch has several
-forms (encoders) or ways (beam search), its best one counts.
+shows medians over the rounds, their ratio, the lowest and highest ratio of any one round, and on the CPU what share of
+Glimpse's time its products take when each runs alone, with the bytes of the rest at the speed of a copy. Where PyTorch
+has several forms (encoders) or ways (beam search), its best one counts.
 
 Needs torch and torchvision in the Python that runs it, or in --python. A full run takes some minutes on two cores; let
 nothing else run beside it.
@@ -35,6 +36,7 @@ class Case:
     sizes: str
     flags: list
     unit: str
+    floor: bool = True  # whether Glimpse's program can tell the least time
 
 
 def cases(part, small):
@@ -43,15 +45,16 @@ def cases(part, small):
     common = ["--vocab", vocab, "--dim", dim]
     if part == "train":
         for locations, channels in GRIDS:
-            yield Case(part, f"decoder, batch {batch}, grid {locations}x{channels}, vocabulary {vocab}",
-                       ["--style", "hoisted", "--batch", batch, "--locations", locations, "--channels", channels, *common],
-                       "captions/s")
+            for each, grouping in ((1, ""), (5, ", 5 captions an image")):
+                yield Case(part, f"decoder, batch {batch}{grouping}, grid {locations}x{channels}, vocabulary {vocab}",
+                           ["--style", "hoisted", "--batch", batch, "--captions-per-image", each, "--locations",
+                            locations, "--channels", channels, *common], "captions/s")
     elif part == "beam":
         for locations, channels in GRIDS:
             for bias, ending in ((3, "captions end early"), (-100, "all 20 steps")):
                 yield Case(part, f"beam 5, {images} images, grid {locations}x{channels}, vocabulary {vocab}, {ending}",
                            ["--beam", 5, "--images", images, "--end-bias", bias, "--locations", locations, "--channels",
-                            channels, *common], "images/s")
+                            channels, *common], "images/s", floor=bias <= -100)
     else:
         for network in ("squeezenet1_1",) if small else NETWORKS:
             size = 64 if small else 224
@@ -81,6 +84,8 @@ def measure(case, options):
     flags = [*case.flags, "--rounds", options.inner_rounds, "--device", options.device, "--dtype", options.dtype,
              "--threads", options.threads]
     ours = [Path(options.bin) / f"bench_{case.part}", *flags]
+    if options.device == "cpu" and case.floor:
+        ours.append("--floor")
     theirs = [options.python, HERE / "torch_captioner.py", case.part, *flags]
     results = ([], [])
     for number in range(options.rounds):
@@ -100,7 +105,13 @@ def row(case, results):
     way = statistics.mode(way for _, way in theirs)
     theirs_text = f"{middle[1]:.1f}" + (f" ({way.replace('_', ' ')})" if way else "")
     return (f"| {case.part} | {case.sizes} | {case.unit} | {theirs_text} | {middle[0]:.1f} | "
-            f"**{middle[0] / middle[1]:.2f}** | {min(ratios):.2f} to {max(ratios):.2f} |")
+            f"**{middle[0] / middle[1]:.2f}** | {min(ratios):.2f} to {max(ratios):.2f} | {share_of_floor(results[0])} |")
+
+
+def share_of_floor(results):
+    """How near Glimpse comes to the least time that its products (alone) and the bytes of the rest take here."""
+    shares = [result["share_of_floor"] for result in results if "share_of_floor" in result]
+    return f"{100 * statistics.median(shares):.0f} %" if shares else ""
 
 
 def processor():
@@ -140,8 +151,8 @@ def heading(options, torch_results):
              f"- Command: `{shlex.join(['python', *sys.argv])}`",
              f"- Element type {options.dtype}; medians over {options.rounds} alternating rounds, each the median of "
              f"{options.inner_rounds} timed runs after warm-up. Ratio: Glimpse over PyTorch, above 1 is faster.", ""]
-    return lines + ["| part | what | unit | PyTorch (its best way) | Glimpse | ratio | single rounds |",
-                    "|---|---|---|---:|---:|---:|---:|"]
+    return lines + ["| part | what | unit | PyTorch (its best way) | Glimpse | ratio | single rounds | share of the floor |",
+                    "|---|---|---|---:|---:|---:|---:|---:|"]
 
 
 def parse():

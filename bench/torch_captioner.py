@@ -70,11 +70,14 @@ class Captioner(nn.Module):
         return self.cell(torch.cat([word, context], 1), (h, c))
 
 
-def hoisted_loss(model, features, words, rows):
-    """rows[t] captions, the first ones, have a word at step t. features (B,L,D), words (B,T+1)."""
-    batch, locations = features.shape[:2]
+def hoisted_loss(model, features, words, rows, image):
+    """rows[t] captions, the first ones, have a word at step t. features (I,L,D), words (B,T+1); image (B): whose features a
+    caption looks at, None where each has its own."""
+    batch, locations = len(words), features.shape[1]
     embedded, keys = model.embedding(words), model.key(features)
     h, c = model.start(features)
+    if image is not None:
+        features, keys, h, c = (x[image] for x in (features, keys, h, c))
     looked = torch.zeros(batch, locations, device=features.device)
     hidden = []
     for t, n in enumerate(rows):
@@ -89,8 +92,9 @@ def hoisted_loss(model, features, words, rows):
     return F.cross_entropy(logits.float(), targets) + ((1 - looked) ** 2).mean()
 
 
-def tutorial_loss(model, features, words, rows):
+def tutorial_loss(model, features, words, rows, image):
     """The same loss with everything inside the loop."""
+    features = features if image is None else features[image]
     batch, locations = features.shape[:2]
     embedded = model.embedding(words)
     h, c = model.start(features)
@@ -149,9 +153,13 @@ def random_batch(flags, generator, device):
     lengths = lengths.sort(descending=True).values
     longest = int(lengths[0])
     words = torch.randint(FIRST_WORD, flags.vocab, (flags.batch, longest + 1), generator=generator)
-    features = torch.randn(flags.batch, flags.locations, flags.channels, generator=generator)
+    images = -(-flags.batch // flags.captions_per_image)
+    features = torch.randn(images, flags.locations, flags.channels, generator=generator)
+    image = None
+    if flags.captions_per_image > 1:
+        image = (torch.randperm(flags.batch, generator=generator) // flags.captions_per_image).to(device)
     rows = [int((lengths > t).sum()) for t in range(longest)]
-    return features.to(device), words.to(device), rows
+    return features.to(device), words.to(device), rows, image
 
 
 def wait(device):
@@ -194,7 +202,7 @@ def train(flags, device):
         step(batches[i % len(batches)])
     wait(device)
     ms = median_seconds(flags.rounds, device, lambda: [step(batch) for batch in batches]) / len(batches) * 1e3
-    tokens = sum(sum(rows) for _, _, rows in batches) // len(batches)
+    tokens = sum(sum(rows) for _, _, rows, _ in batches) // len(batches)
     return dict(what="train", style=flags.style, compile=flags.compile, dtype=flags.dtype, batch=flags.batch,
                 locations=flags.locations, channels=flags.channels, vocab=flags.vocab, ms_per_step=round(ms, 3),
                 captions_per_s=round(flags.batch / ms * 1e3, 1), tokens=tokens)
@@ -264,6 +272,7 @@ def parse():
     parts = parser.add_subparsers(dest="what", required=True)
     part = parts.add_parser("train", parents=[common])
     part.add_argument("--style", choices=["hoisted", "tutorial"], default="hoisted")
+    part.add_argument("--captions-per-image", type=int, default=1, help="captions of a batch that share an image")
     part = parts.add_parser("beam", parents=[common])
     part.add_argument("--beam", type=int, default=5)
     part.add_argument("--images", type=int, default=32)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "bench.h"
@@ -13,21 +14,6 @@ namespace glimpse::bench {
 namespace {
 
 using kernels::Cpu;
-
-/// Of one call, the quickest of several rounds of some milliseconds.
-template <class F>
-double least_seconds(const F& run) {
-  const auto time = [&](int calls) {
-    const auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < calls; ++i) run();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls;
-  };
-  time(1);
-  const int calls = std::max(1, static_cast<int>(3e-3 / time(1)));
-  double best = time(calls);
-  for (int round = 0; round < 4; ++round) best = std::min(best, time(calls));
-  return best;
-}
 
 double copy_rate() {
   constexpr std::int64_t size = 1 << 26;  // floats: more than the caches
@@ -58,12 +44,31 @@ double product_seconds(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 }  // namespace
 
+double least_seconds(const std::function<void()>& run) {
+  const auto time = [&](int calls) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < calls; ++i) run();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls;
+  };
+  time(1);
+  const int calls = std::max(1, static_cast<int>(3e-3 / time(1)));
+  double best = time(calls);
+  for (int round = 0; round < 4; ++round) best = std::min(best, time(calls));
+  return best;
+}
+
 Floor::Floor() : copy_(copy_rate()) {}
 
 void Floor::product(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t count) {
   const auto [entry, is_new] = measured_.try_emplace({m, n, k}, 0);
   if (is_new) entry->second = product_seconds(m, n, k);
-  products_ += static_cast<double>(count) * entry->second;
+  work_ += static_cast<double>(count) * entry->second;
+}
+
+void add_floor(nlohmann::ordered_json& result, double floor, double seconds) {
+  const auto rounded = [](double x) { return std::round(x * 1e3) / 1e3; };
+  result["floor_ms"] = rounded(floor * 1e3);
+  result["share_of_floor"] = rounded(floor / seconds);
 }
 
 }  // namespace glimpse::bench

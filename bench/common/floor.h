@@ -4,9 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 
 namespace glimpse::bench {
+
+/// Seconds of one call, the quickest of several rounds of some milliseconds.
+double least_seconds(const std::function<void()>& run);
 
 /// On the CPU, with the threads that are set when it is made.
 class Floor {
@@ -18,13 +23,18 @@ class Floor {
   void product(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t count = 1);
   /// Adds arrays of f32 that are read or written.
   void elements(double count) { bytes_ += 4 * count; }
+  /// Adds work whose least time was measured elsewhere.
+  void work(double seconds) { work_ += seconds; }
 
-  double seconds() const { return products_ + bytes_ / copy_; }
+  double seconds() const { return work_ + bytes_ / copy_; }
 
  private:
   double copy_;  // bytes a second, read and written
-  double products_ = 0, bytes_ = 0;
+  double work_ = 0, bytes_ = 0;
   std::map<std::array<std::int64_t, 3>, double> measured_;  // seconds of a product
 };
+
+/// Adds the fields "floor_ms" and "share_of_floor" of work that took `seconds`.
+void add_floor(nlohmann::ordered_json& result, double floor, double seconds);
 
 }  // namespace glimpse::bench
