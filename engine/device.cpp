@@ -22,4 +22,21 @@ void use_device(Device device, MatmulPrecision matmul) {
   kernels::set_matmul_precision(matmul);
 }
 
+MatmulChoice resolved(MatmulChoice choice, Device device) {
+  if (choice != MatmulChoice::automatic) return choice;
+  const bool quick = device == Device::cpu && kernels::bf16_unit() == kernels::Bf16Unit::amx;
+  return quick ? MatmulChoice::bf16 : MatmulChoice::f32;
+}
+
+MatmulPrecision precision_of(MatmulChoice choice) {
+  check(choice != MatmulChoice::automatic, "matmul auto: not resolved for a device yet");
+  return *choice_named<MatmulPrecision>(name_of(choice));
+}
+
+ExactProducts::ExactProducts(Device device) : before_(kernels::matmul_precision()) {
+  if (device == Device::cpu) kernels::set_matmul_precision(MatmulPrecision::f32);
+}
+
+ExactProducts::~ExactProducts() { kernels::set_matmul_precision(before_); }
+
 }  // namespace glimpse

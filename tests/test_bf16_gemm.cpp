@@ -140,6 +140,32 @@ TEST_CASE("gemm and packed_gemm round their factors when they are asked to") {
   });
 }
 
+TEST_CASE("by itself training rounds factors where that is quicker, and validation never") {
+  const MatmulChoice automatic = MatmulChoice::automatic;
+  const bool has_amx = kernels::bf16_unit() == Bf16Unit::amx;
+  CHECK(resolved(automatic, Device::cpu) == (has_amx ? MatmulChoice::bf16 : MatmulChoice::f32));
+  CHECK(resolved(automatic, Device::cuda) == MatmulChoice::f32);
+  kernels::limit_bf16_unit(Bf16Unit::avx512);
+  CHECK(resolved(automatic, Device::cpu) == MatmulChoice::f32);
+  kernels::limit_bf16_unit(Bf16Unit::amx);
+  for (const MatmulChoice choice : {MatmulChoice::f32, MatmulChoice::tf32, MatmulChoice::bf16}) {
+    CHECK(resolved(choice, Device::cpu) == choice);
+    CHECK(std::string(name_of(precision_of(choice))) == name_of(choice));
+  }
+  CHECK_THROWS_AS(precision_of(automatic), Error);
+  kernels::set_matmul_precision(MatmulPrecision::bf16);
+  {
+    const ExactProducts exact(Device::cpu);
+    CHECK(kernels::matmul_precision() == MatmulPrecision::f32);
+  }
+  CHECK(kernels::matmul_precision() == MatmulPrecision::bf16);
+  {
+    const ExactProducts as_before(Device::cuda);
+    CHECK(kernels::matmul_precision() == MatmulPrecision::bf16);
+  }
+  kernels::set_matmul_precision(MatmulPrecision::f32);
+}
+
 TEST_CASE("a processor without a unit says so") {
   kernels::limit_bf16_unit(Bf16Unit::none);
   CHECK_THROWS_WITH(use_device(Device::cpu, MatmulPrecision::bf16), Contains("neither AMX-BF16 nor AVX512-BF16"));

@@ -100,7 +100,7 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");
   add_value(app, a, "--threads", "training.threads", "0: one a core");
   add_value(app, a, "--device", "training.device", "cpu or cuda");
-  add_value(app, a, "--matmul", "training.matmul", matmul_help);
+  add_value(app, a, "--matmul", "training.matmul", std::string(matmul_help) + "; auto: bf16 with AMX, else f32");
   app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")))
       ->take_last();
   app.add_option_function<std::vector<std::string>>(
@@ -199,7 +199,7 @@ int run(int argc, char** argv) {
   request.folder = !a.run.empty() ? a.run : config.uses_scenes() ? "runs/scenes" : "runs/" + config.encoder.name;
   Progress progress;
   if (a.resume && a.run.empty() && is_run(request.folder)) config = resumed(a, request.folder);
-  use_device(config.training.device, config.training.matmul);
+  use_device(config.training.device, precision_of(resolved(config.training.matmul, config.training.device)));
   use_threads(config.training.threads);
   config.training.threads = kernels::threads();
   if (a.print_config) {

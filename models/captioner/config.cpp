@@ -106,9 +106,8 @@ void each_training_value(C& c, Visit&& v) {
   v("training.accumulate", c.accumulate, between(1, 4096),
     "batches a step: their gradients are those of one batch of all of their captions");
   v("training.grouping", c.grouping, any(),
-    "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder that "
-    "is "
-    "trained runs once for them");
+    "captions of a batch are about equally long; or all captions of an image stand together, so that an encoder "
+    "that is trained runs once for them");
   v("training.optimizer", c.optimizer, any(), "");
   v("training.learning_rate", c.learning_rate, between(0, 10), "of the decoder");
   v("training.momentum", c.momentum, between(0, 0.9999), "sgd, rmsprop: momentum; adam, adamw: beta1");
@@ -130,7 +129,9 @@ void each_training_value(C& c, Visit&& v) {
   v("training.threads", c.threads, between(0, 1024), "0: one a core");
   v("training.device", c.device, any(), "");
   v("training.matmul", c.matmul, any(),
-    "how factors of products are rounded: tf32 on GPUs, bf16 also on CPUs with AMX or AVX512-BF16");
+    "how factors of products are rounded in training: tf32 on GPUs, bf16 also on CPUs with AMX or AVX512-BF16; auto: "
+    "bf16 "
+    "on CPUs with AMX, else f32. Captions of validation and report are always written in f32 on CPUs");
 }
 
 template <class C, class Visit>

@@ -104,7 +104,7 @@ struct TrainingConfig {
   int log_every = 20;
   int threads = 0;
   Device device = Device::cpu;
-  MatmulPrecision matmul = MatmulPrecision::f32;
+  MatmulChoice matmul = MatmulChoice::automatic;
 };
 
 struct ValidationConfig {

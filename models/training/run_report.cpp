@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "glimpse/data/report.h"
+#include "glimpse/engine/device.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/text.h"
@@ -108,6 +109,7 @@ std::vector<ReportCaption> caption_examples(const Dataset& dataset, const ImageL
 
 void write_run_report(const RunFolder& folder, const Dataset& dataset, const FeatureCache* cache,
                       const TrainingState& state, Device device, Observer& observer) {
+  const ExactProducts exact(device);
   CaptionModel model = load_model(folder.best());
   move_to(model, device);
   unfreeze(model);  // what a cache holds is what comes before the trained stages

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "glimpse/engine/device.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/features.h"
@@ -193,6 +194,7 @@ void Trainer::end_epoch() {
   };
   const Validation validation = [&] {
     const Averaged averaged(step_);
+    const ExactProducts exact(model.device());
     const FeatureFunction features =
         cache_ != nullptr ? cached_features(model, *cache_) : encoded_features(model, parts_.dataset);
     Validation result = validate(model, validation_images_, features, watch);

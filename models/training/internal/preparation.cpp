@@ -83,9 +83,9 @@ RunInputs inputs_of(const Dataset& dataset, const Vocabulary& vocabulary, const 
 
 /// "cpu", "cuda" or "cuda with products in tf32".
 std::string device_text(const TrainingConfig& training) {
-  return training.matmul == MatmulPrecision::f32
-             ? name_of(training.device)
-             : fmt::format("{} with products in {}", name_of(training.device), name_of(training.matmul));
+  return training.matmul == MatmulChoice::f32 ? name_of(training.device)
+                                              : fmt::format("{} with products in {} (--matmul f32: exact ones)",
+                                                            name_of(training.device), name_of(training.matmul));
 }
 
 std::int64_t count_elements(const std::vector<NamedTensor>& tensors) {
@@ -172,7 +172,8 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
       config.training.init.empty() ? new_model(config, dataset, observer) : begun_model(config, observer);
   RunInputs inputs = inputs_of(dataset, model.vocabulary, model.config);
   if (inputs.weights.empty()) inputs.weights = model.encoder_source;
-  use_device(config.training.device, config.training.matmul);
+  model.config.training.matmul = resolved(config.training.matmul, config.training.device);
+  use_device(config.training.device, precision_of(model.config.training.matmul));
   move_to(model, config.training.device);
   model.encoder_source = config.trains_encoder() ? "" : inputs.weights;
   std::string feature_path;
