@@ -15,8 +15,11 @@ namespace {
 
 constexpr std::int64_t channels = 6, locations = 5;
 
-Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64) {
+/// With `projected`, a decoder of projected features and tied weights.
+Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64, bool projected = false) {
   DecoderConfig config = paper ? paper_decoder(vocabulary, channels) : tutorial_decoder(vocabulary, channels);
+  if (projected) config.projection = 7;
+  config.tied = projected;
   config.embedding = 4;
   config.attention_size = 5;
   config.hidden = 4;
@@ -38,8 +41,8 @@ Tensor make_features(std::int64_t images, DType dtype = DType::f64) {
 
 /// log p of `words` (with <end> or without) given one image, by step().
 double log_probability(const Decoder& decoder, const Tensor& features, const std::vector<std::int32_t>& words) {
-  const DecoderMemory memory = decoder.project_keys(features);
-  DecoderState state = decoder.start(features);
+  const DecoderMemory memory = decoder.remember(features);
+  DecoderState state = decoder.start(memory);
   double total = 0;
   std::int32_t read = start_word;
   for (const std::int32_t word : words) {
@@ -89,7 +92,7 @@ std::vector<std::int32_t> with_end(const Caption& caption) {
 TEST_CASE("a beam that holds everything finds the best captions of all") {
   for (const bool paper : {false, true})
     for (const double penalty : {0.0, 1.0, 2.5}) {
-      const Decoder decoder = make_decoder(6, paper);
+      const Decoder decoder = make_decoder(6, paper, DType::f64, penalty == 1);
       const Tensor features = make_features(3);
       BeamOptions options;
       options.max_length = 3;
@@ -136,8 +139,8 @@ TEST_CASE("one beam is greedy search") {
     const auto found = beam_search(decoder, features, options);
     for (std::int64_t i = 0; i < 8; ++i) {
       const Tensor image = features.rows(i, i + 1);
-      const DecoderMemory memory = decoder.project_keys(image);
-      DecoderState state = decoder.start(image);
+      const DecoderMemory memory = decoder.remember(image);
+      DecoderState state = decoder.start(memory);
       std::vector<std::int32_t> words;
       std::int32_t read = start_word;
       while (words.size() < 12 && read != end_word) {
@@ -189,11 +192,11 @@ TEST_CASE("attention maps are those of the caption's own words") {
   const auto found = beam_search(decoder, features, options);
   for (std::int64_t i = 0; i < 2; ++i) {
     const Tensor image = features.rows(i, i + 1);
-    const DecoderMemory memory = decoder.project_keys(image);
+    const DecoderMemory memory = decoder.remember(image);
     for (const Caption& caption : found[static_cast<std::size_t>(i)]) {
       const std::vector<std::int32_t> words = with_end(caption);
       REQUIRE(caption.alphas.shape() == Shape{static_cast<std::int64_t>(words.size()), locations});
-      DecoderState state = decoder.start(image);
+      DecoderState state = decoder.start(memory);
       std::int32_t read = start_word;
       for (std::size_t t = 0; t < words.size(); ++t) {
         const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);

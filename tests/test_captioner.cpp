@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "catch.h"
 #include "error_of.h"
@@ -9,6 +10,7 @@
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/random.h"
 #include "glimpse/kernels/base/error.h"
+#include "glimpse/models/captioner/captioner.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/training/checkpoint.h"
 #include "memory_of.h"
@@ -112,6 +114,55 @@ TEST_CASE("files that are no captioner are refused by name") {
   }
 }
 
+TEST_CASE("projected features and tied weights come back from a file, which captions as before") {
+  const ScratchFolder folder;
+  Config config = small_config();
+  config.decoder.projection = 9;
+  config.decoder.projection_dropout = config.decoder.embedding_dropout = 0.5;
+  config.decoder.tied = true;
+  Generator generator(3);
+  CaptionModel model = make_model(config, vocabulary, generator);
+  const std::string path = folder / "model.safetensors";
+  save_model(model, path);
+  for (const NamedTensor& t : read_safetensors(path).tensors) REQUIRE(t.name != "decoder.output.weight");
+  CaptionModel back = load_model(path);
+  REQUIRE(config_differences(config, back.config).empty());
+  const Tensor images = zeros({2, 3, 32, 32});
+  fill_normal(images, 0, 1, generator);
+  const CaptionOptions options{.n_best = 3, .attention = true};
+  const auto expected = caption_features(model, FrozenEncoder(model.encoder)(images), options);
+  const auto found = caption_features(back, FrozenEncoder(back.encoder)(images), options);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t k = 0; k < expected[i].size(); ++k) {
+      REQUIRE(found[i][k].words == expected[i][k].words);
+      REQUIRE(found[i][k].log_probability == expected[i][k].log_probability);
+    }
+}
+
+TEST_CASE("a file whose weights cannot be tied is named") {
+  const ScratchFolder folder;
+  CaptionModel model = small_model();
+  model.config.decoder.output = OutputLayer::linear;
+  model.config.decoder.tied = true;
+  const std::string path = folder / "model.safetensors";
+  save_model(model, path);
+  REQUIRE(error_of([&] { load_model(path); }) ==
+          path + ": decoder: tied weights with a linear output need hidden = embedding, not 8 and 6");
+}
+
+TEST_CASE("files of before there were choices about the decoder's inputs load as they did") {
+  const ScratchFolder folder;
+  CaptionModel model = small_model();
+  save_model(model, folder / "new.safetensors");
+  SafetensorsFile file = read_safetensors(folder / "new.safetensors");
+  auto config = nlohmann::json::parse(file.metadata["config"]);
+  for (const char* key : {"projection", "projection_dropout", "embedding_dropout", "tied"})
+    REQUIRE(config["decoder"].erase(key) == 1);
+  file.metadata["config"] = config.dump();
+  write_safetensors(folder / "old.safetensors", file.tensors, file.metadata);
+  REQUIRE(config_differences(load_model(folder / "old.safetensors").config, model.config).empty());
+}
+
 TEST_CASE("an encoder needs its weights") {
   Config config = small_config();
   config.encoder.name = "resnet18";
@@ -141,6 +192,9 @@ TEST_CASE("configuration becomes the models' options") {
   REQUIRE(loss_options(config).doubly_stochastic == 0);  // nothing to be stochastic without attention
   config.decoder.attention = AttentionKind::soft;
   REQUIRE(loss_options(config).doubly_stochastic == 3);
+  REQUIRE(decoder.context_size() == 13);
+  config.decoder.projection = 4;
+  REQUIRE(decoder_config(config, 11, 13).context_size() == 4);
   const EncoderOptions encoder = encoder_options(config);
   REQUIRE(encoder.name == "scratch");
   REQUIRE(encoder.stage == "layer3");
@@ -173,7 +227,9 @@ TEST_CASE("what a captioner only claims to hold is not allocated") {
   claim([](Config& c) { c.decoder.hidden = 8192; }, "decoder.cell.weight_hh is (32,8), not (32768,8192)");
   claim([](Config& c) { c.decoder.embedding = 8192; }, "decoder.embedding.weight is (7,6), not (7,8192)");
   claim([](Config& c) { c.decoder.attention_size = 8192; }, "decoder.query.weight is (5,8), not (8192,8)");
+  claim([](Config& c) { c.decoder.projection = 8192; }, "missing: decoder.projection.bias");
   claim([](Config& c) { c.encoder.name = "resnet152"; }, "missing: encoder.");
+  claim([](Config& c) { c.encoder.name = "resnet151"; }, "no encoder 'resnet151'");
   claim([](Config& c) { c.encoder.image_size = 1024; }, "its preprocessing makes images of 32 pixels");
 
   model.preprocessing.std[1] = 0;

@@ -1,132 +1,13 @@
 // The decoder: one op over a whole batch of captions must equal the step-by-step composition of plain ops, in value and
 // in every gradient.
 
-#include <cmath>
-
-#include "catch.h"
-#include "glimpse/engine/autograd.h"
-#include "glimpse/engine/words.h"
+#include "decoder_trial.h"
+#include "error_of.h"
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/kernels/base/parallel.h"
-#include "glimpse/models/decoder/decoder.h"
 
 using namespace glimpse;
-
-namespace {
-
-DecoderConfig small(DecoderConfig config) {
-  config.vocabulary = 23;
-  config.channels = 7;
-  config.embedding = 5;
-  config.attention_size = 6;
-  config.hidden = 5;
-  return config;
-}
-
-/// A decoder with weights large enough that every nonlinearity is used.
-Decoder make_decoder(const DecoderConfig& config, DType dtype) {
-  Generator generator(7);
-  Decoder decoder(config, generator);
-  for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.5, generator);
-  convert(decoder, dtype);
-  return decoder;
-}
-
-TokenBatch make_batch(const std::vector<int>& words, std::int64_t vocabulary,
-                      const std::vector<std::int64_t>& images = {}) {
-  Generator generator(3);
-  std::vector<std::vector<std::int32_t>> captions;
-  for (const int count : words) {
-    captions.push_back({start_word});
-    for (int i = 1; i < count; ++i)
-      captions.back().push_back(static_cast<std::int32_t>(generator.below(static_cast<std::uint64_t>(vocabulary))));
-    captions.back().push_back(end_word);
-  }
-  return make_token_batch(captions, images);
-}
-
-Tensor make_features(std::int64_t rows, std::int64_t locations, std::int64_t channels, DType dtype) {
-  Generator generator(11);
-  const Tensor features = empty({rows, locations, channels}, dtype);
-  fill_normal(features, 0, 1, generator);
-  return features;
-}
-
-double largest(const Tensor& x) {
-  double result = 0;
-  for (const double v : x.to_vector<double>()) result = std::max(result, std::abs(v));
-  return result;
-}
-
-/// Largest difference, relative to the largest element of the truth.
-double difference(const Tensor& x, const Tensor& truth) {
-  REQUIRE(x.shape() == truth.shape());
-  return largest(x.to(DType::f64) - truth.to(DType::f64)) / std::max(largest(truth), 1e-12);
-}
-
-struct Trial {
-  DecoderConfig config;
-  LossOptions options;
-  std::vector<int> words;
-  std::int64_t locations = 4;
-  std::vector<std::int64_t> images = {};  // of each caption
-};
-
-void compare(const Trial& trial, DType dtype, double tolerance) {
-  const DecoderConfig config = small(trial.config);
-  const TokenBatch batch = make_batch(trial.words, config.vocabulary, trial.images);
-  std::vector<Tensor> gradients[2];
-  DecoderLoss losses[2];
-  for (int fused = 0; fused < 2; ++fused) {
-    Decoder decoder = make_decoder(config, dtype);
-    Tensor features = make_features(batch.images(), trial.locations, config.channels, dtype);
-    features.set_requires_grad();
-    Generator generator(5);
-    losses[fused] = fused ? decoder.loss(features, batch, generator, trial.options)
-                          : decoder.loss_stepwise(features, batch, generator, trial.options);
-    losses[fused].total.backward();
-    for (const NamedTensor& p : parameters(decoder)) {
-      INFO(p.name);
-      REQUIRE(p.tensor.grad().defined());
-      gradients[fused].push_back(p.tensor.grad());
-    }
-    gradients[fused].push_back(features.grad());
-  }
-  CHECK(losses[1].total.item() == Approx(losses[0].total.item()).epsilon(tolerance));
-  CHECK(losses[1].cross_entropy == Approx(losses[0].cross_entropy).epsilon(tolerance));
-  CHECK(losses[1].attention_penalty == Approx(losses[0].attention_penalty).epsilon(tolerance).margin(1e-12));
-  CHECK(losses[1].tokens == losses[0].tokens);
-  CHECK(losses[1].top5_hits == losses[0].top5_hits);
-  Decoder decoder = make_decoder(config, dtype);
-  const auto names = named_tensors(decoder);
-  REQUIRE(gradients[0].size() == names.size() + 1);
-  for (std::size_t i = 0; i < gradients[0].size(); ++i) {
-    INFO((i < names.size() ? names[i].name : "features"));
-    CHECK(largest(gradients[0][i]) > 0);
-    CHECK(difference(gradients[1][i], gradients[0][i]) < tolerance);
-  }
-}
-
-DecoderConfig without_attention(DecoderConfig config) {
-  config.attention = AttentionKind::none;
-  return config;
-}
-
-std::vector<DecoderConfig> all_kinds() {
-  return {tutorial_decoder(1, 1), paper_decoder(1, 1), without_attention(tutorial_decoder(1, 1)),
-          without_attention(paper_decoder(1, 1))};
-}
-
-LossOptions paper_loss() {
-  LossOptions options;
-  options.reduction = Reduction::paper;
-  options.doubly_stochastic = 0.7;
-  options.label_smoothing = 0.1;
-  options.count_top5 = true;
-  return options;
-}
-
-}  // namespace
+using namespace glimpse::test;
 
 TEST_CASE("the sequence op equals the step-by-step decoder in f64", "[gradient]") {
   for (const DecoderConfig& config : all_kinds())
@@ -307,8 +188,8 @@ TEST_CASE("attention moves with the state, and the state with the image") {
     const DecoderConfig config = small(choice);
     const Decoder decoder = make_decoder(config, DType::f64);
     const Tensor features = make_features(2, 4, config.channels, DType::f64);
-    const DecoderMemory memory = decoder.project_keys(features);
-    DecoderState state = decoder.start(features);
+    const DecoderMemory memory = decoder.remember(features);
+    DecoderState state = decoder.start(memory);
     state.h = state.h.clone();
     state.h.set_requires_grad();
     const Tensor words = from_vector(std::vector<std::int32_t>{1, 1});
@@ -317,7 +198,7 @@ TEST_CASE("attention moves with the state, and the state with the image") {
     sum(step.alpha * weight).backward();
     CHECK(largest(state.h.grad()) > 1e-4);
     CHECK(largest(step.alpha.rows(0, 1) - step.alpha.rows(1, 2)) > 1e-4);
-    CHECK(largest(decoder.start(features).h.rows(0, 1) - decoder.start(features).h.rows(1, 2)) > 1e-4);
+    CHECK(largest(decoder.start(memory).h.rows(0, 1) - decoder.start(memory).h.rows(1, 2)) > 1e-4);
   }
 }
 
@@ -394,4 +275,18 @@ TEST_CASE("the decoder refuses what does not fit") {
   CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {0, 2}), Contains("image 2 of 2 captions"));
   CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {1, 1}), Contains("image 0 has no caption"));
   CHECK_THROWS_AS(Decoder(tutorial_decoder(0, 5), generator), Error);
+  const auto refused = [&](auto change) {
+    DecoderConfig wrong = config;
+    change(wrong);
+    return error_of([&] { Decoder(wrong, generator); });
+  };
+  CHECK(refused([](DecoderConfig& c) { c.projection = -1; }) == "decoder: projection -1 is negative; 0 is none");
+  CHECK(refused([](DecoderConfig& c) { c.projection_dropout = 1; }) ==
+        "decoder: projection_dropout 1 is outside [0,1)");
+  CHECK(refused([](DecoderConfig& c) { c.embedding_dropout = -0.5; }) ==
+        "decoder: embedding_dropout -0.5 is outside [0,1)");
+  CHECK(refused([](DecoderConfig& c) {
+          c.tied = true;
+          c.hidden = 6;
+        }) == "decoder: tied weights with a linear output need hidden = embedding, not 6 and 5");
 }

@@ -74,6 +74,9 @@ void each_encoder_value(C& c, Visit&& v) {
 template <class C, class Visit>
 void each_decoder_value(C& c, Visit&& v) {
   v("decoder.attention", c.attention, any(), "none: the mean of the grid");
+  v("decoder.projection", c.projection, between(0, 8192),
+    "features are projected to so many values, with a relu, before they are attended to; 0: they are not");
+  v("decoder.projection_dropout", c.projection_dropout, between(0, 0.95), "of the projected features");
   v("decoder.embedding", c.embedding, between(1, 8192), "width of a word vector");
   v("decoder.attention_size", c.attention_size, between(1, 8192), "width of keys and queries");
   v("decoder.hidden", c.hidden, between(1, 8192), "width of the LSTM");
@@ -84,6 +87,8 @@ void each_decoder_value(C& c, Visit&& v) {
   v("decoder.weights", c.weights, any(), "how the weights are drawn");
   v("decoder.output_bias", c.output_bias, any(), "initial bias of the words");
   v("decoder.dropout", c.dropout, between(0, 0.95), "before the output layer");
+  v("decoder.embedding_dropout", c.embedding_dropout, between(0, 0.95), "of the words that are read");
+  v("decoder.tied", c.tied, any(), "the output layer's weight is the embedding's");
 }
 
 template <class C, class Visit>

@@ -70,13 +70,19 @@ WordRule rule_of(const Metadata& metadata, const std::string& path) {
   return *rule;
 }
 
-Vocabulary vocabulary_of(std::vector<std::string> words, const Metadata& metadata, const std::string& path) {
-  const WordRule rule = rule_of(metadata, path);
+/// What make() returns; its errors name the file.
+template <class Make>
+auto of_file(const std::string& path, const Make& make) {
   try {
-    return Vocabulary(std::move(words), rule);
+    return make();
   } catch (const Error& e) {
     fail("{}: {}", path, e.what());
   }
+}
+
+Vocabulary vocabulary_of(std::vector<std::string> words, const Metadata& metadata, const std::string& path) {
+  const WordRule rule = rule_of(metadata, path);
+  return of_file(path, [&] { return Vocabulary(std::move(words), rule); });
 }
 
 void check_format(const Metadata& metadata, const std::string& path) {
@@ -100,11 +106,12 @@ void check_preprocessing(const Preprocessing& p, const Config& config, const std
 /// of the encoder's, and those of the decoder that fix each of its widths.
 void check_claims(const Config& config, std::int64_t vocabulary, const std::vector<NamedTensor>& tensors,
                   const std::string& path) {
-  std::vector<TensorInfo> wanted = encoder_tensors(encoder_options(config)), given;
+  std::vector<TensorInfo> wanted = of_file(path, [&] { return encoder_tensors(encoder_options(config)); }), given;
   for (TensorInfo& tensor : wanted) tensor.name = "encoder." + tensor.name;
   const DecoderConfig& d = config.decoder;
   wanted.push_back({"decoder.embedding.weight", {vocabulary, d.embedding}});
   wanted.push_back({"decoder.cell.weight_hh", {4 * d.hidden, d.hidden}});
+  if (d.projection > 0) wanted.push_back({"decoder.projection.bias", {d.projection}});
   if (d.attends()) wanted.push_back({"decoder.query.weight", {d.attention_size, d.hidden}});
   std::set<std::string> names;
   for (const TensorInfo& tensor : wanted) names.insert(tensor.name);
@@ -214,7 +221,8 @@ CaptionModel load_model(const std::string& path, ModelWeights which) {
   check_finite(file.tensors, path);
   Generator generator(1);
   Encoder encoder = make_encoder(encoder_options(config), generator);
-  Decoder decoder = undrawn_decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator);
+  Decoder decoder = of_file(
+      path, [&] { return undrawn_decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator); });
   CaptionModel model{std::move(config),  vocabulary_of(std::move(words), file.metadata, path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};

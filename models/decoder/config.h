@@ -68,8 +68,9 @@ constexpr auto choices(OutputBias) {
 /// Sizes and choices. The defaults are the well-known PyTorch tutorial's; paper_decoder() gives the paper's.
 struct DecoderConfig {
   std::int64_t vocabulary = 0;  ///< V; from the data, not part of a recipe
-  std::int64_t channels = 0;    ///< D, width of a feature; from the encoder, not part of a recipe
+  std::int64_t channels = 0;    ///< C, width of a feature; from the encoder, not part of a recipe
   AttentionKind attention = AttentionKind::soft;
+  std::int64_t projection = 0;          ///< features are first projected to so many values, with a relu; 0: as they are
   std::int64_t embedding = 512;         ///< E
   std::int64_t attention_size = 512;    ///< A
   std::int64_t hidden = 512;            ///< H
@@ -82,7 +83,12 @@ struct DecoderConfig {
   /// Probability of zeroing, while training, the elements of: h before the output (both); the tanh before the logits
   /// (deep output only); the hidden layer of the initial state (tanh only). Never inside the recurrence.
   double dropout = 0.5;
+  double projection_dropout = 0;  ///< the same of the projected features
+  double embedding_dropout = 0;   ///< the same of the words that are read
+  bool tied = false;              ///< the output layer's weight is the embedding's (arXiv 1608.05859)
 
+  /// D, width of what is attended to.
+  std::int64_t context_size() const { return projection > 0 ? projection : channels; }
   bool attends() const { return attention != AttentionKind::none; }
   bool deep_output() const { return output == OutputLayer::deep; }
 };
@@ -106,7 +112,7 @@ inline DecoderConfig paper_decoder(std::int64_t vocabulary, std::int64_t channel
   return config;
 }
 
-/// Throws Error naming the value for a size below 1 or a dropout outside [0,1).
+/// Throws Error naming the value for a size below 1, a dropout outside [0,1), and tied weights of different widths.
 void check_config(const DecoderConfig& config);
 
 }  // namespace glimpse

@@ -18,13 +18,23 @@ void check_config(const DecoderConfig& config) {
   size("embedding", config.embedding);
   size("attention_size", config.attention_size);
   size("hidden", config.hidden);
-  check(config.dropout >= 0 && config.dropout < 1, "decoder: dropout {} is outside [0,1)", config.dropout);
+  check(config.projection >= 0, "decoder: projection {} is negative; 0 is none", config.projection);
+  const auto dropout = [](const char* what, double value) {
+    check(value >= 0 && value < 1, "decoder: {} {} is outside [0,1)", what, value);
+  };
+  dropout("dropout", config.dropout);
+  dropout("projection_dropout", config.projection_dropout);
+  dropout("embedding_dropout", config.embedding_dropout);
+  check(!config.tied || config.deep_output() || config.hidden == config.embedding,
+        "decoder: tied weights with a linear output need hidden = embedding, not {} and {}", config.hidden,
+        config.embedding);
 }
 
 Decoder::Decoder(const DecoderConfig& decoder_config, Generator& generator) : config(decoder_config) {
   check_config(config);
-  const std::int64_t v = config.vocabulary, d = config.channels, e = config.embedding, h = config.hidden;
+  const std::int64_t v = config.vocabulary, d = config.context_size(), e = config.embedding, h = config.hidden;
   const bool attends = config.attends();
+  if (config.projection > 0) projection = Linear(config.channels, d, true, generator);
   embedding = Embedding(v, e, generator);
   if (attends) {
     key = Linear(d, config.attention_size, true, generator);
@@ -48,6 +58,7 @@ Decoder::Decoder(const DecoderConfig& decoder_config, Generator& generator) : co
     if (attends) deep_context = Linear(d, e, false, generator);
   }
   output = Linear(config.deep_output() ? e : h, v, true, generator);
+  if (config.tied) output.weight = Tensor();
   draw_weights(*this, generator);
 }
 
@@ -65,6 +76,7 @@ void Decoder::set_output_bias(const std::vector<std::int64_t>& counts) {
 }
 
 void Decoder::visit(Visitor& v) {
+  v("projection", projection);
   v("embedding", embedding);
   v("key", key);
   v("query", query);
@@ -80,58 +92,88 @@ void Decoder::visit(Visitor& v) {
   v("output", output);
 }
 
-DecoderMemory Decoder::project_keys(const Tensor& features) const {
+DecoderMemory Decoder::remember(const Tensor& features) const {
   check_features("decoder", *this, features);
-  return {features, config.attends() ? key(features) : Tensor()};
+  return memory_of(*this, features, {});
 }
 
-DecoderState Decoder::start(const Tensor& features) const {
-  check_features("decoder", *this, features);
-  return start_state(*this, mean(features, 1), {});
+DecoderState Decoder::start(const DecoderMemory& memory) const {
+  check_memory("decoder", *this, memory);
+  return start_state(*this, mean(memory.features, 1), {});
+}
+
+Linear Decoder::output_layer() const {
+  Linear layer = output;
+  if (config.tied) layer.weight = embedding.weight;
+  return layer;
 }
 
 DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const {
-  check_features("decoder step", *this, memory.features);
+  check_memory("decoder step", *this, memory);
   const Tensor embedded = embedding(words);
   check(words.rank() == 1 && state.h.defined() && state.h.size(0) == words.size(0),
         "decoder step: {} words for states {}", words.numel(), state.h.defined() ? state.h.shape().str() : "()");
   const StepParts parts = recurrent_step(*this, memory, embedded, state);
-  const Tensor logits = output(output_input(*this, parts.state.h, embedded, parts.context, {}));
+  const Tensor logits = output_layer()(output_input(*this, parts.state.h, embedded, parts.context, {}));
   return {parts.state, logits, parts.alpha, parts.gate};
 }
 
-void check_features(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch) {
+namespace {
+
+void check_grid(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch,
+                std::int64_t width) {
   const Tensor& weight = decoder.embedding.weight;
   check(weight.defined(), "{}: the decoder has no weights", what);
-  check(features.defined() && features.rank() == 3 && features.size(2) == decoder.config.channels &&
-            features.size(1) > 0 && (batch < 0 || features.size(0) == batch),
+  check(features.defined() && features.rank() == 3 && features.size(2) == width && features.size(1) > 0 &&
+            (batch < 0 || features.size(0) == batch),
         "{}: features {} do not fit, ({},L,{}) is needed", what,
-        features.defined() ? features.shape().str() : "undefined", batch < 0 ? "B" : std::to_string(batch),
-        decoder.config.channels);
+        features.defined() ? features.shape().str() : "undefined", batch < 0 ? "B" : std::to_string(batch), width);
   check(features.dtype() == weight.dtype() && features.device() == weight.device(),
         "{}: features are {} on {}, the decoder is {} on {}", what, name_of(features.dtype()),
         name_of(features.device()), name_of(weight.dtype()), name_of(weight.device()));
 }
 
-DropoutMasks DropoutMasks::tokens(std::int64_t begin, std::int64_t end) const {
-  return {{}, h.defined() ? h.rows(begin, end) : Tensor(), deep.defined() ? deep.rows(begin, end) : Tensor()};
+}  // namespace
+
+void check_features(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch) {
+  check_grid(what, decoder, features, batch, decoder.config.channels);
 }
 
-DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generator& generator, bool train) {
+void check_memory(const char* what, const Decoder& decoder, const DecoderMemory& memory) {
+  check_grid(what, decoder, memory.features, -1, decoder.config.context_size());
+}
+
+DropoutMasks DropoutMasks::tokens(std::int64_t begin, std::int64_t end) const {
+  const auto part = [&](const Tensor& mask) { return mask.defined() ? mask.rows(begin, end) : Tensor(); };
+  return {.h = part(h), .deep = part(deep), .words = part(words)};
+}
+
+DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, std::int64_t locations, Generator& generator,
+                        bool train) {
   const DecoderConfig& config = decoder.config;
-  if (!train || config.dropout == 0) return {};
-  const auto draw = [&](std::int64_t rows, std::int64_t width) {
+  if (!train) return {};
+  const auto draw = [&](const Shape& shape, double p) {
     const Tensor& like = decoder.embedding.weight;
-    return dropout(full({rows, width}, 1, like.dtype(), like.device()), config.dropout, generator);
+    return p > 0 ? dropout(full(shape, 1, like.dtype(), like.device()), p, generator) : Tensor();
   };
+  const bool two_layers = config.attends() && config.initial_state == InitialState::tanh;
   DropoutMasks masks;
-  if (config.attends() && config.initial_state == InitialState::tanh) masks.initial = draw(batch.rows(), config.hidden);
-  masks.h = draw(batch.tokens(), config.hidden);
-  if (config.deep_output()) masks.deep = draw(batch.tokens(), config.embedding);
+  if (two_layers) masks.initial = draw({batch.rows(), config.hidden}, config.dropout);
+  masks.h = draw({batch.tokens(), config.hidden}, config.dropout);
+  if (config.deep_output()) masks.deep = draw({batch.tokens(), config.embedding}, config.dropout);
+  if (config.projection > 0)
+    masks.features = draw({batch.images(), locations, config.projection}, config.projection_dropout);
+  masks.words = draw({batch.tokens(), config.embedding}, config.embedding_dropout);
   return masks;
 }
 
 Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * mask : x; }
+
+DecoderMemory memory_of(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks) {
+  const bool projects = decoder.config.projection > 0;
+  const Tensor seen = projects ? masked(relu(decoder.projection(features)), masks.features) : features;
+  return {seen, decoder.config.attends() ? decoder.key(seen) : Tensor()};
+}
 
 DecoderState start_state(const Decoder& decoder, const Tensor& average, const DropoutMasks& masks) {
   if (!decoder.config.attends()) {

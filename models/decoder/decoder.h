@@ -46,7 +46,7 @@ struct DecoderLoss {
 
 /// What all words of a caption share.
 struct DecoderMemory {
-  Tensor features;  ///< (B,L,D)
+  Tensor features;  ///< (B,L,D), projected if the decoder does that
   Tensor keys;      ///< (B,L,A), undefined without attention
 };
 
@@ -64,6 +64,7 @@ struct DecoderStep {
 /// Weights of the decoder under the names that stand in model files.
 struct Decoder {
   DecoderConfig config;
+  Linear projection;                     ///< (D,C), of the features; with config.projection only
   Embedding embedding;                   ///< E, (V,E)
   Linear key, query;                     ///< (A,D) with bias, (A,H) without (a second bias would add nothing)
   Tensor score;                          ///< (A)
@@ -72,7 +73,7 @@ struct Decoder {
   Linear image;                          ///< (E,D), without attention: the input before `<start>`
   Linear initial, initial_h, initial_c;  ///< hidden layer (tanh_init only), then h0 and c0
   Linear deep_h, deep_context;           ///< L_h (E,H) with bias, L_z (E,D) without; deep output only
-  Linear output;                         ///< to the V logits, from E (deep output) or H
+  Linear output;  ///< to the V logits, from E (deep output) or H; config.tied: without a weight, see output_layer()
 
   Decoder() = default;
   /// Draws the weights as config.weights says. Throws Error for sizes below 1.
@@ -82,15 +83,17 @@ struct Decoder {
   /// word among the training targets, each raised by one. Throws Error for another number of counts.
   void set_output_bias(const std::vector<std::int64_t>& counts);
 
-  /// Projects the keys, once for all words. features (B,L,D).
-  DecoderMemory project_keys(const Tensor& features) const;
-  /// State before `<start>` is read (paper, 3.1.2). features (B,L,D).
-  DecoderState start(const Tensor& features) const;
+  /// Projects features (B,L,C) and from them the keys, once for all words. No dropout.
+  DecoderMemory remember(const Tensor& features) const;
+  /// State before `<start>` is read (paper, 3.1.2).
+  DecoderState start(const DecoderMemory& memory) const;
+  /// `output` with the weight that it uses.
+  Linear output_layer() const;
   /// Reads one word in each of Q = B q rows: rows i q .. i q + q - 1 look at image i. words (Q) i32. No dropout.
   DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const;
 
-  /// Teacher-forced loss of a batch, word by word with step()'s ops. features (B,L,D): row r belongs to row r of the
-  /// batch, that is to caption batch.order[r]; where captions share images (batch.image), (I,L,D). Dropout is drawn
+  /// Teacher-forced loss of a batch, word by word with step()'s ops. features (B,L,C): row r belongs to row r of the
+  /// batch, that is to caption batch.order[r]; where captions share images (batch.image), (I,L,C). Dropout is drawn
   /// from `generator`, the same for both losses. Throws Error for features that do not fit.
   DecoderLoss loss_stepwise(const Tensor& features, const TokenBatch& batch, Generator& generator,
                             const LossOptions& options = {}) const;

@@ -84,9 +84,9 @@ Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& targets, const
   return sum(log_softmax(logits) * from_vector(share, {n, v}).to(logits.dtype()).to(logits.device()));
 }
 
-/// What belongs to the images, x (I,...), for each row of the batch: (B,...).
+/// What belongs to the images, x (I,...) or undefined, for each row of the batch: (B,...).
 Tensor image_rows(const Tensor& x, const TokenBatch& batch) {
-  if (batch.image.empty()) return x;
+  if (batch.image.empty() || !x.defined()) return x;
   const std::vector<std::int32_t> index(batch.image.begin(), batch.image.end());
   return gather_rows(x, from_vector(index).to(x.device()));
 }
@@ -103,20 +103,21 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
                                    const LossOptions& options) const {
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
-  const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
-  const Tensor of_rows = image_rows(features, batch);
-  const DecoderMemory memory = project_keys(of_rows);
-  DecoderState state = start_state(*this, mean(of_rows, 1), masks);
+  const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
+  const DecoderMemory of_images = memory_of(*this, features, masks);
+  const DecoderMemory memory{image_rows(of_images.features, batch), image_rows(of_images.keys, batch)};
+  DecoderState state = start_state(*this, mean(memory.features, 1), masks);
   std::vector<Tensor> logits;
   Tensor coverage;
   for (std::size_t t = 0; t < batch.active.size(); ++t) {
     const std::int64_t rows = batch.active[t], begin = batch.offset[t], end = batch.offset[t + 1];
     const DecoderMemory seen{memory.features.rows(0, rows),
                              memory.keys.defined() ? memory.keys.rows(0, rows) : Tensor()};
-    const Tensor embedded = embedding(batch.inputs.rows(begin, end));
+    const DropoutMasks here = masks.tokens(begin, end);
+    const Tensor embedded = masked(embedding(batch.inputs.rows(begin, end)), here.words);
     const StepParts parts = recurrent_step(*this, seen, embedded, {state.h.rows(0, rows), state.c.rows(0, rows)});
     state = parts.state;
-    logits.push_back(output(output_input(*this, state.h, embedded, parts.context, masks.tokens(begin, end))));
+    logits.push_back(output_layer()(output_input(*this, state.h, embedded, parts.context, here)));
     if (!parts.alpha.defined()) continue;
     const Tensor paid = pad_rows(parts.alpha, batch.rows());
     coverage = coverage.defined() ? coverage + paid : paid;
@@ -136,15 +137,18 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
                           const LossOptions& options) const {
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
-  const DropoutMasks masks = draw_masks(*this, batch, generator, options.train);
-  const DecoderMemory memory = project_keys(features);
+  const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
+  const DecoderMemory memory = memory_of(*this, features, masks);
+  const DecoderState start = start_state(*this, image_rows(mean(memory.features, 1), batch), masks);
   const Tensor distinct = embedding(batch.distinct);
+  const bool each_word = config.deep_output() || masks.words.defined();
+  const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
+  const bool shared = !masks.words.defined();  // a word has the same vector wherever it is read
   const Sequence sequence =
-      run_sequence(*this, memory, distinct, start_state(*this, image_rows(mean(features, 1), batch), masks), batch);
-  const Tensor embedded = config.deep_output() ? gather_rows(distinct, batch.slot) : Tensor();
+      run_sequence(*this, memory, {shared ? distinct : embedded, shared ? batch.slot : Tensor()}, start, batch);
   const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
   const OutputLoss mean_loss = output_loss(
-      output, input, {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing},
+      output_layer(), input, {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing},
       options.count_top5);
   const bool attends = sequence.alpha.defined();
   DecoderLoss result =

@@ -23,6 +23,7 @@ struct Variant {
   GateKind gate;
   OutputLayer output;
   InitialState initial_state;
+  bool input_options = false;
 };
 const std::vector<Variant> variants = {
     {"the paper's", AttentionKind::soft, Activation::tanh, GateKind::scalar, OutputLayer::deep, InitialState::tanh},
@@ -30,6 +31,8 @@ const std::vector<Variant> variants = {
      InitialState::linear},
     {"without attention", AttentionKind::none, Activation::tanh, GateKind::scalar, OutputLayer::linear,
      InitialState::linear},
+    {"of projected features, dropped words and tied weights", AttentionKind::soft, Activation::relu, GateKind::vector,
+     OutputLayer::deep, InitialState::tanh, true},
 };
 
 Decoder make_decoder(const Variant& v, DType dtype, Device device) {
@@ -45,6 +48,11 @@ Decoder make_decoder(const Variant& v, DType dtype, Device device) {
   config.output = v.output;
   config.initial_state = v.initial_state;
   config.dropout = 0.25;
+  if (v.input_options) {
+    config.projection = 10;
+    config.projection_dropout = config.embedding_dropout = 0.25;
+    config.tied = true;
+  }
   Generator generator(5);
   Decoder decoder(config, generator);
   for (const NamedTensor& p : named_tensors(decoder)) fill_uniform(p.tensor, -0.6, 0.6, generator);

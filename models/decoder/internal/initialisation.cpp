@@ -61,8 +61,8 @@ void draw_paper_weights(Decoder& decoder, Generator& generator) {
   });
   decoder.visit(biases);
   for (const Linear* layer :
-       {&decoder.key, &decoder.query, &decoder.gate, &decoder.image, &decoder.initial, &decoder.initial_h,
-        &decoder.initial_c, &decoder.deep_h, &decoder.deep_context, &decoder.output})
+       {&decoder.projection, &decoder.key, &decoder.query, &decoder.gate, &decoder.image, &decoder.initial,
+        &decoder.initial_h, &decoder.initial_c, &decoder.deep_h, &decoder.deep_context, &decoder.output})
     if (const Tensor& w = layer->weight; w.defined()) draw_block(w, 0, w.size(0), 0, w.size(1), generator);
   fill_normal(decoder.embedding.weight, 0, 0.01, generator);
   if (decoder.score.defined()) fill_normal(decoder.score, 0, 0.01, generator);
@@ -79,7 +79,7 @@ void draw_paper_weights(Decoder& decoder, Generator& generator) {
 void draw_weights(Decoder& decoder, Generator& generator) {
   if (decoder.config.weights == WeightInit::paper) return draw_paper_weights(decoder, generator);
   fill_uniform(decoder.embedding.weight, -0.1, 0.1, generator);
-  fill_uniform(decoder.output.weight, -0.1, 0.1, generator);
+  if (decoder.output.weight.defined()) fill_uniform(decoder.output.weight, -0.1, 0.1, generator);
   decoder.output.bias.fill(0);
 }
 

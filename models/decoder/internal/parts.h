@@ -8,19 +8,26 @@ namespace glimpse {
 /// The dropout masks of one batch, each element 0 or 1/(1-p); undefined: no dropout. Those of words stand in the packed
 /// order of the batch, so that a word's mask does not depend on when it is computed.
 struct DropoutMasks {
-  Tensor initial;  ///< (B,H), of the hidden layer of the initial state
-  Tensor h;        ///< (N,H), of the state before the output
-  Tensor deep;     ///< (N,E), of the deep output's hidden layer
+  Tensor initial = {};   ///< (B,H), of the hidden layer of the initial state
+  Tensor h = {};         ///< (N,H), of the state before the output
+  Tensor deep = {};      ///< (N,E), of the deep output's hidden layer
+  Tensor features = {};  ///< (I,L,D), of the projected features
+  Tensor words = {};     ///< (N,E), of the words that are read
 
   /// The masks of tokens [begin, end).
   DropoutMasks tokens(std::int64_t begin, std::int64_t end) const;
 };
 
-/// Draws the masks that `decoder` needs for `batch`, always in the same order; none without training or dropout.
-DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, Generator& generator, bool train);
+/// Draws the masks that `decoder` needs for `batch` and images of L = `locations`, always in the same order; none
+/// without training or dropout.
+DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, std::int64_t locations, Generator& generator,
+                        bool train);
 
 /// x * mask, or x where there is none.
 Tensor masked(const Tensor& x, const Tensor& mask);
+
+/// Decoder::remember with dropout.
+DecoderMemory memory_of(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks);
 
 /// Decoder::start with dropout, from the mean features (Q,D).
 DecoderState start_state(const Decoder& decoder, const Tensor& average, const DropoutMasks& masks);
@@ -39,8 +46,10 @@ struct StepParts {
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                          const DecoderState& state);
 
-/// Throws Error unless features are (B,L,D) with D = config.channels, B = batch (-1: any), L > 0, of the decoder's
+/// Throws Error unless features are (B,L,C) with C = config.channels, B = batch (-1: any), L > 0, of the decoder's
 /// type.
 void check_features(const char* what, const Decoder& decoder, const Tensor& features, std::int64_t batch = -1);
+/// The same of what Decoder::remember has made of features.
+void check_memory(const char* what, const Decoder& decoder, const DecoderMemory& memory);
 
 }  // namespace glimpse

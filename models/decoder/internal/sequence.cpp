@@ -54,7 +54,7 @@ struct StepGradients {
 /// One run over a batch, and everything that its backward pass needs.
 class Recurrence {
  public:
-  Recurrence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded, const DecoderState& start,
+  Recurrence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words, const DecoderState& start,
              const TokenBatch& batch);
 
   Sequence forward();
@@ -93,8 +93,8 @@ class Recurrence {
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
   std::optional<ImageGroups> groups_;
-  Tensor slot_;  // (N), of each word in embedded_ (U,E)
-  Tensor features_, keys_, score_, embedded_, h0_, c0_, gate_bias_;
+  Tensor embedded_, slot_;  // as in EmbeddedWords
+  Tensor features_, keys_, score_, h0_, c0_, gate_bias_;
   Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
   Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight
   Tensor h_, c_, gates_;                 // (N,H), (N,H), (N,4H) activated
@@ -102,7 +102,7 @@ class Recurrence {
   Tensor alpha_, context_, gated_;       // (N,L), (N,D), (N,D)
 };
 
-Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
                        const DecoderState& start, const TokenBatch& batch)
     : offset_(batch.offset),
       tokens_(batch.tokens()),
@@ -110,15 +110,15 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
       embedding_size_(decoder.config.embedding),
       activation_(decoder.config.score),
       attends_(decoder.config.attends()),
-      slot_(batch.slot),
-      embedded_(embedded.detach()),
+      embedded_(words.rows.detach()),
+      slot_(words.slot),
       h0_(start.h.detach()),
       c0_(start.c.detach()),
       weight_ih_(decoder.cell.weight_ih.detach()),
       weight_hh_(decoder.cell.weight_hh.detach()),
       bias_(decoder.cell.bias_ih.detach() + decoder.cell.bias_hh.detach()) {
   if (!attends_) return;
-  groups_.emplace(batch, embedded.device());
+  groups_.emplace(batch, embedded_.device());
   features_ = memory.features.detach();
   keys_ = memory.keys.detach();
   features_need_gradient_ = memory.features.requires_grad();
@@ -147,7 +147,8 @@ Sequence Recurrence::forward() {
   const auto per_token = [&](std::int64_t size) {
     return Tensor({tokens_, size}, embedded_.dtype(), embedded_.device());
   };
-  gates_ = gather_rows(linear(embedded_, slice(weight_ih_, 1, 0, embedding_size_), bias_), slot_);
+  gates_ = linear(embedded_, slice(weight_ih_, 1, 0, embedding_size_), bias_);
+  if (slot_.defined()) gates_ = gather_rows(gates_, slot_);
   h_ = per_token(hidden_);
   c_ = per_token(hidden_);
   if (attends_) {
@@ -328,16 +329,18 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& gradient
 
 /// Gradients of the embedded words and of weight_ih, whose columns are those of the words and those of the context.
 void Recurrence::input_gradients(const Tensor& dgates, Gradients& gradients) const {
-  const std::int64_t inputs = embedding_size_ + channels_, distinct = embedded_.size(0), gates = 4 * hidden_;
-  const Tensor by_word({distinct, gates}, dgates.dtype(), dgates.device());  // dgates summed over each word's tokens
+  const std::int64_t inputs = embedding_size_ + channels_, words = embedded_.size(0), gates = 4 * hidden_;
+  // dgates summed over each word's tokens
+  const Tensor by_word = slot_.defined() ? Tensor({words, gates}, dgates.dtype(), dgates.device()) : dgates;
   gradients[input::embedded] = empty_like(embedded_);
   gradients[input::weight_ih] = empty_like(weight_ih_);
   on(embedded_, [&]<class T>(auto device) {
     T *sums = by_word.data<T>(), *dweight = gradients[input::weight_ih].data<T>();
-    kernels::sum_rows_by_index<T>(device, distinct, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
-    kernels::gemm<T>(device, distinct, embedding_size_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs},
-                     T(0), gradients[input::embedded].data<T>(), embedding_size_);
-    kernels::gemm<T>(device, gates, embedding_size_, distinct, T(1), {sums, gates, true},
+    if (slot_.defined())
+      kernels::sum_rows_by_index<T>(device, words, tokens_, gates, dgates.data<T>(), slot_.data<std::int32_t>(), sums);
+    kernels::gemm<T>(device, words, embedding_size_, gates, T(1), {sums, gates}, {weight_ih_.data<T>(), inputs}, T(0),
+                     gradients[input::embedded].data<T>(), embedding_size_);
+    kernels::gemm<T>(device, gates, embedding_size_, words, T(1), {sums, gates, true},
                      {embedded_.data<T>(), embedding_size_}, T(0), dweight, inputs);
     if (!attends_) return;
     kernels::gemm<T>(device, gates, channels_, tokens_, T(1), {dgates.data<T>(), gates, true},
@@ -347,9 +350,9 @@ void Recurrence::input_gradients(const Tensor& dgates, Gradients& gradients) con
 
 }  // namespace
 
-Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
                       const DecoderState& start, const TokenBatch& batch) {
-  const auto recurrence = std::make_shared<Recurrence>(decoder, memory, embedded, start, batch);
+  const auto recurrence = std::make_shared<Recurrence>(decoder, memory, words, start, batch);
   const Sequence sequence = recurrence->forward();
   const bool attends = sequence.alpha.defined();
   std::vector<Tensor> outputs{sequence.h};
@@ -357,7 +360,7 @@ Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const
   std::vector<Tensor> inputs(input::count);
   if (attends) inputs[input::features] = memory.features;
   inputs[input::keys] = memory.keys;
-  inputs[input::embedded] = embedded;
+  inputs[input::embedded] = words.rows;
   inputs[input::h0] = start.h;
   inputs[input::c0] = start.c;
   inputs[input::score] = decoder.score;

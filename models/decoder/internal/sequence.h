@@ -12,11 +12,16 @@ struct Sequence {
   Tensor alpha;    ///< (N,L); undefined without attention
 };
 
-/// Runs recurrent_step over every word of `batch`, from the embedded batch.distinct (U,E) and the state before the
-/// first. Each step does one product with all that multiplies h and one with the context, of the rows that still have
-/// words; the rest is done for all words at once. Differentiable in the memory, the words, the start and the decoder's
-/// weights.
-Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
+/// The words that a batch reads.
+struct EmbeddedWords {
+  Tensor rows;  ///< (U,E), or (N,E) without a slot
+  Tensor slot;  ///< (N) i32, the row of each token; undefined: its own
+};
+
+/// Runs recurrent_step over every word of `batch`, from the embedded words and the state before the first. Each step
+/// does one product with all that multiplies h and one with the context, of the rows that still have words; the rest is
+/// done for all words at once. Differentiable in the memory, the words, the start and the decoder's weights.
+Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
                       const DecoderState& start, const TokenBatch& batch);
 
 }  // namespace glimpse

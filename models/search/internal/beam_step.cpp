@@ -40,17 +40,18 @@ void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& 
   });
 }
 
-BeamStep::BeamStep(const Decoder& decoder, const Tensor& features) : decoder_(decoder), features_(features) {
-  keys_ = decoder.project_keys(features).keys;
+BeamStep::BeamStep(const Decoder& decoder, const Tensor& features)
+    : decoder_(decoder), memory_(decoder.remember(features)) {
   const LstmCell& cell = decoder.cell;
   const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
   gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
-  if (keys_.defined()) {
+  if (decoder.config.attends()) {
     query_ = Matrix(decoder.query.weight, 0, hidden);
     gate_ = Matrix(decoder.gate.weight, 0, hidden);
-    gates_of_context_ = Matrix(cell.weight_ih, word, decoder.config.channels);
+    gates_of_context_ = Matrix(cell.weight_ih, word, decoder.config.context_size());
   }
-  output_ = Matrix(decoder.output.weight, 0, decoder.output.weight.size(1));
+  const Tensor output = decoder.output_layer().weight;
+  output_ = Matrix(output, 0, output.size(1));
   gates_of_words_ = Matrix(cell.weight_ih, 0, word);
   bias_ = cell.bias_ih + cell.bias_hh;
   slot_.assign(static_cast<std::size_t>(decoder.config.vocabulary), -1);
@@ -81,13 +82,13 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
 }
 
 std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tensor& h) {
-  const std::int64_t rows = h.size(0), width = keys_.size(2), channels = features_.size(2);
+  const std::int64_t rows = h.size(0), width = memory_.keys.size(2), channels = memory_.features.size(2);
   const Tensor query({rows, width}, h.dtype(), h.device()), gate({rows, gate_.size()}, h.dtype(), h.device());
   query_.multiply(h, false, query);
   gate_.multiply(h, false, gate);
-  const Tensor alpha({rows, features_.size(1)}, h.dtype(), h.device());
+  const Tensor alpha({rows, memory_.features.size(1)}, h.dtype(), h.device());
   const Tensor context({rows, channels}, h.dtype(), h.device()), gated = empty_like(context);
-  kernels::AttentionShape shape{groups.groups(), features_.size(1), width, channels};
+  kernels::AttentionShape shape{groups.groups(), memory_.features.size(1), width, channels};
   const OnDevice image(groups.image, h.device()), first(groups.first, h.device());
   shape.image = image.data();
   shape.first = first.data();
@@ -95,8 +96,8 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
   on(h, [&]<class T>(auto device) {
     kernels::AttentionInputs<T> in;
     in.activation = decoder_.config.score;
-    in.keys = keys_.data<T>();
-    in.features = features_.data<T>();
+    in.keys = memory_.keys.data<T>();
+    in.features = memory_.features.data<T>();
     in.score = decoder_.score.data<T>();
     in.query = query.data<T>();
     in.query_stride = width;
@@ -117,7 +118,7 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
                                  const DecoderState& state) {
   const Tensor gates = word_gates(words);
   Tensor context, alpha;
-  if (keys_.defined()) {
+  if (memory_.keys.defined()) {
     std::tie(context, alpha) = attend(groups, state.h);
     gates_of_context_.multiply(context, true, gates);
   }

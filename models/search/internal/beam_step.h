@@ -23,7 +23,7 @@ class BeamStep {
  public:
   BeamStep(const Decoder& decoder, const Tensor& features);
 
-  DecoderState start() const { return decoder_.start(features_); }
+  DecoderState start() const { return decoder_.start(memory_); }
   /// Reads words (R) with states (R,H). The result has no gate.
   DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
 
@@ -52,7 +52,7 @@ class BeamStep {
   std::pair<Tensor, Tensor> attend(const BeamGroups& groups, const Tensor& h);
 
   const Decoder& decoder_;
-  Tensor features_, keys_;
+  DecoderMemory memory_;
   Matrix query_, gate_, gates_of_words_, gates_of_h_, gates_of_context_, output_;
   Tensor bias_;                     // (4H)
   Tensor word_gates_;               // (capacity,4H), rows in the order in which words came up

@@ -103,11 +103,14 @@ double memory_estimate(Preparation& p) {
   const double encoder = static_cast<double>(count_elements(named_tensors(p.model.encoder)));
   const double rows = c.training.batch, locations = static_cast<double>(m.encoder.locations());
   const double words = rows * 14;  // of a batch: captions have 11 or so
+  const auto context = static_cast<double>(m.decoder.config.context_size());
   double floats = 4 * decoder + encoder;
   floats += rows * locations *
             (3 * static_cast<double>(m.encoder.channels()) + 3 * static_cast<double>(c.decoder.attention_size));
-  floats += words * (2 * static_cast<double>(m.vocabulary.size()) + 12 * static_cast<double>(c.decoder.hidden) +
-                     3 * static_cast<double>(m.encoder.channels()));
+  if (c.decoder.projection > 0)
+    floats += 4 * rows * locations * context;  // before and after relu and dropout, gradient
+  floats +=
+      words * (2 * static_cast<double>(m.vocabulary.size()) + 12 * static_cast<double>(c.decoder.hidden) + 3 * context);
   if (c.trains_encoder()) {
     floats += 3 * encoder;
     double activations = 0;
