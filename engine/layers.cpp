@@ -41,6 +41,9 @@ BatchNorm2d::BatchNorm2d(std::int64_t channels)
       bias(zeros({channels}).set_requires_grad()),
       state{zeros({channels}), full({channels}, 1)} {}
 
+LayerNorm2d::LayerNorm2d(std::int64_t channels)
+    : weight(full({channels}, 1).set_requires_grad()), bias(zeros({channels}).set_requires_grad()) {}
+
 LstmCell::LstmCell(std::int64_t in, std::int64_t hidden, Generator& generator) {
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   weight_ih = uniform_parameter({4 * hidden, in}, bound, generator);

@@ -68,6 +68,20 @@ struct BatchNorm2d {
   }
 };
 
+/// Layer normalisation over channels; weight one, bias zero.
+struct LayerNorm2d {
+  Tensor weight, bias;
+  double eps = 1e-6;  ///< added to the variance
+
+  LayerNorm2d() = default;
+  explicit LayerNorm2d(std::int64_t channels);
+  Tensor operator()(const Tensor& x) const { return layer_norm(x, weight, bias, eps); }
+  void visit(Visitor& v) {
+    v("weight", weight);
+    v("bias", bias);
+  }
+};
+
 /// LSTM cell with PyTorch's tensors: weight_ih (4H,in), weight_hh (4H,H), bias_ih and bias_hh (4H), gates i,f,g,o, all
 /// uniform in +-1/sqrt(H).
 struct LstmCell {

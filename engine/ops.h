@@ -29,8 +29,8 @@ Tensor operator+(double a, const Tensor& b);
 Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator-(const Tensor& x);
-// The functions of kernels/functors.h, such as relu, relu6 (MobileNet's min(max(x,0),6)), tanh, sigmoid, exp, log (the
-// natural one) and square.
+// The functions of kernels/functors.h, such as relu, relu6 (MobileNet's min(max(x,0),6)), tanh, silu, gelu (by erf),
+// sigmoid, exp, log (the natural one) and square.
 #define GLIMPSE_DECLARE_OP(functor, name, ...) Tensor name(const Tensor& x);
 GLIMPSE_FOR_EACH_UNARY_OP(GLIMPSE_DECLARE_OP)
 #undef GLIMPSE_DECLARE_OP
@@ -68,15 +68,16 @@ Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end);
 /// Rows index[i] of x: x (N,...), index (M) i32 -> (M,...). Throws Error for an index outside [0,N).
 Tensor gather_rows(const Tensor& x, const Tensor& index);
 
-// --- Convolutional networks (engine/ops/{convolution,batch_norm,pooling}.cpp). Images are NCHW.
+// --- Convolutional networks (engine/ops/{convolution,batch_norm,layer_norm,pooling}.cpp). Images are NCHW.
 struct Conv2dOptions {
   int stride = 1;
   int padding = 0;
   int dilation = 1;
   int groups = 1;
+  int extra_padding = 0;  ///< more of it below and to the right
 };
 /// x (N,C,H,W), weight (O,C/groups,KH,KW), bias (O) or undefined -> (N,O,H',W'),
-/// H' = (H + 2 padding - dilation (KH-1) - 1) / stride + 1.
+/// H' = (H + 2 padding + extra_padding - dilation (KH-1) - 1) / stride + 1.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
 
 struct BatchNormState {
@@ -88,6 +89,10 @@ struct BatchNormState {
 /// weight and bias with them held constant.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state, bool train,
                   double momentum = 0.1, double eps = 1e-5);
+
+/// Layer normalisation (arXiv 1607.06450) over the channels of x (N,C,...), at each place for itself, as in ConvNeXt;
+/// weight and bias (C).
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-6);
 
 struct PoolOptions {
   int kernel = 2;

@@ -14,13 +14,16 @@ namespace glimpse::kernels {
 struct ConvolutionShape {
   std::int64_t n, c, h, w, o, kh, kw;
   std::int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
+  std::int64_t extra_padding = 0;  ///< more of it below and to the right; TensorFlow's "same" has an odd row there
 
-  std::int64_t out_h() const { return (h + 2 * padding - dilation * (kh - 1) - 1) / stride + 1; }
-  std::int64_t out_w() const { return (w + 2 * padding - dilation * (kw - 1) - 1) / stride + 1; }
+  /// Rows that the kernel may reach, of so many of the image.
+  std::int64_t padded(std::int64_t size) const { return size + 2 * padding + extra_padding; }
+  std::int64_t out_h() const { return (padded(h) - dilation * (kh - 1) - 1) / stride + 1; }
+  std::int64_t out_w() const { return (padded(w) - dilation * (kw - 1) - 1) / stride + 1; }
   /// One kernel of its own for each channel.
   bool depthwise() const { return groups == c && o == c && groups > 1; }
   /// The matrix of the patches that the kernel meets is the image itself.
-  bool pointwise() const { return kh == 1 && kw == 1 && stride == 1 && padding == 0; }
+  bool pointwise() const { return kh == 1 && kw == 1 && stride == 1 && padding == 0 && extra_padding == 0; }
   auto operator<=>(const ConvolutionShape&) const = default;
 };
 

@@ -77,6 +77,38 @@ struct Sigmoid {
   }
 };
 
+/// x sigmoid(x) (arXiv 1702.03118, 1710.05941).
+struct Silu {
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return x * kernels::sigmoid(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T x, T dy) const {
+    const T s = kernels::sigmoid(x);
+    return dy * (s + x * s * (T(1) - s));
+  }
+};
+
+/// x Phi(x), Phi the normal distribution (arXiv 1606.08415), by erf and not by its approximation.
+struct Gelu {
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIMPSE_HOST_DEVICE static T phi(T x) {
+    return T(0.5) + T(0.5) * kernels::erf(x * T(0.70710678118654752));
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T apply(T x) const {
+    return x * phi(x);
+  }
+  template <class T>
+  GLIMPSE_HOST_DEVICE T gradient(T x, T dy) const {
+    const T density = kernels::exp(T(-0.5) * x * x) * T(0.39894228040143268);
+    return dy * (phi(x) + x * density);
+  }
+};
+
 struct Exp {
   static constexpr Saves saves = Saves::result;
   template <class T>
@@ -154,10 +186,10 @@ struct AddScaled {
 
 // The ops of one tensor, functor and name: engine/ops.h declares them and engine/ops/elementwise.cpp defines them from
 // this list.
-#define GLIMPSE_FOR_EACH_UNARY_OP(op, ...)                                                  \
-  op(Relu, relu, __VA_ARGS__) op(Relu6, relu6, __VA_ARGS__) op(Tanh, tanh, __VA_ARGS__)     \
-      op(Sigmoid, sigmoid, __VA_ARGS__) op(Exp, exp, __VA_ARGS__) op(Log, log, __VA_ARGS__) \
-          op(Square, square, __VA_ARGS__)
+#define GLIMPSE_FOR_EACH_UNARY_OP(op, ...)                                                                          \
+  op(Relu, relu, __VA_ARGS__) op(Relu6, relu6, __VA_ARGS__) op(Tanh, tanh, __VA_ARGS__) op(Silu, silu, __VA_ARGS__) \
+      op(Gelu, gelu, __VA_ARGS__) op(Sigmoid, sigmoid, __VA_ARGS__) op(Exp, exp, __VA_ARGS__)                       \
+          op(Log, log, __VA_ARGS__) op(Square, square, __VA_ARGS__)
 
 // The kernels of elementwise.h exist for these, on every device. What else the lists are given goes to each instance.
 #define GLIMPSE_FOR_EACH_UNARY(instance, ...) \

@@ -28,12 +28,12 @@ inline double number(std::uint32_t salt, std::int64_t i) {
 
 inline void fill_by_formula(const std::string& name, const Tensor& t) {
   const std::uint32_t salt = checksum(name);
-  const double reach =
-      t.rank() == 4 ? std::sqrt(6.0 * static_cast<double>(t.size(0)) / static_cast<double>(t.numel())) : 0;
+  const bool matrix = t.rank() == 2 || t.rank() == 4;
+  const double reach = matrix ? std::sqrt(6.0 * static_cast<double>(t.size(0)) / static_cast<double>(t.numel())) : 0;
   float* values = t.data<float>();
   for (std::int64_t i = 0; i < t.numel(); ++i) {
     const double u = number(salt, i);
-    if (t.rank() == 4)
+    if (matrix)
       values[i] = static_cast<float>((2 * u - 1) * reach);
     else if (name.ends_with("running_var"))
       values[i] = static_cast<float>(0.5 + u);

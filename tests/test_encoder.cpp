@@ -44,7 +44,9 @@ TEST_CASE("stages and sizes of the grids") {
   for (const Expected& e :
        {Expected{"resnet18", "layer4", 512, 7}, Expected{"resnet50", "layer4", 2048, 7},
         Expected{"vgg16", "block5", 512, 14}, Expected{"densenet169", "norm5", 1664, 7},
-        Expected{"mobilenet_v2", "features.18", 1280, 7}, Expected{"squeezenet1_1", "features.12", 512, 13}}) {
+        Expected{"mobilenet_v2", "features.18", 1280, 7}, Expected{"squeezenet1_1", "features.12", 512, 13},
+        Expected{"efficientnet_b0", "features.8", 1280, 7}, Expected{"efficientnet_lite2", "_conv_head", 1280, 7},
+        Expected{"convnext_tiny", "features.7", 768, 7}}) {
     INFO(e.name);
     const Encoder encoder = make_encoder({.name = e.name});
     CHECK(encoder.options().stage == e.stage);
@@ -54,13 +56,22 @@ TEST_CASE("stages and sizes of the grids") {
   }
   CHECK(make_encoder({.name = "densenet121", .grid = 14}).locations() == 196);
   CHECK(make_encoder({.name = "mobilenet_v2", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "efficientnet_b0", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "efficientnet_lite0", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "convnext_tiny", .grid = 14}).locations() == 196);
+  CHECK(make_encoder({.name = "efficientnet_lite2", .size = 260}).grid_width() == 9);  // ceil(260 / 32)
+  CHECK(make_encoder({.name = "efficientnet_b2", .size = 260}).grid_width() == 9);
   CHECK(make_encoder({.name = "scratch", .size = 64}).grid_width() == 8);
   CHECK(encoder_stages("squeezenet1_1").back() == "classifier");
 }
 
 TEST_CASE("a stride traded for dilation gives the cells between those of before") {
-  for (const auto& [name, v1] :
-       {std::pair{"resnet18", false}, {"resnet50", false}, {"resnet50", true}, {"mobilenet_v2", false}}) {
+  for (const auto& [name, v1] : {std::pair{"resnet18", false},
+                                 {"resnet50", false},
+                                 {"resnet50", true},
+                                 {"mobilenet_v2", false},
+                                 {"efficientnet_lite0", false},
+                                 {"convnext_tiny", false}}) {
     INFO(name << v1);
     EncoderOptions options{.name = name, .stride_in_1x1 = v1, .size = 64};
     const Encoder strided = encoder_by_formula(options);
@@ -119,7 +130,8 @@ TEST_CASE("a network is not cut where results of several layers go on") {
 }
 
 TEST_CASE("the inference plan is the encoder, for any number of images and threads") {
-  for (const char* name : {"scratch", "squeezenet1_1", "mobilenet_v2"}) {
+  for (const char* name :
+       {"scratch", "squeezenet1_1", "mobilenet_v2", "efficientnet_b1", "efficientnet_lite1", "convnext_tiny"}) {
     INFO(name);
     const Encoder encoder = encoder_by_formula({.name = name, .size = 64});
     const Tensor images = images_by_formula(5, 64);
@@ -164,6 +176,49 @@ TEST_CASE("training starts at the stage that was asked for") {
   encoder.set_trainable("", true);
   CHECK(parameters(encoder).empty());
   CHECK(contains(error_of([&] { encoder.set_trainable("layer5", true); }), "no stage 'layer5'"));
+}
+
+TEST_CASE("all that a trained stage of ConvNeXt and EfficientNet holds is trained") {
+  const Tensor images = images_by_formula(2, 32);
+  for (const auto& [name, stage] : {std::pair{"convnext_tiny", "features.7"}, {"efficientnet_b0", "features.7"}}) {
+    Encoder encoder = encoder_by_formula({.name = name, .stage = stage, .size = 32});
+    encoder.set_trainable(stage, false);
+    mean_square(encoder.forward(images)).backward();
+    for (const NamedTensor& t : named_tensors(encoder)) {
+      INFO(t.name);
+      const bool norm = std::string(name) == "efficientnet_b0" && t.tensor.rank() == 1 &&
+                        t.name.find(".fc") == std::string::npos;  // batch norms
+      CHECK(t.tensor.requires_grad() == (t.name.starts_with(stage) && !norm));
+      if (!t.tensor.requires_grad()) continue;
+      REQUIRE(t.tensor.grad().defined());
+      CHECK(sum(square(t.tensor.grad())).item() > 0);
+    }
+  }
+}
+
+TEST_CASE("each encoder's pixels are normalised as its published weights want them") {
+  const Preprocessing imagenet = encoder_preprocessing({.name = "convnext_tiny", .size = 64});
+  CHECK(imagenet.size == 64);
+  CHECK(imagenet.mean == Preprocessing().mean);
+  const Preprocessing lite = encoder_preprocessing({.name = "efficientnet_lite3"});
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK((255 - 255 * lite.mean[i]) / (255 * lite.std[i]) == 1);  // (255 - 127) / 128
+    CHECK((0 - 255 * lite.mean[i]) / (255 * lite.std[i]) == -127.0f / 128);
+  }
+}
+
+TEST_CASE("batch norms keep the family's epsilon") {
+  const auto eps_of = [](const std::string& name) {
+    std::set<double> found;
+    const Encoder encoder = make_encoder({.name = name, .stage = encoder_stages(name)[0], .size = 32});
+    for (const Layer& layer : encoder.network().layers)
+      if (const auto* norm = std::get_if<BatchNormLayer>(&layer.kind)) found.insert(norm->module.eps);
+    return found;
+  };
+  CHECK(eps_of("efficientnet_b4") == std::set<double>{1e-5});
+  CHECK(eps_of("efficientnet_b5") == std::set<double>{1e-3});
+  CHECK(eps_of("efficientnet_lite0") == std::set<double>{1e-3});
+  CHECK(eps_of("resnet18") == std::set<double>{1e-5});
 }
 
 TEST_CASE("fine-tuning changes the trained stages alone, and batch norms only when asked") {
@@ -332,6 +387,7 @@ TEST_CASE("weights of a network's features alone") {
 
 TEST_CASE("names and shapes of all encoders are known before they are allocated") {
   for (const std::string& name : encoder_names()) {
+    if (name == "convnext_base" || name == "convnext_large") continue;  // hundreds of MB, and as the smaller ones
     INFO(name);
     const EncoderOptions options{.name = name, .size = 64};
     Encoder encoder = make_encoder(options);

@@ -82,6 +82,24 @@ TEST_CASE("tanh is within 2 ulp, odd, and never beyond 1") {
   CHECK(std::isnan(kernels::tanh(std::nanf(""))));
 }
 
+TEST_CASE("erf is within 3 ulp, odd, and never beyond 1") {
+  Worst worst;
+  bool odd = true, bounded = true;
+  for_many_floats([&](float x) {
+    const float y = kernels::erf(x);
+    worst.take(ulps(y, std::erf(static_cast<double>(x))), x);
+    odd = odd && std::bit_cast<std::uint32_t>(kernels::erf(-x)) == std::bit_cast<std::uint32_t>(-y);
+    bounded = bounded && std::abs(y) <= 1;
+  });
+  INFO("at " << worst.at);
+  CHECK(worst.error <= 3);
+  CHECK(odd);
+  CHECK(bounded);
+  CHECK(kernels::erf(infinity) == 1);
+  CHECK(kernels::erf(-infinity) == -1);
+  CHECK(std::isnan(kernels::erf(std::nanf(""))));
+}
+
 TEST_CASE("sigmoid is within 3 ulp") {
   Worst worst;
   bool vanishes = true;

@@ -99,8 +99,7 @@ void encode(const Arguments& a) {
   if (!weights.left_over.empty())
     fmt::print("{}: {} tensors are beyond {} and not used: {}, ...\n", a.weights, weights.left_over.size(),
                encoder.options().stage, weights.left_over[0]);
-  Preprocessing preprocessing;
-  preprocessing.size = a.encoder.size;
+  Preprocessing preprocessing = encoder_preprocessing(a.encoder);
   preprocessing.orientation = *choice_named<Orientation>(a.orientation);
   const ImageOptions reading = preprocessing.reading(a.images.max_pixels);
   const Photographs photographs = readable(named_photographs(a.images), reading, a.skip_bad);

@@ -2,8 +2,6 @@
 
 #include "glimpse/kernels/inference/inference.h"
 
-#include <limits>
-
 #include "glimpse/kernels/batch_norm.h"
 #include "glimpse/kernels/elementwise.h"
 #include "glimpse/kernels/layout.h"
@@ -13,10 +11,10 @@
 namespace glimpse::bench {
 namespace {
 
-using kernels::Bounds;
+using kernels::Nonlinearity;
 using kernels::PoolShape;
 
-constexpr Bounds positive = {0, std::numeric_limits<float>::infinity()};
+constexpr Nonlinearity positive = Nonlinearity::relu;
 
 struct Images {
   std::int64_t n, channels, area;
@@ -181,7 +179,7 @@ Subject add(Device device, const Images& s, const Rotation& rotation) {
           [=] { return y.error(true_sum(widened(host_a), widened(host_b))); }};
 }
 
-/// With bias and bounds, as after a batch normalisation that went into the weights.
+/// With bias and ReLU, as after a batch normalisation that went into the weights.
 template <class Device>
 Subject convolution(Device device, const kernels::ConvolutionShape& s, const Rotation& rotation) {
   const std::int64_t of_x = s.n * s.c * s.h * s.w, of_w = s.o * s.c * s.kh * s.kw,

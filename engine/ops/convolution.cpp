@@ -14,11 +14,11 @@ kernels::ConvolutionShape checked_shape(const Tensor& x, const Tensor& weight, c
   require_same_kind("conv2d", x, weight);
   require_rank("conv2d", "x", x, 4, "(N,C,H,W)");
   require_rank("conv2d", "weight", weight, 4, "(O,C/groups,KH,KW)");
-  check(options.stride > 0 && options.padding >= 0 && options.dilation > 0 && options.groups > 0,
-        "conv2d: stride {}, padding {}, dilation {}, groups {}: stride, dilation and groups must be positive, padding "
-        "not "
-        "negative",
-        options.stride, options.padding, options.dilation, options.groups);
+  check(options.stride > 0 && options.padding >= 0 && options.extra_padding >= 0 && options.dilation > 0 &&
+            options.groups > 0,
+        "conv2d: stride {}, padding {}, extra padding {}, dilation {}, groups {}: stride, dilation and groups must be "
+        "positive, padding not negative",
+        options.stride, options.padding, options.extra_padding, options.dilation, options.groups);
   const std::int64_t out = weight.size(0);
   check(x.size(1) == weight.size(1) * options.groups && out % options.groups == 0,
         "conv2d: x {} does not match weight {} with {} groups: (O,C/groups,KH,KW) is needed, O a multiple of groups",
@@ -28,11 +28,20 @@ kernels::ConvolutionShape checked_shape(const Tensor& x, const Tensor& weight, c
     check(bias.shape() == Shape{out}, "conv2d: bias {} does not match weight {}: ({}) is needed", bias.shape(),
           weight.shape(), out);
   }
-  const kernels::ConvolutionShape s{x.size(0),      x.size(1),      x.size(2),      x.size(3),       out,
-                                    weight.size(2), weight.size(3), options.stride, options.padding, options.dilation,
-                                    options.groups};
+  const kernels::ConvolutionShape s{x.size(0),
+                                    x.size(1),
+                                    x.size(2),
+                                    x.size(3),
+                                    out,
+                                    weight.size(2),
+                                    weight.size(3),
+                                    options.stride,
+                                    options.padding,
+                                    options.dilation,
+                                    options.groups,
+                                    options.extra_padding};
   const std::int64_t reach_h = s.dilation * (s.kh - 1) + 1, reach_w = s.dilation * (s.kw - 1) + 1;
-  check(s.c > 0 && out > 0 && s.kh > 0 && s.kw > 0 && s.h + 2 * s.padding >= reach_h && s.w + 2 * s.padding >= reach_w,
+  check(s.c > 0 && out > 0 && s.kh > 0 && s.kw > 0 && s.padded(s.h) >= reach_h && s.padded(s.w) >= reach_w,
         "conv2d: x {} with padding {} is smaller than the kernel of weight {} with dilation {} ({}x{})", x.shape(),
         s.padding, weight.shape(), s.dilation, reach_h, reach_w);
   return s;

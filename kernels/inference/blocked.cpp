@@ -1,7 +1,9 @@
 #include "glimpse/kernels/inference/blocked.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/vectors.h"
@@ -36,28 +38,84 @@ void for_windows(const PoolShape& s, const float* x, float* y, Body&& body) {
       }
 }
 
+/// y = f(y) where f does more than bound.
+void bend(std::int64_t n, Nonlinearity f, float* y) {
+  if (!bends(f)) return;
+  with_functor(f, [&](auto functor) {
+    with_vectors([=] {
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) y[i] = functor.apply(y[i]);
+    });
+  });
+}
+
 }  // namespace
 
-void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* scale,
-                    const float* shift, Bounds bounds, float* y) {
+void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* all_x, const float* scale,
+                    const float* shift, Nonlinearity f, float* all_y) {
+  const Bounds bounds = bounds_of(f);
   with_block(block, [&](auto lanes) {
+    const float* x = all_x;
+    float* y = all_y;
     constexpr int B = lanes;
     for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += area * B) {
       float factor[B], offset[B];  // registers: y could overlap scale and shift, for all that the compiler knows
       std::copy_n(scale + b * B, B, factor);
-      std::copy_n(shift + b * B, B, offset);
+      if (shift)
+        std::copy_n(shift + b * B, B, offset);
+      else
+        std::fill_n(offset, B, 0.0f);
       for (std::int64_t i = 0; i < area; ++i)
 #pragma omp simd
         for (int l = 0; l < B; ++l)
           y[i * B + l] = std::min(std::max(x[i * B + l] * factor[l] + offset[l], bounds.low), bounds.high);
     }
   });
+  bend(blocks * area * block, f, all_y);
 }
 
-void blocked_add(std::int64_t n, const float* a, const float* b, Bounds bounds, float* y) {
+void blocked_add(std::int64_t n, const float* a, const float* b, Nonlinearity f, float* y) {
+  const Bounds bounds = bounds_of(f);
   with_vectors([&] {
 #pragma omp simd
     for (std::int64_t i = 0; i < n; ++i) y[i] = std::min(std::max(a[i] + b[i], bounds.low), bounds.high);
+  });
+  bend(n, f, y);
+}
+
+void blocked_multiply(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* gate,
+                      Nonlinearity f, float* y) {
+  blocked_affine(block, blocks, area, x, gate, nullptr, f, y);
+}
+
+void blocked_layer_norm(std::int64_t block, std::int64_t channels, std::int64_t area, double eps, const float* x,
+                        const float* weight, const float* bias, float* y) {
+  with_block(block, [&](auto lanes) {
+    constexpr int B = lanes;
+    const std::int64_t blocks = (channels + B - 1) / B;
+    const auto count = static_cast<double>(channels), empty_lanes = static_cast<double>(blocks * B - channels);
+    for (std::int64_t i = 0; i < area; ++i) {
+      double sum[B] = {}, square[B] = {};
+      for (std::int64_t b = 0; b < blocks; ++b)
+#pragma omp simd
+        for (int l = 0; l < B; ++l) sum[l] += static_cast<double>(x[(b * area + i) * B + l]);
+      const double mean = std::accumulate(sum, sum + B, 0.0) / count;
+      for (std::int64_t b = 0; b < blocks; ++b)
+#pragma omp simd
+        for (int l = 0; l < B; ++l) {
+          const double distance = static_cast<double>(x[(b * area + i) * B + l]) - mean;
+          square[l] += distance * distance;
+        }
+      // Lanes beyond the channels hold zeros, which lie `mean` away.
+      const double variance = (std::accumulate(square, square + B, 0.0) - empty_lanes * mean * mean) / count;
+      const auto center = static_cast<float>(mean), scale = static_cast<float>(1 / std::sqrt(variance + eps));
+      for (std::int64_t b = 0; b < blocks; ++b)
+#pragma omp simd
+        for (int l = 0; l < B; ++l) {
+          const std::int64_t at = (b * area + i) * B + l;
+          y[at] = (x[at] - center) * scale * weight[b * B + l] + bias[b * B + l];
+        }
+    }
   });
 }
 

@@ -5,20 +5,22 @@
 
 #include <cstdint>
 
+#include "glimpse/kernels/nonlinearity.h"
 #include "glimpse/kernels/pooling.h"
 
 namespace glimpse::kernels {
 
-/// What bounds the results of a step: [0, cap], or everything.
-struct Bounds {
-  float low, high;
-};
-
-/// y = x scale + shift within bounds; scale, shift (blocks block).
+/// y = f(x scale + shift); scale, shift (blocks block); shift may be null.
 void blocked_affine(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* scale,
-                    const float* shift, Bounds bounds, float* y);
-/// y = a + b within bounds; n elements.
-void blocked_add(std::int64_t n, const float* a, const float* b, Bounds bounds, float* y);
+                    const float* shift, Nonlinearity f, float* y);
+/// y = f(a + b); n elements.
+void blocked_add(std::int64_t n, const float* a, const float* b, Nonlinearity f, float* y);
+/// y = f(x gate), gate (blocks,1,block).
+void blocked_multiply(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, const float* gate,
+                      Nonlinearity f, float* y);
+/// As layer_norm_forward; weight and bias (blocks block), zero beyond the channels.
+void blocked_layer_norm(std::int64_t block, std::int64_t channels, std::int64_t area, double eps, const float* x,
+                        const float* weight, const float* bias, float* y);
 /// As max_pool_forward and avg_pool_forward; shape.planes is the number of blocks.
 void blocked_max_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);
 void blocked_avg_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);

@@ -22,15 +22,18 @@ struct SliceShape {
   std::int64_t n, c, area;
 };
 
-/// y = convolution of x + bias, plus what y held if slices.accumulate, within bounds. bias (o) may be null.
+/// y = f(convolution of x + bias, plus what y held if slices.accumulate). bias (o) may be null.
 void inference_convolution(Cuda, const SliceConvolution& slices, const float* x, const float* weight, const float* bias,
-                           Bounds bounds, float* y);
-/// y = x scale + shift within bounds; scale, shift (c), null for 1 and 0. y may be x.
+                           Nonlinearity f, float* y);
+/// y = f(x scale + shift); scale, shift (c), null for 1 and 0. y may be x.
 void inference_affine(Cuda, const SliceShape& shape, Slice<const float> x, const float* scale, const float* shift,
-                      Bounds bounds, Slice<float> y);
-/// y = a + b within bounds. y may be a or b.
-void inference_add(Cuda, const SliceShape& shape, Slice<const float> a, Slice<const float> b, Bounds bounds,
+                      Nonlinearity f, Slice<float> y);
+/// y = f(a + b). y may be a or b.
+void inference_add(Cuda, const SliceShape& shape, Slice<const float> a, Slice<const float> b, Nonlinearity f,
                    Slice<float> y);
+/// y = f(x gate): plane c of image i times gate.data[i gate.stride + c]. y may be x.
+void inference_multiply(Cuda, const SliceShape& shape, Slice<const float> x, Slice<const float> gate, Nonlinearity f,
+                        Slice<float> y);
 /// y = convolution of x, and what `slices` says, by Glimpse's own kernels.
 void convolution_of_slices_own(Cuda, const SliceConvolution& slices, const float* x, const float* weight, float* y);
 

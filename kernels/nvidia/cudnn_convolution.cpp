@@ -147,6 +147,7 @@ Plan::Plan(const Key& key) {
 const Plan* plan_for(const Key& key) {
   const ConvolutionShape& s = key.slices.shape;
   constexpr std::int64_t most = std::numeric_limits<int>::max();  // elements that cuDNN's descriptors count
+  if (s.extra_padding > 0) return nullptr;  // cuDNN pads both sides alike
   if (s.n == 0 || s.n * key.slices.x_stride > most || s.n * key.slices.y_stride > most || !available()) return nullptr;
   static std::mutex mutex;
   static auto& plans = *new std::map<Key, std::unique_ptr<const Plan>>;

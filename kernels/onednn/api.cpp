@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
-#include <limits>
 #include <new>
 
 #include "glimpse/kernels/base/check.h"
@@ -50,14 +49,29 @@ void require_room_for_code() {
   ::munmap(place, room);
 }
 
-void append_relu(dnnl::post_ops& ops, float cap) {
-  const bool capped = cap < std::numeric_limits<float>::infinity();
-  const auto algorithm = capped ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;
+void append(dnnl::post_ops& ops, Nonlinearity f) {
+  using dnnl::algorithm;
+  const auto add = [&](algorithm chosen, float alpha, float beta) {
 #if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(algorithm, 0.0f, capped ? cap : 0.0f);
+    ops.append_eltwise(chosen, alpha, beta);
 #else
-  ops.append_eltwise(1.0f, algorithm, 0.0f, capped ? cap : 0.0f);
+    ops.append_eltwise(1.0f, chosen, alpha, beta);
 #endif
+  };
+  switch (f) {
+    case Nonlinearity::none:
+      return;
+    case Nonlinearity::relu:
+      return add(algorithm::eltwise_relu, 0.0f, 0.0f);
+    case Nonlinearity::relu6:
+      return add(algorithm::eltwise_clip, 0.0f, 6.0f);
+    case Nonlinearity::silu:
+      return add(algorithm::eltwise_swish, 1.0f, 0.0f);
+    case Nonlinearity::gelu:
+      return add(algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
+    case Nonlinearity::sigmoid:
+      return add(algorithm::eltwise_logistic, 0.0f, 0.0f);
+  }
 }
 
 namespace {
@@ -75,7 +89,8 @@ Convolution::Convolution(const ConvolutionShape& s, const dnnl::memory::desc& x_
       y(y_layout),
       strides{s.stride, s.stride},
       dilations{s.dilation - 1, s.dilation - 1},
-      padding{s.padding, s.padding} {
+      padding{s.padding, s.padding},
+      padding_after{s.padding + s.extra_padding, s.padding + s.extra_padding} {
   require_room_for_code();
 }
 
@@ -88,9 +103,9 @@ constexpr auto direct = dnnl::algorithm::convolution_direct;
 dnnl::convolution_forward::primitive_desc Convolution::forward(dnnl::prop_kind kind,
                                                                const dnnl::primitive_attr& attributes) const {
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kind, direct, x, weight, bias, y, strides, dilations, padding, padding, attributes};
+  return {engine(), kind, direct, x, weight, bias, y, strides, dilations, padding, padding_after, attributes};
 #else
-  return {dnnl::convolution_forward::desc(kind, direct, x, weight, bias, y, strides, dilations, padding, padding),
+  return {dnnl::convolution_forward::desc(kind, direct, x, weight, bias, y, strides, dilations, padding, padding_after),
           attributes, engine()};
 #endif
 }
@@ -99,10 +114,10 @@ dnnl::convolution_backward_data::primitive_desc Convolution::backward_input(
     const dnnl::primitive_attr& attributes) const {
   const auto hint = forward(dnnl::prop_kind::forward_training, attributes);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), direct, x, weight, y, strides, dilations, padding, padding, hint, attributes};
+  return {engine(), direct, x, weight, y, strides, dilations, padding, padding_after, hint, attributes};
 #else
-  return {dnnl::convolution_backward_data::desc(direct, x, weight, y, strides, dilations, padding, padding), attributes,
-          engine(), hint};
+  return {dnnl::convolution_backward_data::desc(direct, x, weight, y, strides, dilations, padding, padding_after),
+          attributes, engine(), hint};
 #endif
 }
 
@@ -110,9 +125,9 @@ dnnl::convolution_backward_weights::primitive_desc Convolution::backward_weight(
     const dnnl::primitive_attr& attributes) const {
   const auto hint = forward(dnnl::prop_kind::forward_training, attributes);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), direct, x, weight, y, strides, dilations, padding, padding, hint, attributes};
+  return {engine(), direct, x, weight, y, strides, dilations, padding, padding_after, hint, attributes};
 #else
-  return {dnnl::convolution_backward_weights::desc(direct, x, weight, y, strides, dilations, padding, padding),
+  return {dnnl::convolution_backward_weights::desc(direct, x, weight, y, strides, dilations, padding, padding_after),
           attributes, engine(), hint};
 #endif
 }

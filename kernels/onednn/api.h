@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "glimpse/kernels/convolution.h"
+#include "glimpse/kernels/nonlinearity.h"
 
 namespace glimpse::kernels::onednn {
 
@@ -43,13 +44,13 @@ inline dnnl::memory::desc f32(const dnnl::memory::dims& sizes, Tag tag) {
 /// the code that it makes.
 void require_room_for_code();
 
-/// y = min(max(y, 0), cap), cap being infinite for a plain ReLU.
-void append_relu(dnnl::post_ops& ops, float cap);
+/// y = f(y).
+void append(dnnl::post_ops& ops, Nonlinearity f);
 
 /// A convolution as oneDNN wants it described.
 struct Convolution {
   dnnl::memory::desc x, weight, bias, y;  ///< bias of no elements: none
-  dnnl::memory::dims strides, dilations, padding;
+  dnnl::memory::dims strides, dilations, padding, padding_after;
 
   /// Of the given shape, with the given layouts of x and y; the weights' layout is oneDNN's choice.
   Convolution(const ConvolutionShape& shape, const dnnl::memory::desc& x, const dnnl::memory::desc& y, bool with_bias);

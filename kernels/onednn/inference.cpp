@@ -2,7 +2,6 @@
 
 #ifdef GLIMPSE_HAVE_ONEDNN
 #include <cstdlib>
-#include <limits>
 #include <unordered_map>
 
 #include "glimpse/kernels/base/check.h"
@@ -16,10 +15,10 @@ using onednn::Tag;
 
 Tag blocked_tag() { return onednn_block() == 16 ? Tag::nChw16c : Tag::nChw8c; }
 
-dnnl::primitive_attr attributes_of(bool accumulate, Bounds bounds) {
+dnnl::primitive_attr attributes_of(bool accumulate, Nonlinearity f) {
   dnnl::post_ops after;
   if (accumulate) after.append_sum(1.0f);
-  if (bounds.low == 0.0f) onednn::append_relu(after, bounds.high);
+  onednn::append(after, f);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   attributes.set_post_ops(after);
@@ -41,14 +40,14 @@ struct OnednnConvolution::Prepared {
 };
 
 OnednnConvolution::OnednnConvolution(const ConvolutionShape& s, const float* weight, const float* bias, bool plain_x,
-                                     bool accumulate, Bounds bounds) {
+                                     bool accumulate, Nonlinearity f) {
   check(s.n == 1, "inference convolution: one image is needed, not {}", s.n);
   const onednn::OneThread one_thread;
   try {
     const dnnl::memory::desc x = f32({1, s.c, s.h, s.w}, plain_x ? Tag::nchw : blocked_tag());
     const dnnl::memory::desc y = f32({1, s.o, s.out_h(), s.out_w()}, blocked_tag());
-    const auto descriptor = onednn::Convolution(s, x, y, true)
-                                .forward(dnnl::prop_kind::forward_inference, attributes_of(accumulate, bounds));
+    const auto descriptor =
+        onednn::Convolution(s, x, y, true).forward(dnnl::prop_kind::forward_inference, attributes_of(accumulate, f));
     const dnnl::engine& engine = onednn::engine();
     dnnl::memory packed(descriptor.weights_desc(), engine), packed_bias(descriptor.bias_desc(), engine);
     dnnl::memory plain(onednn::Convolution::plain_weight(s), engine, const_cast<float*>(weight));

@@ -5,20 +5,20 @@
 #include <memory>
 
 #include "glimpse/kernels/convolution.h"
-#include "glimpse/kernels/inference/blocked.h"
+#include "glimpse/kernels/nonlinearity.h"
 
 namespace glimpse::kernels {
 
 /// Channels in a block (see blocked.h) that suit this processor: 16 with AVX-512, else 8.
 std::int64_t onednn_block();
 
-/// y = convolution of x, plus what y held if `accumulate`, within bounds. One image; y is blocked, and so is x unless
+/// y = f(convolution of x, plus what y held if `accumulate`). One image; y is blocked, and so is x unless
 /// it has fewer channels than a block: then it is plain (c,h,w). Runs on the thread that calls it.
 class OnednnConvolution {
  public:
   /// Copies weight (o,c/groups,kh,kw) and bias (o) into oneDNN's layout. shape.n must be 1.
   OnednnConvolution(const ConvolutionShape& shape, const float* weight, const float* bias, bool plain_x,
-                    bool accumulate, Bounds bounds);
+                    bool accumulate, Nonlinearity f);
   ~OnednnConvolution();
   OnednnConvolution(OnednnConvolution&&) noexcept;
 

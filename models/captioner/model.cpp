@@ -167,8 +167,7 @@ CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Gene
           config.encoder.name);
   }
   Decoder decoder(decoder_config(config, vocabulary.size(), encoder.channels()), generator);
-  Preprocessing preprocessing;
-  preprocessing.size = config.encoder.image_size;
+  Preprocessing preprocessing = encoder_preprocessing(encoder_options(config));
   preprocessing.orientation = config.encoder.orientation;
   CaptionModel model{config, vocabulary, preprocessing, "", std::move(encoder), std::move(decoder)};
   unfreeze(model);

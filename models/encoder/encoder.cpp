@@ -6,7 +6,9 @@
 
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/text.h"
+#include "glimpse/models/encoder/families/convnext.h"
 #include "glimpse/models/encoder/families/densenet.h"
+#include "glimpse/models/encoder/families/efficientnet.h"
 #include "glimpse/models/encoder/families/mobilenet.h"
 #include "glimpse/models/encoder/families/resnet.h"
 #include "glimpse/models/encoder/families/scratch.h"
@@ -19,6 +21,7 @@ namespace {
 struct Family {
   std::string name;
   std::function<Network(NetworkBuilder, bool stride_in_1x1)> build;
+  Preprocessing preprocessing = {};  ///< of its published weights, but for the size
 };
 
 const std::vector<Family>& families() {
@@ -35,6 +38,16 @@ const std::vector<Family>& families() {
     all.push_back({"mobilenet_v2", [](NetworkBuilder b, bool) { return mobilenet_v2(std::move(b)); }});
     all.push_back({"squeezenet1_0", [](NetworkBuilder b, bool) { return squeezenet(std::move(b), false); }});
     all.push_back({"squeezenet1_1", [](NetworkBuilder b, bool) { return squeezenet(std::move(b), true); }});
+    for (int size = 0; size <= 7; ++size)
+      all.push_back({"efficientnet_b" + std::to_string(size),
+                     [=](NetworkBuilder b, bool) { return efficientnet(std::move(b), size); }});
+    for (int size = 0; size <= 4; ++size)
+      all.push_back({"efficientnet_lite" + std::to_string(size),
+                     [=](NetworkBuilder b, bool) { return efficientnet_lite(std::move(b), size); },
+                     efficientnet_lite_preprocessing()});
+    for (const char* size : {"tiny", "small", "base", "large"})
+      all.push_back(
+          {std::string("convnext_") + size, [=](NetworkBuilder b, bool) { return convnext(std::move(b), size); }});
     all.push_back({"scratch", [](NetworkBuilder b, bool) { return scratch(std::move(b)); }});
     return all;
   }();
@@ -122,6 +135,11 @@ void Encoder::set_trainable(const std::string& from_stage, bool train_batch_norm
       norm->module.weight.set_requires_grad(train && train_batch_norm);
       norm->module.bias.set_requires_grad(train && train_batch_norm);
       norm->module.train = train && train_batch_norm;
+    } else if (auto* layer_norm = std::get_if<LayerNormLayer>(&layer.kind)) {
+      layer_norm->module.weight.set_requires_grad(train);
+      layer_norm->module.bias.set_requires_grad(train);
+    } else if (auto* scale = std::get_if<ChannelScaleLayer>(&layer.kind)) {
+      scale->factor.set_requires_grad(train);
     }
   }
   first_trained_ = first;
@@ -159,6 +177,12 @@ std::vector<std::string> encoder_names() {
 std::vector<std::string> encoder_stages(const std::string& name) {
   constexpr int size_that_fits_all = 224;
   return family(name).build(NetworkBuilder(size_that_fits_all, 0), false).stages;
+}
+
+Preprocessing encoder_preprocessing(const EncoderOptions& options) {
+  Preprocessing result = family(options.name).preprocessing;
+  result.size = options.size;
+  return result;
 }
 
 Encoder make_encoder(const EncoderOptions& options, Generator& generator) {

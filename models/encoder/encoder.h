@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "glimpse/models/encoder/network.h"
+#include "glimpse/models/encoder/preprocessing.h"
 
 namespace glimpse {
 
@@ -71,6 +72,9 @@ class Encoder {
 std::vector<std::string> encoder_names();
 /// The stages of an encoder, in order. Throws Error listing the names when there is no such encoder.
 std::vector<std::string> encoder_stages(const std::string& name);
+
+/// How photographs are prepared for the published weights of an encoder. Throws Error as encoder_stages does.
+Preprocessing encoder_preprocessing(const EncoderOptions& options);
 
 /// An encoder with random weights (He et al., arXiv 1502.01852), frozen. Throws Error, listing what there is, for an
 /// unknown name or stage and for a grid that the strides cannot give.

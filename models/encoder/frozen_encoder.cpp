@@ -37,7 +37,8 @@ class PlanRunner {
     for (InferenceStep& s : plan_.steps) {
       convolutions_.emplace_back();
       if (s.kind == InferenceStep::Kind::convolution) {
-        convolutions_.back().emplace(s.shape, s.weight.data(), s.bias.data(), s.x.buffer == 0, s.accumulate, s.bounds);
+        convolutions_.back().emplace(s.shape, s.weight.data(), s.bias.data(), s.x.buffer == 0, s.accumulate,
+                                     s.function);
         s.weight = std::vector<float>();  // oneDNN has its own copy
       } else {
         s.weight = padded(std::move(s.weight), block_);
@@ -109,7 +110,11 @@ class PlanRunner {
                                   s.pool.stride, s.pool.padding, s.pool.ceil_mode};
     switch (s.kind) {
       case InferenceStep::Kind::affine:
-        return kernels::blocked_affine(block_, blocks, area, x, s.weight.data(), s.bias.data(), s.bounds, y);
+        return kernels::blocked_affine(block_, blocks, area, x, s.weight.data(), s.bias.data(), s.function, y);
+      case InferenceStep::Kind::layer_norm:
+        return kernels::blocked_layer_norm(block_, s.in.channels, area, s.eps, x, s.weight.data(), s.bias.data(), y);
+      case InferenceStep::Kind::multiply:
+        return kernels::blocked_multiply(block_, blocks, area, x, address(worker, s.x2), s.function, y);
       case InferenceStep::Kind::max_pool:
         return kernels::blocked_max_pool(block_, pool, x, y);
       case InferenceStep::Kind::avg_pool:
@@ -117,7 +122,7 @@ class PlanRunner {
       case InferenceStep::Kind::global_average:
         return kernels::blocked_global_average(block_, blocks, area, x, y);
       case InferenceStep::Kind::add:
-        return kernels::blocked_add(blocks * block_ * area, x, address(worker, s.x2), s.bounds, y);
+        return kernels::blocked_add(blocks * block_ * area, x, address(worker, s.x2), s.function, y);
       case InferenceStep::Kind::copy:
         std::memcpy(y, x, static_cast<std::size_t>(blocks * block_ * area) * 4);
         return;

@@ -9,6 +9,8 @@
 namespace glimpse {
 namespace {
 
+constexpr double initial_scale = 1e-6;  // of ConvNeXt's blocks (arXiv 2201.03545, 4)
+
 /// One function object from several lambdas, for std::visit.
 template <class... F>
 struct Overloaded : F... {
@@ -19,8 +21,9 @@ Overloaded(F...) -> Overloaded<F...>;
 
 std::vector<TensorInfo> tensors_of(const Layer& layer) {
   if (const auto* k = std::get_if<ConvolutionLayer>(&layer.kind)) {
-    std::vector<TensorInfo> list{
-        {layer.name + ".weight", {k->out, k->in / k->module.options.groups, k->kernel, k->kernel}}};
+    const Shape shape =
+        k->linear ? Shape{k->out, k->in} : Shape{k->out, k->in / k->module.options.groups, k->kernel, k->kernel};
+    std::vector<TensorInfo> list{{layer.name + ".weight", shape}};
     if (k->with_bias) list.push_back({layer.name + ".bias", {k->out}});
     return list;
   }
@@ -28,20 +31,50 @@ std::vector<TensorInfo> tensors_of(const Layer& layer) {
   if (const auto* k = std::get_if<BatchNormLayer>(&layer.kind))
     for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"})
       list.push_back({layer.name + part, {k->channels}});
+  if (const auto* k = std::get_if<LayerNormLayer>(&layer.kind))
+    list = {{layer.name + ".weight", {k->channels}}, {layer.name + ".bias", {k->channels}}};
+  if (const auto* k = std::get_if<ChannelScaleLayer>(&layer.kind)) list = {{layer.name, {k->channels, 1, 1}}};
   return list;
+}
+
+Tensor run(const ConvolutionLayer& k, const Tensor& x) {
+  if (!k.linear) return k.module(x);
+  return conv2d(x, k.module.weight.reshape({k.out, k.in, 1, 1}), k.module.bias, k.module.options);
+}
+
+Tensor run(const ActivationLayer& k, const Tensor& x) {
+  using kernels::Nonlinearity;
+  switch (k.function) {
+    case Nonlinearity::none:
+      return x;
+    case Nonlinearity::relu:
+      return relu(x);
+    case Nonlinearity::relu6:
+      return relu6(x);
+    case Nonlinearity::silu:
+      return silu(x);
+    case Nonlinearity::gelu:
+      return gelu(x);
+    case Nonlinearity::sigmoid:
+      return sigmoid(x);
+  }
+  fail("network: no function of number {}", static_cast<int>(k.function));
 }
 
 /// The result of one layer from those of its inputs.
 Tensor run(const Layer& layer, const std::vector<Tensor>& values) {
   const auto input = [&](std::size_t i) { return values[layer.inputs[i]]; };
   return std::visit(Overloaded{[&](const ImageLayer&) { return values[0]; },
-                               [&](const ConvolutionLayer& k) { return k.module(input(0)); },
+                               [&](const ConvolutionLayer& k) { return run(k, input(0)); },
                                [&](const BatchNormLayer& k) { return k.module(input(0)); },
-                               [&](const ReluLayer& k) { return k.capped ? relu6(input(0)) : relu(input(0)); },
+                               [&](const LayerNormLayer& k) { return k.module(input(0)); },
+                               [&](const ChannelScaleLayer& k) { return input(0) * k.factor; },
+                               [&](const ActivationLayer& k) { return run(k, input(0)); },
                                [&](const MaxPoolLayer& k) { return max_pool2d(input(0), k.options); },
                                [&](const AvgPoolLayer& k) { return avg_pool2d(input(0), k.options); },
                                [&](const GlobalAverageLayer&) { return adaptive_avg_pool2d(input(0), 1, 1); },
                                [&](const AddLayer&) { return input(0) + input(1); },
+                               [&](const MultiplyLayer&) { return input(0) * input(1); },
                                [&](const ConcatLayer&) {
                                  return concat({input(0), input(1)}, 1);
                                }},
@@ -79,12 +112,22 @@ void Network::allocate(Generator& generator) {
   for (Layer& layer : layers) {
     if (auto* k = std::get_if<ConvolutionLayer>(&layer.kind)) {
       k->module = Conv2d(k->in, k->out, k->kernel, k->module.options, k->with_bias, generator);
+      if (k->linear) k->module.weight = k->module.weight.detach().reshape({k->out, k->in});
       k->module.weight.set_requires_grad(false);
       if (k->with_bias) k->module.bias.set_requires_grad(false);
     } else if (auto* b = std::get_if<BatchNormLayer>(&layer.kind)) {
+      const BatchNormOptions options{b->module.eps, b->module.momentum};
       b->module = BatchNorm2d(b->channels);
+      b->module.eps = options.eps;
+      b->module.momentum = options.momentum;
       b->module.weight.set_requires_grad(false);
       b->module.bias.set_requires_grad(false);
+    } else if (auto* n = std::get_if<LayerNormLayer>(&layer.kind)) {
+      n->module = LayerNorm2d(n->channels);
+      n->module.weight.set_requires_grad(false);
+      n->module.bias.set_requires_grad(false);
+    } else if (auto* s = std::get_if<ChannelScaleLayer>(&layer.kind)) {
+      s->factor = full({s->channels, 1, 1}, initial_scale);
     }
   }
 }
@@ -120,6 +163,10 @@ void Network::visit(Visitor& v) {
       v(layer.name, k->module);
     else if (auto* b = std::get_if<BatchNormLayer>(&layer.kind))
       v(layer.name, b->module);
+    else if (auto* n = std::get_if<LayerNormLayer>(&layer.kind))
+      v(layer.name, n->module);
+    else if (auto* s = std::get_if<ChannelScaleLayer>(&layer.kind))
+      v(layer.name, s->factor);
   }
 }
 
@@ -142,22 +189,49 @@ int NetworkBuilder::push(Kind kind, const std::string& name, std::vector<int> in
 int NetworkBuilder::convolution(const std::string& name, int x, std::int64_t out, int kernel,
                                 const Conv2dOptions& options, bool with_bias) {
   const FeatureShape in = shape(x);
-  const kernels::ConvolutionShape sizes{
-      1,      in.channels,    in.height,       in.width,         out,           kernel,
-      kernel, options.stride, options.padding, options.dilation, options.groups};
+  const kernels::ConvolutionShape sizes{1,
+                                        in.channels,
+                                        in.height,
+                                        in.width,
+                                        out,
+                                        kernel,
+                                        kernel,
+                                        options.stride,
+                                        options.padding,
+                                        options.dilation,
+                                        options.groups,
+                                        options.extra_padding};
   ConvolutionLayer layer{{}, in.channels, out, kernel, with_bias};
   layer.module.options = options;
   const int reach = options.dilation * (kernel - 1) + 1;
-  const bool fits = in.height + 2 * options.padding >= reach;
+  const bool fits = sizes.padded(in.height) >= reach;
   return push(layer, name, {x}, {out, fits ? sizes.out_h() : 0, fits ? sizes.out_w() : 0});
 }
 
-int NetworkBuilder::batch_norm(const std::string& name, int x) {
-  return push(BatchNormLayer{{}, shape(x).channels}, name, {x}, shape(x));
+int NetworkBuilder::linear(const std::string& name, int x, std::int64_t out) {
+  const FeatureShape in = shape(x);
+  ConvolutionLayer layer{.module = {}, .in = in.channels, .out = out, .with_bias = true, .linear = true};
+  return push(layer, name, {x}, {out, in.height, in.width});
 }
 
-int NetworkBuilder::relu(int x) { return push(ReluLayer{false}, "", {x}, shape(x)); }
-int NetworkBuilder::relu6(int x) { return push(ReluLayer{true}, "", {x}, shape(x)); }
+int NetworkBuilder::batch_norm(const std::string& name, int x, const BatchNormOptions& options) {
+  BatchNormLayer layer{{}, shape(x).channels};
+  layer.module.eps = options.eps;
+  layer.module.momentum = options.momentum;
+  return push(layer, name, {x}, shape(x));
+}
+
+int NetworkBuilder::layer_norm(const std::string& name, int x) {
+  return push(LayerNormLayer{{}, shape(x).channels}, name, {x}, shape(x));
+}
+
+int NetworkBuilder::channel_scale(const std::string& name, int x) {
+  return push(ChannelScaleLayer{{}, shape(x).channels}, name, {x}, shape(x));
+}
+
+int NetworkBuilder::activation(int x, kernels::Nonlinearity function) {
+  return push(ActivationLayer{function}, "", {x}, shape(x));
+}
 
 int NetworkBuilder::pool(int x, const PoolOptions& options, bool largest) {
   const FeatureShape in = shape(x);
@@ -174,6 +248,12 @@ int NetworkBuilder::avg_pool(int x, const PoolOptions& options) { return pool(x,
 int NetworkBuilder::global_average(int x) { return push(GlobalAverageLayer{}, "", {x}, {shape(x).channels, 1, 1}); }
 
 int NetworkBuilder::add(int a, int b) { return push(AddLayer{}, "", {a, b}, shape(a)); }
+
+int NetworkBuilder::multiply(int x, int gate) {
+  check(shape(gate) == FeatureShape{shape(x).channels, 1, 1}, "network: a gate of {} channels and {}x{} cells for {}",
+        shape(gate).channels, shape(gate).height, shape(gate).width, shape(x).channels);
+  return push(MultiplyLayer{}, "", {x, gate}, shape(x));
+}
 
 int NetworkBuilder::concat(int a, int b) {
   FeatureShape joined = shape(a);

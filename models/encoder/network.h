@@ -10,6 +10,7 @@
 
 #include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/engine/layers.h"
+#include "glimpse/kernels/nonlinearity.h"
 
 namespace glimpse {
 
@@ -25,13 +26,23 @@ struct ConvolutionLayer {
   std::int64_t in = 0, out = 0;
   int kernel = 1;
   bool with_bias = false;
+  bool linear = false;  ///< its weight is saved as the matrix (out,in) of a linear layer
 };
 struct BatchNormLayer {
   BatchNorm2d module;  ///< without weights until Network::allocate
   std::int64_t channels = 0;
 };
-struct ReluLayer {
-  bool capped = false;  ///< at 6
+struct LayerNormLayer {
+  LayerNorm2d module;  ///< without weights until Network::allocate
+  std::int64_t channels = 0;
+};
+/// Each channel times a factor that is learnt: ConvNeXt's layer scale.
+struct ChannelScaleLayer {
+  Tensor factor;  ///< (C,1,1); undefined until Network::allocate
+  std::int64_t channels = 0;
+};
+struct ActivationLayer {
+  kernels::Nonlinearity function;
 };
 struct MaxPoolLayer {
   PoolOptions options;
@@ -41,13 +52,15 @@ struct AvgPoolLayer {
 };
 struct GlobalAverageLayer {};
 struct AddLayer {};
+/// Its first input times its second, which has one value a channel.
+struct MultiplyLayer {};
 /// Joins the channels of its two inputs.
 struct ConcatLayer {};
 
 /// One step of a network.
 struct Layer {
-  std::variant<ImageLayer, ConvolutionLayer, BatchNormLayer, ReluLayer, MaxPoolLayer, AvgPoolLayer, GlobalAverageLayer,
-               AddLayer, ConcatLayer>
+  std::variant<ImageLayer, ConvolutionLayer, BatchNormLayer, LayerNormLayer, ChannelScaleLayer, ActivationLayer,
+               MaxPoolLayer, AvgPoolLayer, GlobalAverageLayer, AddLayer, MultiplyLayer, ConcatLayer>
       kind;
   std::string name;         ///< under which its tensors are saved; torchvision's
   std::vector<int> inputs;  ///< numbers of earlier layers
@@ -80,6 +93,11 @@ struct Network {
   void visit(Visitor& v);
 };
 
+struct BatchNormOptions {
+  double eps = 1e-5;      ///< added to the variance
+  double momentum = 0.1;  ///< by which batch statistics move the running ones
+};
+
 /// Builds a network layer by layer; every function returns the number of the new layer.
 class NetworkBuilder {
  public:
@@ -93,13 +111,22 @@ class NetworkBuilder {
   int image() const { return 0; }
   int convolution(const std::string& name, int x, std::int64_t out, int kernel, const Conv2dOptions& options,
                   bool with_bias = false);
-  int batch_norm(const std::string& name, int x);
-  int relu(int x);
-  int relu6(int x);
+  /// A convolution by 1x1 with a bias, whose weight is saved as a matrix.
+  int linear(const std::string& name, int x, std::int64_t out);
+  int batch_norm(const std::string& name, int x, const BatchNormOptions& options = {});
+  int layer_norm(const std::string& name, int x);
+  int channel_scale(const std::string& name, int x);
+  int relu(int x) { return activation(x, kernels::Nonlinearity::relu); }
+  int relu6(int x) { return activation(x, kernels::Nonlinearity::relu6); }
+  int silu(int x) { return activation(x, kernels::Nonlinearity::silu); }
+  int gelu(int x) { return activation(x, kernels::Nonlinearity::gelu); }
+  int sigmoid(int x) { return activation(x, kernels::Nonlinearity::sigmoid); }
   int max_pool(int x, const PoolOptions& options);
   int avg_pool(int x, const PoolOptions& options);
   int global_average(int x);
   int add(int a, int b);
+  /// x times `gate`, which has as many channels and one cell.
+  int multiply(int x, int gate);
   int concat(int a, int b);
 
   /// Whether a family that would now halve the grid of layer x may do so. If not, its stride becomes 1 and all
@@ -116,6 +143,7 @@ class NetworkBuilder {
  private:
   template <class Kind>
   int push(Kind kind, const std::string& name, std::vector<int> inputs, const FeatureShape& shape);
+  int activation(int x, kernels::Nonlinearity function);
   int pool(int x, const PoolOptions& options, bool largest);
 
   Network network_;

@@ -35,7 +35,7 @@ std::string early_end_hint(const Network& network, const std::vector<TensorInfo>
   int first_missing = -1, last_given = -1;
   for (const Layer& layer : network.layers) {
     if (layer.name.empty()) continue;
-    if (given.contains(layer.name + ".weight"))
+    if (given.contains(layer.name + ".weight") || given.contains(layer.name))
       last_given = layer.stage;
     else if (first_missing < 0)
       first_missing = layer.stage;
@@ -98,7 +98,7 @@ Naming best_naming(const std::vector<NamedTensor>& wanted, const FileTensors& fi
 }
 
 bool is_classifier(std::string_view name) {
-  for (const char* start : {"classifier.", "fc.", "head.", "heads.", "last_linear."})
+  for (const char* start : {"classifier.", "fc.", "_fc.", "head.", "heads.", "last_linear."})
     if (name.starts_with(start)) return true;
   return false;
 }

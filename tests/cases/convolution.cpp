@@ -7,9 +7,10 @@
 namespace glimpse::test {
 namespace {
 
-/// Sizes: images, channels, height, width, output channels, kernel, stride, padding, dilation, groups, bias (0 or 1).
+/// Sizes: images, channels, height, width, output channels, kernel, stride, padding, dilation, groups, bias (0 or 1),
+/// and where there is a twelfth: extra padding.
 kernels::ConvolutionShape shape_of(const Sizes& s) {
-  return {s[0], s[1], s[2], s[3], s[4], s[5], s[5], s[6], s[7], s[8], s[9]};
+  return {s[0], s[1], s[2], s[3], s[4], s[5], s[5], s[6], s[7], s[8], s[9], s.size() > 11 ? s[11] : 0};
 }
 
 Tensors convolution_inputs(const Sizes& s, Draw& draw) {
@@ -59,9 +60,13 @@ const std::vector<Sizes> convolution_sizes{
     {1, 4, 9, 10, 4, 3, 1, 2, 2, 4, 0},   // depthwise, dilated
     {1, 3, 5, 5, 6, 3, 1, 1, 1, 3, 0},    // two filters a channel
     {1, 31, 4, 4, 33, 3, 1, 1, 1, 1, 0},  // around the width of a vector
-    {1, 32, 3, 3, 32, 1, 1, 0, 1, 1, 1},  {1, 33, 6, 6, 31, 3, 2, 1, 1, 1, 1},
-    {1, 1000, 1, 2, 2, 1, 1, 0, 1, 1, 0},  // long sums
-    {1, 2, 2, 2, 2, 3, 1, 1, 1, 1, 0},     // image smaller than the kernel
+    {1, 32, 3, 3, 32, 1, 1, 0, 1, 1, 1},   {1, 33, 6, 6, 31, 3, 2, 1, 1, 1, 1},
+    {1, 1000, 1, 2, 2, 1, 1, 0, 1, 1, 0},   // long sums
+    {1, 2, 2, 2, 2, 3, 1, 1, 1, 1, 0},      // image smaller than the kernel
+    {2, 3, 8, 6, 4, 3, 2, 0, 1, 1, 1, 1},   // TensorFlow's "same": a row more below
+    {1, 4, 10, 8, 4, 5, 2, 1, 1, 4, 0, 1},  // depthwise
+    {1, 2, 5, 7, 3, 2, 1, 0, 2, 1, 0, 2},   // dilated, all of it below
+    {1, 2, 3, 3, 2, 1, 1, 0, 1, 1, 1, 1},   // 1x1
 };
 
 double convolution_flops(const Sizes& sizes) {
@@ -76,7 +81,7 @@ const OpCaseRegistrar convolution({
     .run =
         [](const Sizes& s, const Tensors& in) {
           const Conv2dOptions options{static_cast<int>(s[6]), static_cast<int>(s[7]), static_cast<int>(s[8]),
-                                      static_cast<int>(s[9])};
+                                      static_cast<int>(s[9]), static_cast<int>(s.size() > 11 ? s[11] : 0)};
           return Tensors{conv2d(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), options)};
         },
     .reference = convolution_reference,

@@ -38,6 +38,10 @@ const OpCaseRegistrar cases[] = {
         "relu6", relu6, [](double x) { return std::min(std::max(x, 0.0), 6.0); }, off_zero_and_six)),
     OpCaseRegistrar(unary("tanh", tanh, std::tanh, normal)),
     OpCaseRegistrar(unary(
+        "silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, normal)),
+    OpCaseRegistrar(unary(
+        "gelu", gelu, [](double x) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; }, normal)),
+    OpCaseRegistrar(unary(
         "sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, normal)),
     OpCaseRegistrar(unary("exp", exp, std::exp, normal)),
     OpCaseRegistrar(unary("log", log, std::log, positive)),

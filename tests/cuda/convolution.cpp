@@ -28,13 +28,17 @@ const std::vector<ConvolutionShape> cases = {
     {40, 2, 16, 16, 2, 3, 3, 1, 1, 1, 2},  // depthwise, a channel of more than one chunk
     {0, 2, 4, 4, 3, 3, 3, 1, 1},           // no images
     {0, 2, 4, 4, 2, 3, 3, 1, 1, 1, 2},
-    {67, 1, 3, 3, 2, 2, 2}};
+    {67, 1, 3, 3, 2, 2, 2},
+    {2, 3, 8, 6, 4, 3, 3, 2, 0, 1, 1, 1},   // a row and column of padding more below and to the right
+    {1, 4, 10, 8, 4, 5, 5, 2, 1, 1, 4, 1},  // the same, depthwise
+    {1, 2, 3, 3, 2, 1, 1, 1, 0, 1, 1, 1}};  // a 1x1 that needs patches for it
 
 std::string name_of(const char* type, const ConvolutionShape& s) {
   const auto text = [](std::int64_t v) { return std::to_string(v); };
   return std::string("convolution ") + type + " (" + text(s.n) + "," + text(s.c) + "," + text(s.h) + "," + text(s.w) +
          ") by (" + text(s.o) + "," + text(s.c / s.groups) + "," + text(s.kh) + "," + text(s.kw) + ") stride " +
-         text(s.stride) + " padding " + text(s.padding) + " dilation " + text(s.dilation) + " groups " + text(s.groups);
+         text(s.stride) + " padding " + text(s.padding) + " and " + text(s.extra_padding) + " dilation " +
+         text(s.dilation) + " groups " + text(s.groups);
 }
 
 template <class F>

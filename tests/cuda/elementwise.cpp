@@ -94,6 +94,8 @@ TEST_CASE("element-wise functions and their gradients") {
     check_unary<T>("relu", Relu{}, false);
     check_unary<T>("relu6", Relu6{}, false);
     check_unary<T>("tanh", Tanh{}, false);
+    check_unary<T>("silu", Silu{}, false);
+    check_unary<T>("gelu", Gelu{}, false);
     check_unary<T>("sigmoid", Sigmoid{}, false);
     check_unary<T>("exp", Exp{}, false);
     check_unary<T>("log", Log{}, true);

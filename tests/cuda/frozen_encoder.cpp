@@ -63,6 +63,24 @@ Network every_step() {
   return b.finish("all");
 }
 
+/// Norms over channels, scales that a convolution takes in and that stand alone, gates, all functions, padding on one
+/// side.
+Network newer_steps() {
+  NetworkBuilder b(14, 0);
+  b.begin_stage("all");
+  int x = b.convolution("c0", b.image(), 6, 3, {.stride = 2, .extra_padding = 1}, true);
+  x = b.silu(b.layer_norm("n0", x));
+  const int wide = b.gelu(b.linear("l0", x, 9));
+  x = b.add(b.channel_scale("s0", b.linear("l1", wide, 6)), x);
+  int gate = b.silu(b.convolution("c1", b.global_average(x), 3, 1, {}, true));
+  gate = b.sigmoid(b.convolution("c2", gate, 6, 1, {}, true));
+  x = b.multiply(x, gate);
+  x = b.gelu(b.channel_scale("s1", b.max_pool(x, {.kernel = 2, .stride = 1})));
+  const int depthwise = b.convolution("c3", x, 6, 5, {.stride = 2, .padding = 1, .groups = 6, .extra_padding = 1});
+  b.layer_norm("n1", b.concat(b.relu6(b.batch_norm("n2", depthwise, {.eps = 1e-3})), depthwise));
+  return b.finish("all");
+}
+
 Network to_one_cell() {
   NetworkBuilder b(9, 0);
   b.begin_stage("all");
@@ -75,6 +93,7 @@ Network to_one_cell() {
 
 TEST_CASE("a frozen encoder on the device: every kind of step") {
   check_encoder(filled(every_step(), 18), 3);
+  check_encoder(filled(newer_steps(), 14), 3);
   check_encoder(filled(to_one_cell(), 9), 2);
 }
 
@@ -83,6 +102,9 @@ TEST_CASE("a frozen encoder on the device: whole families") {
     INFO(name);
     check_encoder(encoder_by_formula({.name = name, .size = 32}), 2);
   }
+  check_encoder(encoder_by_formula({.name = "efficientnet_b0", .stage = "features.3", .size = 32}), 2);
+  check_encoder(encoder_by_formula({.name = "efficientnet_lite0", .stage = "_blocks.3", .size = 34}), 2);
+  check_encoder(encoder_by_formula({.name = "convnext_tiny", .stage = "features.2", .size = 32}), 2);
 }
 
 TEST_CASE("a frozen encoder on the device takes large batches in parts") {

@@ -8,16 +8,16 @@
 
 using namespace glimpse;
 using namespace glimpse::test;
-using kernels::Bounds;
 using kernels::ConvolutionShape;
+using kernels::Nonlinearity;
 using kernels::Slice;
 using kernels::SliceConvolution;
 using kernels::SliceShape;
 
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
-const std::vector<Bounds> all_bounds = {{-infinity, infinity}, {0, infinity}, {0, 1.5f}};
+const std::vector<Nonlinearity> nonlinearities = {Nonlinearity::none, Nonlinearity::relu, Nonlinearity::relu6,
+                                                  Nonlinearity::silu, Nonlinearity::gelu, Nonlinearity::sigmoid};
 
 /// Channels of images in a larger buffer: `before` elements of other channels, then the slice.
 struct Buffer {
@@ -45,8 +45,22 @@ std::vector<double> with_slice(std::vector<double> buffer, const Buffer& b, std:
   return buffer;
 }
 
-double bounded(double x, Bounds bounds) {
-  return std::isnan(x) ? x : std::clamp(x, static_cast<double>(bounds.low), static_cast<double>(bounds.high));
+double nonlinear(double x, Nonlinearity f) {
+  switch (f) {
+    case Nonlinearity::none:
+      return x;
+    case Nonlinearity::relu:
+      return std::isnan(x) ? x : std::max(x, 0.0);
+    case Nonlinearity::relu6:
+      return std::isnan(x) ? x : std::clamp(x, 0.0, 6.0);
+    case Nonlinearity::silu:
+      return x / (1 + std::exp(-x));
+    case Nonlinearity::gelu:
+      return x * std::erfc(-x / std::sqrt(2.0)) / 2;
+    case Nonlinearity::sigmoid:
+      return 1 / (1 + std::exp(-x));
+  }
+  return x;
 }
 
 // Slices that are whole buffers and that are not, that can and cannot be read in packs; no images.
@@ -74,9 +88,9 @@ std::vector<float> with_nan(std::int64_t n, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("inference: scale, shift and bounds on slices") {
+TEST_CASE("inference: scale, shift and nonlinearity on slices") {
   for (const Case& c : cases)
-    for (const Bounds& bounds : all_bounds)
+    for (const Nonlinearity f : nonlinearities)
       for (const bool scaled : {true, false}) {
         const std::string name = name_of("affine", c);
         const std::vector<float> x = with_nan(c.x.elements(c.s.n), 1), old = draw<float>(c.y.elements(c.s.n), 2),
@@ -85,12 +99,12 @@ TEST_CASE("inference: scale, shift and bounds on slices") {
         for (std::size_t i = 0; i < truth.size(); ++i) {
           const std::size_t channel = i / static_cast<std::size_t>(c.s.area) % static_cast<std::size_t>(c.s.c);
           const double value = scaled ? truth[i] * scale[channel] + shift[channel] : truth[i];
-          truth[i] = bounded(value, bounds);
+          truth[i] = nonlinear(value, f);
         }
         const std::vector<float> got = repeated<float>(name, [&] {
           DeviceArray<float> in(x), out(old), factor(scale), offset(shift);
           kernels::inference_affine(Cuda{}, c.s, {in.data() + c.x.before, c.x.stride}, scaled ? factor.data() : nullptr,
-                                    scaled ? offset.data() : nullptr, bounds, {out.data() + c.y.before, c.y.stride});
+                                    scaled ? offset.data() : nullptr, f, {out.data() + c.y.before, c.y.stride});
           return out.host();
         });
         check_close(name, got, with_slice(to_double(old), c.y, c.s.n, truth), 8, 2);
@@ -99,23 +113,45 @@ TEST_CASE("inference: scale, shift and bounds on slices") {
 
 TEST_CASE("inference: sums of slices, also in place") {
   for (const Case& c : cases)
-    for (const Bounds& bounds : all_bounds) {
+    for (const Nonlinearity f : nonlinearities) {
       const std::string name = name_of("add", c);
       const std::vector<float> a = with_nan(c.x.elements(c.s.n), 1), b = draw<float>(c.y.elements(c.s.n), 2);
       std::vector<double> truth = to_double(taken(a, c.x, c.s.n, c.s.c * c.s.area));
       const std::vector<double> other = to_double(taken(b, c.y, c.s.n, c.s.c * c.s.area));
-      for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = bounded(truth[i] + other[i], bounds);
+      for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = nonlinear(truth[i] + other[i], f);
       const std::vector<float> got = repeated<float>(name, [&] {
         DeviceArray<float> first(a), second(b);
         const Slice<float> y{second.data() + c.y.before, c.y.stride};
-        kernels::inference_add(Cuda{}, c.s, {first.data() + c.x.before, c.x.stride}, {y.data, y.stride}, bounds, y);
+        kernels::inference_add(Cuda{}, c.s, {first.data() + c.x.before, c.x.stride}, {y.data, y.stride}, f, y);
         return second.host();
       });
       check_close(name, got, with_slice(to_double(b), c.y, c.s.n, truth), 2, 1);
     }
 }
 
-TEST_CASE("inference: convolutions of slices, with bias, sum and bounds") {
+TEST_CASE("inference: channels of each image times a gate of its own") {
+  for (const Case& c : cases)
+    for (const std::int64_t gap : {0, 3}) {
+      const std::string name = name_of("multiply", c);
+      const std::int64_t gates = c.s.c + gap;
+      const std::vector<float> x = with_nan(c.x.elements(c.s.n), 1), old = draw<float>(c.y.elements(c.s.n), 2),
+                               gate = draw<float>(c.s.n * gates, 3);
+      std::vector<double> truth = to_double(taken(x, c.x, c.s.n, c.s.c * c.s.area));
+      for (std::size_t i = 0; i < truth.size(); ++i) {
+        const auto plane = static_cast<std::int64_t>(i) / c.s.area;
+        truth[i] *= static_cast<double>(gate[static_cast<std::size_t>(plane / c.s.c * gates + plane % c.s.c)]);
+      }
+      const std::vector<float> got = repeated<float>(name, [&] {
+        DeviceArray<float> in(x), out(old), factor(gate);
+        kernels::inference_multiply(Cuda{}, c.s, {in.data() + c.x.before, c.x.stride}, {factor.data(), gates},
+                                    Nonlinearity::none, {out.data() + c.y.before, c.y.stride});
+        return out.host();
+      });
+      check_close(name, got, with_slice(to_double(old), c.y, c.s.n, truth), 2, 2);
+    }
+}
+
+TEST_CASE("inference: convolutions of slices, with bias, sum and nonlinearity") {
   const std::vector<ConvolutionShape> shapes = {{2, 3, 6, 5, 4, 3, 3, 1, 1},        // by patches
                                                 {3, 4, 3, 3, 2, 1, 1},              // by the image itself
                                                 {2, 4, 5, 5, 6, 3, 3, 2, 1, 1, 2},  // in groups
@@ -123,7 +159,7 @@ TEST_CASE("inference: convolutions of slices, with bias, sum and bounds") {
                                                 {0, 3, 6, 6, 3, 3, 3, 1, 1, 1, 3}};
   for (const ConvolutionShape& s : shapes)
     for (const std::int64_t gap : {0, 7})
-      for (const Bounds& bounds : all_bounds)
+      for (const Nonlinearity f : nonlinearities)
         for (const bool with_bias : {true, false}) {
           const std::int64_t x_size = s.c * s.h * s.w, y_size = s.o * s.out_h() * s.out_w();
           const Buffer xs{gap, x_size + 2 * gap}, ys{2 * gap, y_size + 3 * gap};
@@ -138,13 +174,13 @@ TEST_CASE("inference: convolutions of slices, with bias, sum and bounds") {
             std::vector<double> truth = product;
             const std::vector<double> held = to_double(taken(old, ys, s.n, y_size));
             for (std::size_t i = 0; i < truth.size(); ++i)
-              truth[i] = bounded(truth[i] + (accumulate ? held[i] : 0), bounds);
+              truth[i] = nonlinear(truth[i] + (accumulate ? held[i] : 0), f);
             const std::string name = "convolution of " + std::to_string(s.o) + "x" + std::to_string(s.kh) + " gap " +
                                      std::to_string(gap) + (accumulate ? " added" : "");
             const std::vector<float> got = repeated<float>(name, [&] {
               DeviceArray<float> in(x), out(old), w(weight), b(bias);
               kernels::inference_convolution(Cuda{}, SliceConvolution{s, xs.stride, ys.stride, accumulate},
-                                             in.data() + xs.before, w.data(), with_bias ? b.data() : nullptr, bounds,
+                                             in.data() + xs.before, w.data(), with_bias ? b.data() : nullptr, f,
                                              out.data() + ys.before);
               return out.host();
             });

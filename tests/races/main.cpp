@@ -15,6 +15,7 @@
 #include "glimpse/kernels/cuda/helpers.cuh"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/image_normalize.h"
+#include "glimpse/kernels/layer_norm.h"
 #include "glimpse/kernels/layout.h"
 #include "glimpse/kernels/reduce.h"
 #include "glimpse/kernels/softmax.h"
@@ -43,6 +44,12 @@ std::vector<float> numbers(std::int64_t n) {
   std::vector<float> x(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 37 % 101) / 50 - 1;
   return x;
+}
+
+void run_layer_norm() {
+  std::vector<float> x = numbers(2 * 20 * 40), y(x.size()), scale(2 * 40);
+  layer_norm_forward<float>(Cuda{}, {2, 20, 40, 800, 800, 1e-6, x.data(), nullptr, nullptr, y.data(), scale.data()});
+  layer_norm_backward<float>(Cuda{}, 2, 20, 40, y.data(), scale.data(), x.data(), y.data());
 }
 
 void run_rows() {
@@ -108,6 +115,7 @@ int main(int argc, char** argv) {
     launch(Cuda{}, {"shuffled_kernel", {}, 1, 32}, shuffled_kernel, y.data());
   } else {
     run_rows();
+    run_layer_norm();
     run_indexed();
     run_attention();
     run_images();

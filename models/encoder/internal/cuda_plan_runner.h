@@ -7,6 +7,7 @@
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/tensor.h"
 #include "glimpse/kernels/inference/inference.h"
+#include "glimpse/kernels/layer_norm.h"
 #include "glimpse/kernels/layout.h"
 #include "glimpse/kernels/pooling.h"
 #include "glimpse/models/encoder/internal/inference_plan.h"
@@ -92,13 +93,27 @@ class CudaPlanRunner {
         kernels::SliceConvolution convolution{s.shape, x.stride, y.stride, s.accumulate};
         convolution.shape.n = batch.n;
         return kernels::inference_convolution(batch.device, convolution, x.data, weights.weight_data(),
-                                              weights.bias_data(), s.bounds, y.data);
+                                              weights.bias_data(), s.function, y.data);
       }
       case Kind::add:
-        return kernels::inference_add(batch.device, shape, x, slice<const float>(batch, s.x2), s.bounds, y);
+        return kernels::inference_add(batch.device, shape, x, slice<const float>(batch, s.x2), s.function, y);
+      case Kind::multiply:
+        return kernels::inference_multiply(batch.device, shape, x, slice<const float>(batch, s.x2), s.function, y);
+      case Kind::layer_norm:
+        return kernels::layer_norm_forward<float>(batch.device, {.n = shape.n,
+                                                                 .c = shape.c,
+                                                                 .area = shape.area,
+                                                                 .x_stride = x.stride,
+                                                                 .y_stride = y.stride,
+                                                                 .eps = s.eps,
+                                                                 .x = x.data,
+                                                                 .weight = weights.weight_data(),
+                                                                 .bias = weights.bias_data(),
+                                                                 .y = y.data,
+                                                                 .scale = nullptr});
       case Kind::affine:
       case Kind::copy:
-        return kernels::inference_affine(batch.device, shape, x, weights.weight_data(), weights.bias_data(), s.bounds,
+        return kernels::inference_affine(batch.device, shape, x, weights.weight_data(), weights.bias_data(), s.function,
                                          y);
       case Kind::max_pool:
       case Kind::avg_pool:

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <variant>
 
 #include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {
-
-constexpr kernels::Bounds unbounded{-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
-
-kernels::Bounds bounds_of(const ReluLayer& relu) {
-  return {0.0f, relu.capped ? 6.0f : std::numeric_limits<float>::infinity()};
-}
 
 /// Of a tensor on any device.
 std::vector<double> values_of(const Tensor& x) { return x.to(Device::cpu).to_vector<double>(); }
@@ -31,6 +24,13 @@ struct Affine {
     }
   }
 };
+
+/// Multiplies what a convolution with these weights and biases gives by a factor a channel.
+void scale(std::vector<double>& weight, std::vector<double>& bias, const std::vector<double>& factor) {
+  const std::size_t per_channel = weight.size() / bias.size();
+  for (std::size_t k = 0; k < weight.size(); ++k) weight[k] *= factor[k / per_channel];
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] *= factor[c];
+}
 
 class Planner {
  public:
@@ -111,9 +111,9 @@ class Planner {
   }
 
   int take_activation(int i, InferenceStep& s) {
-    const auto* relu = next<ReluLayer>(i);
-    if (!relu) return i;
-    s.bounds = bounds_of(*relu);
+    const auto* activation = next<ActivationLayer>(i);
+    if (!activation) return i;
+    s.function = activation->function;
     return take_next(i);
   }
 
@@ -125,7 +125,6 @@ class Planner {
   InferenceStep step_of(int i, InferenceStep::Kind kind) const {
     InferenceStep s;
     s.kind = kind;
-    s.bounds = unbounded;
     s.in = layer(layer(i).inputs[0]).shape;
     return s;
   }
@@ -141,11 +140,29 @@ class Planner {
     emit(s, layer(i).inputs[0], end);
   }
 
-  void plan(int i, const ReluLayer& relu) {
+  void plan(int i, const LayerNormLayer& norm) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::layer_norm);
+    const auto weight = values_of(norm.module.weight), bias = values_of(norm.module.bias);
+    s.weight.assign(weight.begin(), weight.end());
+    s.bias.assign(bias.begin(), bias.end());
+    s.eps = norm.module.eps;
+    emit(s, layer(i).inputs[0], i);
+  }
+
+  void plan(int i, const ChannelScaleLayer& scale) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::affine);
+    const auto factor = values_of(scale.factor);
+    s.weight.assign(factor.begin(), factor.end());
+    s.bias.assign(factor.size(), 0.0f);
+    const int end = take_activation(i, s);
+    emit(s, layer(i).inputs[0], end);
+  }
+
+  void plan(int i, const ActivationLayer& activation) {
     InferenceStep s = step_of(i, InferenceStep::Kind::affine);
     s.weight.assign(static_cast<std::size_t>(s.in.channels), 1.0f);
     s.bias.assign(static_cast<std::size_t>(s.in.channels), 0.0f);
-    s.bounds = bounds_of(relu);
+    s.function = activation.function;
     emit(s, layer(i).inputs[0], i);
   }
 
@@ -158,8 +175,10 @@ class Planner {
     emit(s, layer(i).inputs[0], i);
   }
 
-  void plan(int i, const AddLayer&) {
-    InferenceStep s = step_of(i, InferenceStep::Kind::add);
+  void plan(int i, const AddLayer&) { plan_pair(i, InferenceStep::Kind::add); }
+  void plan(int i, const MultiplyLayer&) { plan_pair(i, InferenceStep::Kind::multiply); }
+  void plan_pair(int i, InferenceStep::Kind kind) {
+    InferenceStep s = step_of(i, kind);
     s.x2 = source(layer(i).inputs[1]);
     const int end = take_activation(i, s);
     emit(s, layer(i).inputs[0], end);
@@ -181,7 +200,6 @@ class Planner {
       first += layer(input).shape.channels;
       if (place(input).buffer == wanted.buffer && place(input).first == wanted.first) continue;
       InferenceStep s;
-      s.bounds = unbounded;
       s.in = s.out = layer(input).shape;
       s.x = source(input);
       s.y = wanted;
@@ -195,16 +213,19 @@ class Planner {
     const Conv2dOptions& o = convolution.module.options;
     s.shape = {
         1,        s.in.channels, s.in.height, s.in.width, convolution.out, convolution.kernel, convolution.kernel,
-        o.stride, o.padding,     o.dilation,  o.groups};
+        o.stride, o.padding,     o.dilation,  o.groups,   o.extra_padding};
     auto weight = values_of(convolution.module.weight);
     auto bias = convolution.with_bias ? values_of(convolution.module.bias)
                                       : std::vector<double>(static_cast<std::size_t>(convolution.out), 0.0);
     int end = i;
     if (const auto* norm = next<BatchNormLayer>(end)) {
       const Affine affine(norm->module);
-      const std::size_t per_channel = weight.size() / bias.size();
-      for (std::size_t k = 0; k < weight.size(); ++k) weight[k] *= affine.scale[k / per_channel];
-      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * affine.scale[c] + affine.shift[c];
+      scale(weight, bias, affine.scale);
+      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] += affine.shift[c];
+      end = take_next(end);
+    }
+    if (const auto* factors = next<ChannelScaleLayer>(end)) {
+      scale(weight, bias, values_of(factors->factor));
       end = take_next(end);
     }
     s.weight.assign(weight.begin(), weight.end());
@@ -220,7 +241,7 @@ class Planner {
     const int sum = consumers_[main][0];
     const auto& inputs = layer(sum).inputs;
     const int shortcut = inputs[0] == main ? inputs[1] : inputs[0];
-    const int end = next<ReluLayer>(sum) ? consumers_[sum][0] : sum;
+    const int end = next<ActivationLayer>(sum) ? consumers_[sum][0] : sum;
     const auto& users = consumers_[shortcut];
     const bool last_use = std::all_of(users.begin(), users.end(), [&](int user) { return user == sum || user < i; });
     if (!last_use || !done_[shortcut] || place(end).buffer >= 0) return main;

@@ -18,15 +18,16 @@ struct Place {
 
 /// y = step of x (and of x2).
 struct InferenceStep {
-  /// affine: x scale + shift per channel. copy: x itself.
-  enum class Kind { convolution, affine, max_pool, avg_pool, global_average, add, copy };
+  /// affine: x scale + shift per channel. multiply: x times the cell of x2. copy: x itself.
+  enum class Kind { convolution, affine, layer_norm, max_pool, avg_pool, global_average, add, multiply, copy };
   Kind kind = Kind::copy;
   Place x, x2, y;
   FeatureShape in, out;
-  kernels::Bounds bounds{};           ///< applied to convolution, affine and add; copies have none
+  kernels::Nonlinearity function{};   ///< applied to convolution, affine, add and multiply
   kernels::ConvolutionShape shape{};  ///< of a convolution of one image
-  std::vector<float> weight;          ///< of a convolution (o,c/groups,kh,kw); of affine, the scale
-  std::vector<float> bias;            ///< of a convolution; of affine, the shift
+  std::vector<float> weight;          ///< of a convolution (o,c/groups,kh,kw), a layer norm; of affine, the scale
+  std::vector<float> bias;            ///< of a convolution, a layer norm; of affine, the shift
+  double eps = 0;                     ///< of a layer norm
   bool accumulate = false;            ///< a convolution that adds to what is in y
   PoolOptions pool{};
 };
