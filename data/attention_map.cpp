@@ -109,6 +109,8 @@ void check_maps(const AttentionMaps& maps) {
   check(maps.rows >= 1 && maps.columns >= 1 && maps.weights.size() == expected,
         "attention pictures: {} weights, expected {} words x {} rows x {} columns", maps.weights.size(),
         maps.words.size(), maps.rows, maps.columns);
+  check(maps.beta.empty() || maps.beta.size() == maps.words.size(),
+        "attention pictures: {} values of beta for {} words", maps.beta.size(), maps.words.size());
 }
 
 std::span<const float> map_of(const AttentionMaps& maps, int index) {
@@ -195,13 +197,17 @@ Image draw_attention(const Image& photograph, std::span<const float> weights, in
   return picture;
 }
 
+std::string attended_word(const AttentionMaps& maps, int index) {
+  return maps.beta.empty() ? maps.words[index] : fmt::format("{} {:.2f}", maps.words[index], maps.beta[index]);
+}
+
 Image draw_attended_word(const Image& photograph, const AttentionMaps& maps, int index, AttentionStyle style) {
   check_maps(maps);
   check(index >= 0 && index < static_cast<int>(maps.words.size()), "draw_attended_word: word {} of {}", index,
         maps.words.size());
   Image picture = draw_attention(within(photograph, 480, 960), map_of(maps, index), maps.rows, maps.columns, style);
   const double size = std::max(14.0, std::max(picture.width, picture.height) / 28.0), edge = size * 0.7;
-  const std::string word = fit_text(maps.words[index], size, picture.width - 3.6 * size);
+  const std::string word = fit_text(attended_word(maps, index), size, picture.width - 3.6 * size);
   const double width = text_width(word, size) + 1.4 * size, height = 2.2 * size;
   const double top = picture.height - edge - height;
   fill_rectangle(picture, edge, top, width, height, height / 2, paper, 0.78);
@@ -237,7 +243,7 @@ Image draw_attention_sheet(const Image& photograph, const AttentionMaps& maps, c
     const Image picture =
         tile == 0 ? small : draw_attention(small, map_of(maps, tile - 1), maps.rows, maps.columns, style);
     paste(sheet, picture, x, y);
-    const std::string word = tile == 0 ? "photograph" : fit_text(maps.words[tile - 1], word_size, small.width);
+    const std::string word = tile == 0 ? "photograph" : fit_text(attended_word(maps, tile - 1), word_size, small.width);
     draw_text(sheet, x + (small.width - text_width(word, word_size)) / 2, y + small.height + 8 + word_size, word,
               word_size, tile == 0 ? faint_ink : ink);
   }

@@ -15,7 +15,11 @@ struct AttentionMaps {
   int rows = 0, columns = 0;       ///< of the grid
   std::vector<std::string> words;  ///< T of them
   std::vector<float> weights;      ///< (T, rows * columns), not negative; each map usually sums to 1
+  std::vector<float> beta = {};    ///< T, written beside the words; empty: not known
 };
+
+/// Word `index` as pictures and reports show it: "dog", or "dog 0.83" with its beta.
+std::string attended_word(const AttentionMaps& maps, int index);
 
 enum class AttentionStyle {
   light,   // a spotlight: the photograph where the network looks, dark and grey where it does not

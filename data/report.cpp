@@ -94,6 +94,9 @@ std::string attention(const ReportAttention& example) {
   check(locations >= 1 && maps.weights.size() == maps.words.size() * locations,
         "report: attention of '{}' has {} weights, expected {} words x {} rows x {} columns", example.name,
         maps.weights.size(), maps.words.size(), maps.rows, maps.columns);
+  check(maps.beta.empty() || maps.beta.size() == maps.words.size(),
+        "report: attention of '{}' has {} values of beta for {} words", example.name, maps.beta.size(),
+        maps.words.size());
   if (maps.words.empty()) return "";
   std::vector<std::uint8_t> bytes;
   std::string peaks, words;
@@ -110,7 +113,9 @@ std::string attention(const ReportAttention& example) {
       sharpest = t;
     }
     peaks += fmt::format("{}{:.3f}", t == 0 ? "" : " ", peak * static_cast<float>(locations));
-    words += fmt::format(R"(<button type="button">{}</button>)", escaped(maps.words[t]));
+    const std::string beta =
+        maps.beta.empty() ? "" : fmt::format(" <small title=\"beta\">{:.2f}</small>", maps.beta[t]);
+    words += fmt::format(R"(<button type="button">{}{}</button>)", escaped(maps.words[t]), beta);
   }
   return fmt::format(
       R"(<article class="attention" data-rows="{}" data-columns="{}" data-peaks="{}" data-maps="{}" data-start="{}">)"

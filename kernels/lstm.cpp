@@ -52,6 +52,7 @@ void lstm_backward(Cpu, const LstmBackward<T>& call) {
       const T* dh = gradients.dh ? gradients.dh + b * hidden : nullptr;
       const T* dh_later = later && gradients.dh_later ? gradients.dh_later + b * hidden : nullptr;
       const T* dcn = later && gradients.dc_next ? gradients.dc_next + b * hidden : nullptr;
+      const T* dc = gradients.dc ? gradients.dc + b * hidden : nullptr;
       T* di = call.dgates + b * 4 * hidden;
       T *df = di + hidden, *dg = di + 2 * hidden, *d_o = di + 3 * hidden;
       T* dcb = call.dc + b * hidden;
@@ -59,7 +60,7 @@ void lstm_backward(Cpu, const LstmBackward<T>& call) {
       for (std::int64_t j = 0; j < hidden; ++j) {
         const T dhj = (dh ? dh[j] : T(0)) + (dh_later ? dh_later[j] : T(0));
         const T t = kernels::tanh(cn[j]);
-        const T dcell = (dcn ? dcn[j] : T(0)) + dhj * o[j] * (T(1) - t * t);
+        const T dcell = (dcn ? dcn[j] : T(0)) + (dc ? dc[j] : T(0)) + dhj * o[j] * (T(1) - t * t);
         di[j] = dcell * g[j] * i[j] * (T(1) - i[j]);
         df[j] = dcell * cb[j] * f[j] * (T(1) - f[j]);
         dg[j] = dcell * i[j] * (T(1) - g[j] * g[j]);

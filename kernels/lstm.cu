@@ -91,12 +91,13 @@ __global__ void __launch_bounds__(threads)
     Values<A, Width> dh = read_or_zero<Width>(gradients.dh, cell_at);
     const Values<A, Width> dh_later = read_or_zero<Width>(later ? gradients.dh_later : nullptr, cell_at);
     Values<A, Width> dcell = read_or_zero<Width>(later ? gradients.dc_next : nullptr, cell_at);
+    const Values<A, Width> dc_own = read_or_zero<Width>(gradients.dc, cell_at);
     Values<A, Width> di, df, dg, d_o;
 #pragma unroll
     for (int j = 0; j < Width; ++j) {
       const A t = tanh(after.v[j]);
       dh.v[j] += dh_later.v[j];
-      dcell.v[j] += dh.v[j] * o.v[j] * (A(1) - t * t);
+      dcell.v[j] += dc_own.v[j] + dh.v[j] * o.v[j] * (A(1) - t * t);
       di.v[j] = dcell.v[j] * g.v[j] * i.v[j] * (A(1) - i.v[j]);
       df.v[j] = dcell.v[j] * before.v[j] * f.v[j] * (A(1) - f.v[j]);
       dg.v[j] = dcell.v[j] * i.v[j] * (A(1) - g.v[j] * g.v[j]);
@@ -138,6 +139,7 @@ void lstm_backward(Cuda device, const LstmBackward<T>& call) {
                                  {received.dh, hidden},
                                  {received.dh_later, hidden},
                                  {received.dc_next, hidden},
+                                 {received.dc, hidden},
                                  {call.dgates, hidden},
                                  {call.dc, hidden}},
                                 [&]<int Width>() {

@@ -33,6 +33,7 @@ struct LstmGradients {
   const T* dh_later = nullptr;              // (later_rows,H), added to dh
   const Accumulator<T>* dc_next = nullptr;  // (later_rows,H), of c_next
   std::int64_t later_rows = 0;
+  const Accumulator<T>* dc = nullptr;  // (B,H), of c_next, where it is also a result of the whole; added to dc_next
 };
 
 template <class T>

@@ -105,11 +105,6 @@ inline void compare(const Trial& trial, DType dtype, double tolerance) {
   }
 }
 
-inline DecoderConfig without_attention(DecoderConfig config) {
-  config.attention = AttentionKind::none;
-  return config;
-}
-
 /// Every choice about what the decoder is given: projected features, dropout on them and on words, tied weights.
 inline DecoderConfig with_input_options(DecoderConfig config) {
   config.projection = 9;
@@ -120,9 +115,17 @@ inline DecoderConfig with_input_options(DecoderConfig config) {
 }
 
 inline std::vector<DecoderConfig> all_kinds() {
-  std::vector<DecoderConfig> kinds{tutorial_decoder(1, 1), paper_decoder(1, 1),
-                                   without_attention(tutorial_decoder(1, 1)), without_attention(paper_decoder(1, 1))};
-  for (int i = 0; i < 4; ++i) kinds.push_back(with_input_options(kinds[static_cast<std::size_t>(i)]));
+  std::vector<DecoderConfig> kinds;
+  for (const AttentionKind attention : {AttentionKind::soft, AttentionKind::sentinel, AttentionKind::none})
+    for (DecoderConfig config : {tutorial_decoder(1, 1), paper_decoder(1, 1)}) {
+      config.attention = attention;
+      kinds.push_back(config);
+      kinds.push_back(with_input_options(config));
+    }
+  DecoderConfig adaptive = tutorial_decoder(1, 1);  // as published: features of the sentinel's width
+  adaptive.attention = AttentionKind::sentinel;
+  adaptive.projection = small(adaptive).hidden;
+  kinds.push_back(adaptive);
   return kinds;
 }
 

@@ -177,6 +177,19 @@ TEST_CASE("words can be read", "[attention-map]") {
   }
 }
 
+TEST_CASE("beta stands beside its word", "[attention-map]") {
+  AttentionMaps maps{1, 1, {"a", "dog"}, {1, 1}};
+  CHECK(attended_word(maps, 1) == "dog");
+  maps.beta = {0.5f, 0.834f};
+  CHECK(attended_word(maps, 1) == "dog 0.83");
+  const Image photograph{8, 8, std::vector<std::uint8_t>(192, 90)};
+  const Image with = draw_attended_word(photograph, maps, 1);
+  maps.beta.clear();
+  CHECK(draw_attended_word(photograph, maps, 1).rgb != with.rgb);
+  maps.beta = {0.5f};
+  CHECK_THROWS_WITH(draw_attended_word(photograph, maps, 0), Contains("1 values of beta for 2 words"));
+}
+
 TEST_CASE("attention pictures are written, one per word and one sheet", "[attention-map]") {
   const std::string folder = fresh_folder("attention-map");
   const AttentionMaps maps = single_cells({"a", "dog", "<unk>", "/../m\u00e4dchen"}, 2, 3);

@@ -275,6 +275,43 @@ TEST_CASE("a decoder without attention searches as well") {
         Approx(log_probability(decoder, make_features(2).rows(0, 1), with_end(found[0][0]))));
 }
 
+TEST_CASE("a decoder with a visual sentinel searches as it steps") {
+  for (const OutputLayer output : {OutputLayer::linear, OutputLayer::deep}) {
+    DecoderConfig config = tutorial_decoder(10, channels);
+    config.attention = AttentionKind::sentinel;
+    config.output = output;
+    config.embedding = 4;
+    config.hidden = 3;
+    config.attention_size = 5;
+    Generator generator(2);
+    Decoder decoder(config, generator);
+    for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.8, generator);
+    convert(decoder, DType::f64);
+    BeamOptions options;
+    options.max_length = 5;
+    options.keep_alphas = true;
+    const Tensor features = make_features(2);
+    const auto found = beam_search(decoder, features, options);
+    for (std::int64_t i = 0; i < 2; ++i) {
+      const Caption& best = found[i][0];
+      const DecoderMemory memory = decoder.remember(features.rows(i, i + 1));
+      DecoderState state = decoder.start(memory);
+      std::vector<std::int32_t> read = with_end(best);
+      read.insert(read.begin(), start_word);
+      double total = 0;
+      for (std::int64_t t = 0; t + 1 < std::ssize(read); ++t) {
+        const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read[t]}), state);
+        CHECK(best.betas.data<float>()[t] == Approx(step.beta.item()));
+        for (std::int64_t l = 0; l < locations; ++l)
+          CHECK(best.alphas.data<float>()[t * locations + l] == Approx(step.alpha.data<double>()[l]));
+        total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(read[t + 1])];
+        state = step.state;
+      }
+      CHECK(best.log_probability == Approx(total).epsilon(1e-12));
+    }
+  }
+}
+
 TEST_CASE("beam search refuses senseless options") {
   const Decoder decoder = make_decoder(9, false);
   const auto run = [&](BeamOptions options) { return beam_search(decoder, make_features(1), options); };

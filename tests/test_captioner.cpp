@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "catch.h"
 #include "error_of.h"
@@ -137,6 +138,36 @@ TEST_CASE("projected features and tied weights come back from a file, which capt
       REQUIRE(found[i][k].words == expected[i][k].words);
       REQUIRE(found[i][k].log_probability == expected[i][k].log_probability);
     }
+}
+
+TEST_CASE("a model with a visual sentinel comes back from its file, and says beta beside each word") {
+  const ScratchFolder folder;
+  Config config = small_config();
+  config.decoder.attention = AttentionKind::sentinel;
+  Generator generator(3);
+  CaptionModel model = make_model(config, vocabulary, generator);
+  for (const NamedTensor& p : named_tensors(model.decoder)) fill_normal(p.tensor, 0, 0.5, generator);
+  const std::string path = folder / "model.safetensors";
+  save_model(model, path);
+  CaptionModel back = load_model(path);
+  REQUIRE(config_differences(config, back.config).empty());
+  const Tensor images = zeros({2, 3, 32, 32});
+  fill_normal(images, 0, 1, generator);
+  const CaptionOptions options{.attention = true};
+  const auto expected = caption_features(model, FrozenEncoder(model.encoder)(images), options);
+  const auto found = caption_features(back, FrozenEncoder(back.encoder)(images), options);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const ImageCaption& caption = found[i][0];
+    REQUIRE(caption.words == expected[i][0].words);
+    REQUIRE(caption.beta == expected[i][0].beta);
+    REQUIRE(caption.beta.size() == caption.words.size());
+    const AttentionMaps maps = attention_maps(caption);
+    REQUIRE(maps.beta == caption.beta);
+    for (std::size_t t = 0; t < caption.words.size(); ++t) {
+      const auto map = maps.weights.begin() + static_cast<std::ptrdiff_t>(t) * maps.rows * maps.columns;
+      REQUIRE(std::accumulate(map, map + maps.rows * maps.columns, caption.beta[t]) == Approx(1).epsilon(1e-5));
+    }
+  }
 }
 
 TEST_CASE("a file whose weights cannot be tied is named") {

@@ -85,7 +85,8 @@ TEST_CASE("text values take numbers as text") {
 
 TEST_CASE("the built-in recipes are those of the folder and name themselves") {
   const std::vector<std::string> names = recipe_names();
-  for (const char* expected : {"default", "fine-tune", "paper-soft", "scenes", "tutorial"})
+  for (const char* expected :
+       {"default", "fine-tune", "paper-soft", "scenes", "sentinel", "show-and-tell", "tutorial"})
     REQUIRE(std::find(names.begin(), names.end(), expected) != names.end());
   for (const std::string& name : names) {
     CAPTURE(name);
@@ -96,7 +97,8 @@ TEST_CASE("the built-in recipes are those of the folder and name themselves") {
     REQUIRE(read_recipe(path).recipe == path);
   }
   REQUIRE_THAT(error_of([] { read_recipe("tutorials"); }),
-               Contains("unknown recipe 'tutorials'") && Contains("default, fine-tune, paper-soft, scenes, tutorial"));
+               Contains("unknown recipe 'tutorials'") &&
+                   Contains("default, fine-tune, paper-soft, scenes, sentinel, show-and-tell, tutorial"));
   REQUIRE_THAT(error_of([] { read_recipe("/nowhere/x.json"); }), Contains("/nowhere/x.json"));
 }
 
@@ -113,6 +115,13 @@ TEST_CASE("recipes say what their names promise") {
   REQUIRE(paper.loss.reduction == Reduction::paper);
   REQUIRE(paper.training.optimizer == OptimizerKind::rmsprop);
   REQUIRE(read_recipe("scenes").encoder.name == "scratch");
+  const Config adaptive = read_recipe("sentinel"), show_and_tell = read_recipe("show-and-tell");
+  REQUIRE(adaptive.decoder.attention == AttentionKind::sentinel);
+  REQUIRE(adaptive.decoder.projection == adaptive.decoder.hidden);
+  REQUIRE(adaptive.training.keep_best == "cider");
+  REQUIRE(show_and_tell.decoder.attention == AttentionKind::none);
+  REQUIRE(show_and_tell.training.optimizer == OptimizerKind::sgd);
+  REQUIRE(show_and_tell.training.momentum == 0);
 }
 
 TEST_CASE("a printed configuration is a recipe") {

@@ -12,8 +12,8 @@ using namespace glimpse::test;
 TEST_CASE("the sequence op equals the step-by-step decoder in f64", "[gradient]") {
   for (const DecoderConfig& config : all_kinds())
     for (const std::vector<int>& words : {std::vector<int>{3, 7, 1, 4, 4}, {5}, {1}, {1, 1, 1}, {4, 4, 4}}) {
-      INFO("deep output " << config.deep_output() << ", soft " << config.attends() << ", captions " << words.size()
-                          << ", first " << words[0]);
+      INFO("deep output " << config.deep_output() << ", attention " << name_of(config.attention) << ", captions "
+                          << words.size() << ", first " << words[0]);
       compare({config, {}, words}, DType::f64, 1e-10);
       compare({config, paper_loss(), words}, DType::f64, 1e-10);
     }
@@ -28,7 +28,7 @@ TEST_CASE("captions of one image share its features", "[gradient]") {
   const std::vector<std::int64_t> images{1, 0, 1, 2, 2, 1};
   for (const DecoderConfig& config : all_kinds())
     for (const int threads : {1, 64}) {  // with few images for many threads, captions are groups of their own
-      INFO("soft " << config.attends() << ", threads " << threads);
+      INFO("attention " << name_of(config.attention) << ", threads " << threads);
       kernels::set_threads(threads);
       compare({config, paper_loss(), words, 4, images}, DType::f64, 1e-10);
     }
@@ -212,6 +212,22 @@ TEST_CASE("a token's dropout mask does not depend on the path, and training draw
   CHECK(decoder.loss_stepwise(features, batch, same).total.item() == Approx(first).epsilon(1e-12));
   CHECK(generator.state().position == same.state().position);
   CHECK(decoder.loss(features, batch, generator).total.item() != Approx(first).epsilon(1e-6));
+}
+
+TEST_CASE("a visual sentinel takes its share of the attention") {
+  DecoderConfig config = small(tutorial_decoder(1, 1));
+  config.attention = AttentionKind::sentinel;
+  const Decoder decoder = make_decoder(config, DType::f64);
+  const DecoderMemory memory = decoder.remember(make_features(2, 4, config.channels, DType::f64));
+  const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{1, 5, 6, 7}),
+                                        {zeros({4, 5}, DType::f64), zeros({4, 5}, DType::f64)});
+  REQUIRE(step.beta.shape() == Shape{4, 1});
+  const std::vector<double> beta = step.beta.to_vector<double>(), seen = sum(step.alpha, 1).to_vector<double>();
+  for (std::size_t row = 0; row < 4; ++row) {
+    CHECK(seen[row] + beta[row] == Approx(1).epsilon(1e-12));
+    CHECK(beta[row] > 0.01);
+    CHECK(seen[row] > 0.01);
+  }
 }
 
 TEST_CASE("top-5 hits are counted teacher-forced") {

@@ -33,7 +33,8 @@ Report sample() {
   report.charts = {{"Loss", "nats", "epoch", {{"training", {{1, 5}, {2, 4}, {3, NAN}}}, {"validation", {{1, 4.5}}}}, 2},
                    {"Top-5", "%", "epoch", {{"validation", {{1, 50}, {2, 60}}}}},
                    {"empty", "", "epoch", {{"training", {}}}}};
-  report.attention = {{"one.jpg", plain(20, 10), {2, 2, {"a", "<unk>"}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}}}};
+  report.attention = {
+      {"one.jpg", plain(20, 10), {2, 2, {"a", "<unk>"}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}, {0.25f, 1}}}};
   report.best = {{"two.jpg", plain(600, 300), {"a", "<b>red</b>", "dog"}, {{"a", "dog"}, {"the", "dog's"}}, 3.25}};
   report.worst = {{"three.jpg", plain(3, 2), {}, {{"a", "cat"}}, 0}};
   report.configuration = {{"seed", "1"}, {"path", "a&b"}};
@@ -75,7 +76,8 @@ TEST_CASE("a report shows what it was given, escaped", "[report]") {
   CHECK(html.find("(no words)") != std::string::npos);
   CHECK(html.find("data-peaks=\"4.000 1.600\" data-maps=\"/wAAAECAv/8=\"") != std::string::npos);
   CHECK(html.find("data-start=\"0\"") != std::string::npos);
-  CHECK(html.find("<button type=\"button\">&lt;unk&gt;</button>") != std::string::npos);
+  CHECK(html.find("<button type=\"button\">&lt;unk&gt; <small title=\"beta\">1.00</small></button>") !=
+        std::string::npos);
   CHECK(html.find("<th>path</th><td>a&amp;b</td>") != std::string::npos);
 }
 
@@ -89,6 +91,8 @@ TEST_CASE("a report may be empty, or hold broken text", "[report]") {
   CHECK(count(report_html(report), "<article") == 0);
   report.attention = {{"x", plain(2, 2), {2, 2, {"a"}, {1, 2, 3}}}};
   CHECK_THROWS_AS(report_html(report), Error);
+  report.attention = {{"x", plain(2, 2), {1, 1, {"a"}, {1}, {1, 2}}}};
+  CHECK_THROWS_WITH(report_html(report), Contains("2 values of beta for 1 words"));
 }
 
 TEST_CASE("a report is written in one piece", "[report]") {

@@ -37,16 +37,18 @@ struct AttentionInputs {
 };
 
 /// alpha (Q,L) = softmax over l of score . f(key_l + query), context (Q,D) = sum_l alpha_l feature_l. Where the mask
-/// leaves no location, alpha and context are 0. The backward passes need no mask: its locations have alpha = 0.
+/// leaves no location, alpha and context are 0. The backward passes need no mask: its locations have alpha = 0. log_sum
+/// (Q), if given, is the logarithm of the sum of e^score: with it the softmax can be extended by further scores.
 template <class T>
 void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
-                       T* context);
+                       T* context, Accumulator<T>* log_sum = nullptr);
 template <class T>
 void attention_forward(Cuda, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
-                       T* context);
+                       T* context, Accumulator<T>* log_sum = nullptr);
 
-#define GLIMPSE_ATTENTION_FORWARD_KERNELS(Device, T) \
-  template void attention_forward(Device, const AttentionShape&, const AttentionInputs<T>&, Accumulator<T>*, T*);
+#define GLIMPSE_ATTENTION_FORWARD_KERNELS(Device, T)                                                             \
+  template void attention_forward(Device, const AttentionShape&, const AttentionInputs<T>&, Accumulator<T>*, T*, \
+                                  Accumulator<T>*);
 
 /// What the backward pass through the probabilities reads and writes.
 template <class T>
@@ -57,6 +59,7 @@ struct AttentionBackward {
   Accumulator<T>* descore = nullptr;       // (Q,L) gradients of the scores before the softmax
   T* dquery = nullptr;                     // (Q,A) gradients of the queries, rows dquery_stride apart
   std::int64_t dquery_stride = 0;
+  const Accumulator<T>* dlog_sum = nullptr;  // (Q), null for zero
 };
 template <class T>
 void attention_backward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs,

@@ -10,10 +10,11 @@ namespace glimpse::kernels {
 namespace attention {
 namespace {
 
-/// descore = alpha (dalpha - sum alpha dalpha), the softmax's backward, in place on dalpha.
+/// descore = alpha (dalpha - sum alpha dalpha + dlog_sum), the softmax's backward and that of the logarithm of its sum,
+/// in place on dalpha.
 template <class T>
-void softmax_backward_in_place(std::int64_t n, const T* alpha, T* dalpha) {
-  double sum = 0;
+void softmax_backward_in_place(std::int64_t n, const T* alpha, T dlog_sum, T* dalpha) {
+  double sum = -static_cast<double>(dlog_sum);
   for (std::int64_t l = 0; l < n; ++l) sum += static_cast<double>(alpha[l]) * static_cast<double>(dalpha[l]);
   const T mean = static_cast<T>(sum);
   for (std::int64_t l = 0; l < n; ++l) dalpha[l] = alpha[l] * (dalpha[l] - mean);
@@ -45,7 +46,8 @@ void backward(const AttentionShape& s, const AttentionInputs<T>& in, const Atten
       }
     for (std::int64_t j = 0; j < group.count; ++j) {
       const std::int64_t row = group.row(j);
-      softmax_backward_in_place(s.locations, alpha + row * s.locations, descore + row * s.locations);
+      softmax_backward_in_place(s.locations, alpha + row * s.locations, call.dlog_sum ? call.dlog_sum[row] : T(0),
+                                descore + row * s.locations);
       std::fill_n(dquery + row * dquery_stride, s.width, T(0));
     }
     for (std::int64_t l = 0; l < s.locations; l += 2)

@@ -137,15 +137,16 @@ __global__ void __launch_bounds__(threads, 2)
   }
 }
 
-/// A block per query. descore (Q,L): from g to alpha (g - m); dquery (Q,A) = score (U - m W).
+/// A block per query. descore (Q,L): from g to alpha (g - m); dquery (Q,A) = score (U - m W). The gradient of the
+/// logarithm of the sum adds to every g, so it is taken from m.
 template <class T>
 __global__ void __launch_bounds__(threads)
     attention_backward_combine_kernel(AttentionShape s, std::int64_t parts, const T* score, const Accumulator<T>* alpha,
-                                      Partial<Accumulator<T>> partial, Accumulator<T>* descore, T* dquery,
-                                      std::int64_t dquery_stride) {
+                                      const Accumulator<T>* dlog_sum, Partial<Accumulator<T>> partial,
+                                      Accumulator<T>* descore, T* dquery, std::int64_t dquery_stride) {
   using A = Accumulator<T>;
   const std::int64_t query = blockIdx.x, row = s.row ? s.row[query] : query, at = row * s.locations;
-  A mean = 0;
+  A mean = dlog_sum ? -dlog_sum[row] : A(0);
   for (std::int64_t p = 0; p < parts; ++p) mean += partial.mean[query * parts + p];
   for (const std::int64_t l : block_stride(s.locations)) descore[at + l] = alpha[at + l] * (descore[at + l] - mean);
   for (const std::int64_t a : block_stride(s.width)) {
@@ -173,7 +174,7 @@ void backward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in
                                            : attention_backward_kernel<Width, Relu, T>,
          s, in, parts, call.alpha, call.dcontext, call.dalpha, call.descore, partial);
   launch(device, {"attention_backward", sizes, grid_size(queries), threads}, attention_backward_combine_kernel<T>, s,
-         parts.parts, in.score, call.alpha, partial, call.descore, call.dquery, call.dquery_stride);
+         parts.parts, in.score, call.alpha, call.dlog_sum, partial, call.descore, call.dquery, call.dquery_stride);
 }
 
 }  // namespace

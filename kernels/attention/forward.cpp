@@ -1,6 +1,7 @@
 #include "glimpse/kernels/attention/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "glimpse/kernels/attention/internal/parts.h"
@@ -34,9 +35,9 @@ void scores(const AttentionShape& s, const AttentionInputs<T>& in, const Group& 
     }
 }
 
-/// 0 everywhere for scores that are all -infinity.
+/// 0 everywhere for scores that are all -infinity. Returns the logarithm of the sum of e^x.
 template <class T>
-void softmax_in_place(std::int64_t n, T* x) {
+T softmax_in_place(std::int64_t n, T* x) {
   T top = std::numeric_limits<T>::lowest();
   for (std::int64_t i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
 #pragma omp simd
@@ -45,6 +46,17 @@ void softmax_in_place(std::int64_t n, T* x) {
   for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
   const T scale = static_cast<T>(sum == 0 ? 0 : 1 / sum);
   for (std::int64_t i = 0; i < n; ++i) x[i] *= scale;
+  return static_cast<T>(static_cast<double>(top) + std::log(sum));
+}
+
+/// From the scores of every query of a group to its alpha.
+template <class T>
+void normalise(const AttentionShape& s, const Group& group, T* alpha, T* log_sum) {
+  for (std::int64_t j = 0; j < group.count; ++j) {
+    const std::int64_t row = group.row(j);
+    const T sum = softmax_in_place(s.locations, alpha + row * s.locations);
+    if (log_sum) log_sum[row] = sum;
+  }
 }
 
 /// Adds `count` <= 4 rows x, each times its weight, to y. Four rows a pass keep y in registers four times longer.
@@ -74,15 +86,14 @@ void contexts(const AttentionShape& s, const AttentionInputs<T>& in, const Group
 }
 
 template <class Function, class T>
-void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T* context) {
+void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T* context, T* log_sum) {
   const std::int64_t parts = s.groups == 0 || grain(s) > 1 ? 1 : (threads() + s.groups - 1) / s.groups;
   if (parts == 1) {
     vector_for(s.groups, grain(s), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t g = begin; g < end; ++g) {
         const Group group(s, g);
         scores<Function>(s, in, group, 0, s.locations, alpha);
-        for (std::int64_t j = 0; j < group.count; ++j)
-          softmax_in_place(s.locations, alpha + group.row(j) * s.locations);
+        normalise(s, group, alpha, log_sum);
         contexts(s, in, group, 0, s.channels, alpha, context);
       }
     });
@@ -99,10 +110,7 @@ void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T*
   shared(s.locations, [&](const Group& group, std::int64_t begin, std::int64_t end) {
     scores<Function>(s, in, group, begin, end, alpha);
   });
-  for (std::int64_t g = 0; g < s.groups; ++g) {
-    const Group group(s, g);
-    for (std::int64_t j = 0; j < group.count; ++j) softmax_in_place(s.locations, alpha + group.row(j) * s.locations);
-  }
+  for (std::int64_t g = 0; g < s.groups; ++g) normalise(s, Group(s, g), alpha, log_sum);
   shared(s.channels, [&](const Group& group, std::int64_t begin, std::int64_t end) {
     contexts(s, in, group, begin, end, alpha, context);
   });
@@ -113,9 +121,9 @@ void forward(const AttentionShape& s, const AttentionInputs<T>& in, T* alpha, T*
 
 template <class T>
 void attention_forward(Cpu, const AttentionShape& shape, const AttentionInputs<T>& inputs, Accumulator<T>* alpha,
-                       T* context) {
+                       T* context, Accumulator<T>* log_sum) {
   attention::with_activation(inputs.activation, [&]<class Function>(Function) {
-    attention::forward<Function>(shape, inputs, alpha, context);
+    attention::forward<Function>(shape, inputs, alpha, context, log_sum);
   });
 }
 

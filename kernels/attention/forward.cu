@@ -176,11 +176,11 @@ __global__ void __launch_bounds__(threads, 2)
   }
 }
 
-/// A block per query. alpha (Q,L): from scores to probabilities; context (Q,D).
+/// A block per query. alpha (Q,L): from scores to probabilities; context (Q,D); log_sum (Q), if not null.
 template <class T>
 __global__ void __launch_bounds__(threads)
     attention_combine_kernel(AttentionShape s, std::int64_t parts, Partial<Accumulator<T>> partial,
-                             Accumulator<T>* alpha, T* context) {
+                             Accumulator<T>* alpha, T* context, Accumulator<T>* log_sum) {
   using A = Accumulator<T>;
   const std::int64_t query = blockIdx.x, row = s.row ? s.row[query] : query;
   A top = std::numeric_limits<A>::lowest(), sum = 0;
@@ -188,6 +188,7 @@ __global__ void __launch_bounds__(threads)
   for (std::int64_t p = 0; p < parts; ++p)
     sum += partial.sum[query * parts + p] * exp(partial.top[query * parts + p] - top);
   const A scale = sum == A(0) ? A(0) : A(1) / sum;
+  if (log_sum && threadIdx.x == 0) log_sum[row] = top + log(sum);
   for (const std::int64_t l : block_stride(s.locations))
     alpha[row * s.locations + l] = exp(alpha[row * s.locations + l] - top) * scale;
   for (const std::int64_t c : block_stride(s.channels)) {
@@ -199,7 +200,8 @@ __global__ void __launch_bounds__(threads)
 }
 
 template <int Width, int Queries, class T>
-void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, Accumulator<T>* alpha, T* context) {
+void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, Accumulator<T>* alpha, T* context,
+             Accumulator<T>* log_sum) {
   using A = Accumulator<T>;
   const Parts parts = cut_locations(s.groups, s.locations);
   const std::int64_t queries = queries_of(s), count = queries * parts.parts;
@@ -214,17 +216,18 @@ void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in,
                                            : attention_forward_kernel<Width, Queries, Relu, T>,
          s, in, parts, alpha, partial);
   launch(device, {"attention_forward", sizes, grid_size(queries), threads}, attention_combine_kernel<T>, s, parts.parts,
-         partial, alpha, context);
+         partial, alpha, context, log_sum);
 }
 
 template <int Width, class T>
-void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, Accumulator<T>* alpha, T* context) {
+void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in, Accumulator<T>* alpha, T* context,
+             Accumulator<T>* log_sum) {
   if constexpr (Width > 1) {
     const ForwardLayout several(most_queries, s.width, s.channels, Columns::groups_for(s.channels, Width));
     if (queries_of(s) > s.groups && static_cast<std::size_t>(several.total) * sizeof(Accumulator<T>) <= shared_limit)
-      return forward<Width, most_queries>(device, s, in, alpha, context);
+      return forward<Width, most_queries>(device, s, in, alpha, context, log_sum);
   }
-  forward<Width, 1>(device, s, in, alpha, context);
+  forward<Width, 1>(device, s, in, alpha, context, log_sum);
 }
 
 }  // namespace
@@ -232,10 +235,11 @@ void forward(Cuda device, const AttentionShape& s, const AttentionInputs<T>& in,
 
 template <class T>
 void attention_forward(Cuda device, const AttentionShape& shape, const AttentionInputs<T>& inputs,
-                       Accumulator<T>* alpha, T* context) {
+                       Accumulator<T>* alpha, T* context, Accumulator<T>* log_sum) {
   if (attention::queries_of(shape) == 0 || shape.locations == 0) return;
-  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}},
-                                [&]<int Width>() { attention::forward<Width>(device, shape, inputs, alpha, context); });
+  dispatch_width<pack_width<T>>({{inputs.keys, shape.width}, {inputs.features, shape.channels}}, [&]<int Width>() {
+    attention::forward<Width>(device, shape, inputs, alpha, context, log_sum);
+  });
 }
 
 GLIMPSE_ATTENTION_FORWARD_KERNELS(Cuda, float)

@@ -24,6 +24,7 @@ ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
     result.attention = caption.alphas.rows(0, words)
                            .to(Device::cpu)
                            .reshape({words, model.encoder.grid_height(), model.encoder.grid_width()});
+    result.beta = caption.betas.rows(0, words).to_vector<float>();
   }
   return result;
 }
@@ -59,6 +60,7 @@ AttentionMaps attention_maps(const ImageCaption& caption) {
   maps.rows = static_cast<int>(caption.attention.size(1));
   maps.columns = static_cast<int>(caption.attention.size(2));
   maps.weights = caption.attention.to_vector<float>();
+  maps.beta = caption.beta;
   return maps;
 }
 

@@ -21,7 +21,7 @@ struct CaptionOptions {
   double length_penalty = 1;  ///< score = log p / words^length_penalty; the plain sum (0) prefers short captions
   bool suppress_unk = false;  ///< never write `<unk>`
   int n_best = 1;             ///< captions an image, at most `beam`
-  bool attention = false;     ///< keep the attention maps
+  bool attention = false;     ///< keep the attention maps and beta
   std::int64_t batch = 32;    ///< images at a time
 };
 
@@ -36,6 +36,7 @@ struct ImageCaption {
   bool finished = true;             ///< false: cut at max_words
   WordRule rule = WordRule::ascii;  ///< the vocabulary's, by which words become text
   Tensor attention;                 ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for
+  std::vector<float> beta;          ///< (T) beside it: what the gate lets through of the image, or the sentinel's share
 
   /// The words as text (join_words).
   std::string text() const { return join_words(words, rule); }

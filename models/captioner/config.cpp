@@ -73,7 +73,9 @@ void each_encoder_value(C& c, Visit&& v) {
 
 template <class C, class Visit>
 void each_decoder_value(C& c, Visit&& v) {
-  v("decoder.attention", c.attention, any(), "none: the mean of the grid");
+  v("decoder.attention", c.attention, any(),
+    "before the LSTM's step: soft; after it, with a visual sentinel: sentinel; the mean of the grid before <start>: "
+    "none");
   v("decoder.projection", c.projection, between(0, 8192),
     "features are projected to so many values, with a relu, before they are attended to; 0: they are not");
   v("decoder.projection_dropout", c.projection_dropout, between(0, 0.95), "of the projected features");
@@ -81,7 +83,7 @@ void each_decoder_value(C& c, Visit&& v) {
   v("decoder.attention_size", c.attention_size, between(1, 8192), "width of keys and queries");
   v("decoder.hidden", c.hidden, between(1, 8192), "width of the LSTM");
   v("decoder.score", c.score, any(), "activation in the attention scores");
-  v("decoder.gate", c.gate, any(), "gate on the context");
+  v("decoder.gate", c.gate, any(), "gate on the context; soft only");
   v("decoder.output", c.output, any(), "deep: the paper's output layer");
   v("decoder.initial_state", c.initial_state, any(), "from the mean of the grid");
   v("decoder.weights", c.weights, any(), "how the weights are drawn");

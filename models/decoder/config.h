@@ -11,15 +11,17 @@ namespace glimpse {
 
 /// How the decoder looks at the image.
 enum class AttentionKind {
-  soft,  ///< a weighted mean of all locations at each word (Show, Attend and Tell, arXiv 1502.03044, eq. 13)
-  none   ///< the mean feature is read once, as the LSTM's input before `<start>` (Show and Tell, arXiv 1411.4555, eq.
-         ///< 10-12)
+  soft,      ///< a weighted mean of all locations at each word (Show, Attend and Tell, arXiv 1502.03044, eq. 13)
+  sentinel,  ///< after the LSTM, over all locations and a visual sentinel (adaptive attention, arXiv 1612.01887)
+  none       ///< the mean feature is read once, as the LSTM's input before `<start>` (Show and Tell, arXiv 1411.4555,
+             ///< eq. 10-12)
 };
 constexpr auto choices(AttentionKind) {
-  return std::array{Choice{AttentionKind::soft, "soft"}, Choice{AttentionKind::none, "none"}};
+  return std::array{Choice{AttentionKind::soft, "soft"}, Choice{AttentionKind::sentinel, "sentinel"},
+                    Choice{AttentionKind::none, "none"}};
 }
 
-/// The gate beta of the context (paper, 4.2.1).
+/// The gate beta of the context (paper, 4.2.1); a sentinel needs none.
 enum class GateKind {
   scalar,  ///< one value in all (paper)
   vector   ///< one value a channel (tutorial)
@@ -31,7 +33,7 @@ constexpr auto choices(GateKind) {
 /// What the logits are made from.
 enum class OutputLayer {
   deep,   ///< tanh(L_h h + E y + L_z z) (paper eq. 7)
-  linear  ///< h (tutorial)
+  linear  ///< h (tutorial); with a sentinel h + z (arXiv 1612.01887, eq. 5)
 };
 constexpr auto choices(OutputLayer) {
   return std::array{Choice{OutputLayer::deep, "deep"}, Choice{OutputLayer::linear, "linear"}};
@@ -90,6 +92,9 @@ struct DecoderConfig {
   /// D, width of what is attended to.
   std::int64_t context_size() const { return projection > 0 ? projection : channels; }
   bool attends() const { return attention != AttentionKind::none; }
+  /// Whether what is attended to before a step is an input of the LSTM.
+  bool context_in_lstm() const { return attention == AttentionKind::soft; }
+  bool has_sentinel() const { return attention == AttentionKind::sentinel; }
   bool deep_output() const { return output == OutputLayer::deep; }
 };
 

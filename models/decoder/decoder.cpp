@@ -6,6 +6,7 @@
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/models/decoder/internal/initialisation.h"
 #include "glimpse/models/decoder/internal/parts.h"
+#include "glimpse/models/decoder/internal/sentinel.h"
 
 namespace glimpse {
 
@@ -43,19 +44,24 @@ Decoder::Decoder(const DecoderConfig& decoder_config, Generator& generator) : co
     const double bound = 1 / std::sqrt(static_cast<double>(config.attention_size));
     fill_uniform(score, -bound, bound, generator);
     score.set_requires_grad();
-    gate = Linear(h, config.gate == GateKind::vector ? d : 1, true, generator);
+    if (config.context_in_lstm()) gate = Linear(h, config.gate == GateKind::vector ? d : 1, true, generator);
     const bool two_layers = config.initial_state == InitialState::tanh;
     const std::int64_t in = two_layers ? h : d;
     if (two_layers) initial = Linear(d, h, true, generator);
     initial_h = Linear(in, h, true, generator);
     initial_c = Linear(in, h, true, generator);
-  } else {
-    image = Linear(d, e, true, generator);
   }
-  cell = LstmCell(attends ? e + d : e, h, generator);
+  if (!config.context_in_lstm()) image = Linear(d, e, true, generator);
+  if (config.has_sentinel()) {
+    sentinel.gate_x = Linear(2 * e, h, false, generator);
+    sentinel.gate_h = Linear(h, h, false, generator);
+    sentinel.key = Linear(h, config.attention_size, true, generator);
+    if (d != h) sentinel.context = Linear(d, h, false, generator);
+  }
+  cell = LstmCell(config.context_in_lstm() ? e + d : config.has_sentinel() ? 2 * e : e, h, generator);
   if (config.deep_output()) {
     deep_h = Linear(h, e, true, generator);
-    if (attends) deep_context = Linear(d, e, false, generator);
+    if (attends) deep_context = Linear(config.has_sentinel() ? h : d, e, false, generator);
   }
   output = Linear(config.deep_output() ? e : h, v, true, generator);
   if (config.tied) output.weight = Tensor();
@@ -84,6 +90,7 @@ void Decoder::visit(Visitor& v) {
   v("gate", gate);
   v("cell", cell);
   v("image", image);
+  v("sentinel", sentinel);
   v("initial", initial);
   v("initial_h", initial_h);
   v("initial_c", initial_c);
@@ -115,7 +122,7 @@ DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, cons
         "decoder step: {} words for states {}", words.numel(), state.h.defined() ? state.h.shape().str() : "()");
   const StepParts parts = recurrent_step(*this, memory, embedded, state);
   const Tensor logits = output_layer()(output_input(*this, parts.state.h, embedded, parts.context, {}));
-  return {parts.state, logits, parts.alpha, parts.gate};
+  return {parts.state, logits, parts.alpha, parts.beta};
 }
 
 namespace {
@@ -170,9 +177,10 @@ DropoutMasks draw_masks(const Decoder& decoder, const TokenBatch& batch, std::in
 Tensor masked(const Tensor& x, const Tensor& mask) { return mask.defined() ? x * mask : x; }
 
 DecoderMemory memory_of(const Decoder& decoder, const Tensor& features, const DropoutMasks& masks) {
-  const bool projects = decoder.config.projection > 0;
-  const Tensor seen = projects ? masked(relu(decoder.projection(features)), masks.features) : features;
-  return {seen, decoder.config.attends() ? decoder.key(seen) : Tensor()};
+  const DecoderConfig& config = decoder.config;
+  const Tensor seen = config.projection > 0 ? masked(relu(decoder.projection(features)), masks.features) : features;
+  return {seen, config.attends() ? decoder.key(seen) : Tensor(),
+          config.has_sentinel() ? relu(decoder.image(mean(seen, 1))) : Tensor()};
 }
 
 DecoderState start_state(const Decoder& decoder, const Tensor& average, const DropoutMasks& masks) {
@@ -189,26 +197,47 @@ DecoderState start_state(const Decoder& decoder, const Tensor& average, const Dr
 
 Tensor output_input(const Decoder& decoder, const Tensor& h, const Tensor& embedded, const Tensor& context,
                     const DropoutMasks& masks) {
+  const DecoderConfig& config = decoder.config;
+  if (!config.deep_output()) return masked(config.has_sentinel() ? h + context : h, masks.h);
   const Tensor kept = masked(h, masks.h);
-  if (!decoder.config.deep_output()) return kept;
   const Tensor words = decoder.deep_h(kept) + embedded;
   return masked(tanh(context.defined() ? words + decoder.deep_context(context) : words), masks.deep);
 }
+
+namespace {
+
+/// x (B,...) once for each of the rows R = B q, images in order.
+Tensor rows_of_images(const Tensor& x, std::int64_t rows) {
+  if (rows == x.size(0)) return x;
+  std::vector<std::int32_t> index;
+  for (std::int64_t row = 0; row < rows; ++row) index.push_back(static_cast<std::int32_t>(row / (rows / x.size(0))));
+  return gather_rows(x, from_vector(index).to(x.device()));
+}
+
+}  // namespace
 
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                          const DecoderState& state) {
   StepParts parts;
   Tensor input = embedded;
-  if (decoder.config.attends()) {
+  const DecoderConfig& config = decoder.config;
+  if (config.context_in_lstm()) {
     const AttentionResult seen =
-        additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features, decoder.config.score);
+        additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features, config.score);
     parts.alpha = seen.alpha;
-    parts.gate = sigmoid(decoder.gate(state.h));
-    parts.context = parts.gate * seen.context;
+    parts.beta = sigmoid(decoder.gate(state.h));
+    parts.context = parts.beta * seen.context;
     input = concat({embedded, parts.context}, 1);
   }
+  if (config.has_sentinel()) input = concat({embedded, rows_of_images(memory.image, embedded.size(0))}, 1);
   const auto [h, c] = decoder.cell(input, state.h, state.c);
   parts.state = {h, c};
+  if (!config.has_sentinel()) return parts;
+  const Tensor s = sentinel_of(decoder, decoder.sentinel.gate_x(input), state.h, c);
+  const SentinelContext seen = attend_with_sentinel(decoder, memory, h, s);
+  parts.context = seen.context;
+  parts.alpha = seen.alpha;
+  parts.beta = seen.beta;
   return parts;
 }
 

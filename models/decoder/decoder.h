@@ -48,6 +48,7 @@ struct DecoderLoss {
 struct DecoderMemory {
   Tensor features;  ///< (B,L,D), projected if the decoder does that
   Tensor keys;      ///< (B,L,A), undefined without attention
+  Tensor image;     ///< (B,E), v^g, an input of each step; sentinel only
 };
 
 struct DecoderState {
@@ -57,8 +58,23 @@ struct DecoderState {
 struct DecoderStep {
   DecoderState state;
   Tensor logits;  ///< (Q,V)
-  Tensor alpha;   ///< (Q,L), undefined without attention
-  Tensor gate;    ///< (Q,1) or (Q,D): beta, undefined without attention
+  Tensor alpha;   ///< (Q,L), undefined without attention; with a sentinel rows sum to 1 - beta
+  Tensor beta;    ///< (Q,1) or (Q,D): the gate, or (Q,1) the sentinel's share; undefined without attention
+};
+
+/// Weights of the visual sentinel (Knowing When to Look, arXiv 1612.01887, eq. 9-13).
+struct Sentinel {
+  Linear gate_x, gate_h;  ///< W_x (H,2E), W_h (H,H), of its gate; without bias
+  Linear key;             ///< W_s (A,H), with bias
+  Linear context;  ///< (H,D) without bias: gives what is seen the width of the sentinel; undefined where D = H, as in
+                   ///< the paper, which projects the features to that width
+
+  void visit(Visitor& v) {
+    v("gate_x", gate_x);
+    v("gate_h", gate_h);
+    v("key", key);
+    v("context", context);
+  }
 };
 
 /// Weights of the decoder under the names that stand in model files.
@@ -69,10 +85,11 @@ struct Decoder {
   Linear key, query;                     ///< (A,D) with bias, (A,H) without (a second bias would add nothing)
   Tensor score;                          ///< (A)
   Linear gate;                           ///< (1,H) or (D,H)
-  LstmCell cell;                         ///< inputs [word, gated context]; without attention the word alone
-  Linear image;                          ///< (E,D), without attention: the input before `<start>`
+  LstmCell cell;                         ///< inputs [word, gated context]; sentinel [word, image]; none [word]
+  Linear image;                          ///< (E,D), of the mean feature; none: read before `<start>`; sentinel: v^g
+  Sentinel sentinel;                     ///< of sentinel attention
   Linear initial, initial_h, initial_c;  ///< hidden layer (tanh_init only), then h0 and c0
-  Linear deep_h, deep_context;           ///< L_h (E,H) with bias, L_z (E,D) without; deep output only
+  Linear deep_h, deep_context;  ///< L_h (E,H) with bias, L_z (E,D), with a sentinel (E,H), without; deep output only
   Linear output;  ///< to the V logits, from E (deep output) or H; config.tied: without a weight, see output_layer()
 
   Decoder() = default;
@@ -83,7 +100,7 @@ struct Decoder {
   /// word among the training targets, each raised by one. Throws Error for another number of counts.
   void set_output_bias(const std::vector<std::int64_t>& counts);
 
-  /// Projects features (B,L,C) and from them the keys, once for all words. No dropout.
+  /// Projects features (B,L,C), and from them the keys and for a sentinel v^g, once for all words. No dropout.
   DecoderMemory remember(const Tensor& features) const;
   /// State before `<start>` is read (paper, 3.1.2).
   DecoderState start(const DecoderMemory& memory) const;

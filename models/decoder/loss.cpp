@@ -7,6 +7,7 @@
 #include "glimpse/models/decoder/decoder.h"
 #include "glimpse/models/decoder/internal/output.h"
 #include "glimpse/models/decoder/internal/parts.h"
+#include "glimpse/models/decoder/internal/sentinel.h"
 #include "glimpse/models/decoder/internal/sequence.h"
 
 namespace glimpse {
@@ -105,14 +106,15 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
   const DecoderMemory of_images = memory_of(*this, features, masks);
-  const DecoderMemory memory{image_rows(of_images.features, batch), image_rows(of_images.keys, batch)};
+  const DecoderMemory memory{image_rows(of_images.features, batch), image_rows(of_images.keys, batch),
+                             image_rows(of_images.image, batch)};
   DecoderState state = start_state(*this, mean(memory.features, 1), masks);
   std::vector<Tensor> logits;
   Tensor coverage;
   for (std::size_t t = 0; t < batch.active.size(); ++t) {
     const std::int64_t rows = batch.active[t], begin = batch.offset[t], end = batch.offset[t + 1];
-    const DecoderMemory seen{memory.features.rows(0, rows),
-                             memory.keys.defined() ? memory.keys.rows(0, rows) : Tensor()};
+    const auto first = [rows](const Tensor& x) { return x.defined() ? x.rows(0, rows) : Tensor(); };
+    const DecoderMemory seen{first(memory.features), first(memory.keys), first(memory.image)};
     const DropoutMasks here = masks.tokens(begin, end);
     const Tensor embedded = masked(embedding(batch.inputs.rows(begin, end)), here.words);
     const StepParts parts = recurrent_step(*this, seen, embedded, {state.h.rows(0, rows), state.c.rows(0, rows)});
@@ -143,17 +145,21 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
   const Tensor distinct = embedding(batch.distinct);
   const bool each_word = config.deep_output() || masks.words.defined();
   const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
-  const bool shared = !masks.words.defined();  // a word has the same vector wherever it is read
-  const Sequence sequence =
-      run_sequence(*this, memory, {shared ? distinct : embedded, shared ? batch.slot : Tensor()}, start, batch);
-  const Tensor input = output_input(*this, sequence.h, embedded, sequence.context, masks);
+  // Without dropout a word has the same vector wherever it is read.
+  const EmbeddedWords words = masks.words.defined() ? EmbeddedWords{embedded, {}} : EmbeddedWords{distinct, batch.slot};
+  const Sequence sequence = run_sequence(*this, memory, words, start, batch);
+  Tensor context = sequence.context, alpha = sequence.alpha;
+  if (config.has_sentinel()) {
+    const SentinelContext seen = sentinel_contexts(*this, memory, words, start.h, sequence, batch);
+    context = seen.context;
+    alpha = seen.alpha;
+  }
+  const Tensor input = output_input(*this, sequence.h, embedded, context, masks);
   const OutputLoss mean_loss = output_loss(
       output_layer(), input, {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing},
       options.count_top5);
-  const bool attends = sequence.alpha.defined();
-  DecoderLoss result =
-      reduce(batch, options, mean_loss.mean, attends ? squared_misses(coverage_of(sequence.alpha, batch)) : Tensor(),
-             features.size(1));
+  DecoderLoss result = reduce(batch, options, mean_loss.mean,
+                              alpha.defined() ? squared_misses(coverage_of(alpha, batch)) : Tensor(), features.size(1));
   result.top5_hits = mean_loss.top5_hits;
   return result;
 }

@@ -64,7 +64,7 @@ class BeamSearch {
   std::int64_t images_;
   std::vector<std::int32_t> banned_{pad_word, start_word};
   std::vector<Node> nodes_;
-  std::vector<Tensor> alphas_;  // of each step, if kept
+  std::vector<Tensor> alphas_, betas_;  // of each step, if kept
 };
 
 BeamSearch::BeamSearch(const Decoder& decoder, const Tensor& features, const BeamOptions& options)
@@ -143,12 +143,17 @@ Caption BeamSearch::caption(std::int64_t node, bool finished) const {
   result.log_probability = last.log_probability;
   result.score = score(last.log_probability, last.length);
   const bool with_alphas = !alphas_.empty();
-  if (with_alphas) result.alphas = empty({last.length, alphas_[0].size(1)});
+  if (with_alphas) {
+    result.alphas = empty({last.length, alphas_[0].size(1)});
+    result.betas = empty({last.length});
+  }
   for (std::int64_t i = node; nodes_[i].length > 0; i = nodes_[i].parent) {
     const Node& at = nodes_[i];
     if (at.word != end_word) result.words.push_back(at.word);
-    if (with_alphas)
-      result.alphas.rows(at.length - 1, at.length).copy_from(alphas_[at.length - 1].rows(at.row, at.row + 1));
+    if (!with_alphas) continue;
+    const std::int64_t step = at.length - 1;
+    result.alphas.rows(step, step + 1).copy_from(alphas_[step].rows(at.row, at.row + 1));
+    result.betas.rows(step, step + 1).copy_from(betas_[step].rows(at.row, at.row + 1));
   }
   std::reverse(result.words.begin(), result.words.end());
   return result;
@@ -172,7 +177,10 @@ std::vector<std::vector<Caption>> BeamSearch::run() {
       groups.first.push_back(static_cast<std::int64_t>(words.size()));
     }
     const DecoderStep step = step_(groups, words, state);
-    if (options_.keep_alphas && step.alpha.defined()) alphas_.push_back(step.alpha.to(DType::f32));
+    if (options_.keep_alphas && step.alpha.defined()) {
+      alphas_.push_back(step.alpha.to(DType::f32));
+      betas_.push_back(mean(step.beta, 1).to(DType::f32));
+    }
     const Continuations next = continuations(step.logits);
     std::vector<std::size_t> still_open;
     std::vector<std::int32_t> rows;  // of the live hypotheses' states

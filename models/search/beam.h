@@ -13,7 +13,7 @@ struct BeamOptions {
   int max_length = 40;        ///< words predicted at most, `<end>` included
   double length_penalty = 0;  ///< score = log p / n^length_penalty, n words with `<end>`; 0: no normalisation
   bool suppress_unk = false;  ///< never write `<unk>`
-  bool keep_alphas = false;   ///< return the attention maps
+  bool keep_alphas = false;   ///< return the attention maps, and beta
   int n_best = 1;             ///< captions returned an image, fewer where the beam holds fewer
 };
 
@@ -23,6 +23,7 @@ struct Caption {
   double log_probability = 0;       ///< natural logarithm, `<end>` included if finished
   bool finished = true;             ///< false: cut at max_length; returned only where too few captions ended
   Tensor alphas;                    ///< (n,L) f32, one row a prediction, `<end>`'s included; if asked for
+  Tensor betas;                     ///< (n) f32 beside them: DecoderStep::beta, of a gate for each channel its mean
 };
 
 /// Captions of each image, best first; features (B,L,D). At each step the `beam` best continuations of an image's live

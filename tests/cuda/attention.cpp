@@ -126,35 +126,38 @@ void check_case(const Sizes& s, Activation f, bool masked = false) {
   using A = Accumulator<T>;
   const Problem<T> p(s, masked);
   const std::int64_t scores = p.queries * s.locations, contexts = p.queries * s.channels;
-  std::vector<double> alpha(static_cast<std::size_t>(scores)), context(static_cast<std::size_t>(contexts));
-  attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, f), alpha.data(), context.data());
-  std::vector<A> got_alpha;
+  std::vector<double> alpha(static_cast<std::size_t>(scores)), context(static_cast<std::size_t>(contexts)),
+      log_sum(static_cast<std::size_t>(p.queries));
+  attention_forward(Cpu{}, p.shape(false), p.inputs(Cpu{}, f), alpha.data(), context.data(), log_sum.data());
+  std::vector<A> got_alpha, got_log_sum;
   const std::vector<T> got = repeated<T>(title("attention_forward", s), [&] {
-    const DeviceArray<A> a(scores);
+    const DeviceArray<A> a(scores), sums(p.queries);
     const DeviceArray<T> c(contexts);
-    attention_forward(Cuda{}, p.shape(true), p.inputs(Cuda{}, f), a.data(), c.data());
+    attention_forward(Cuda{}, p.shape(true), p.inputs(Cuda{}, f), a.data(), c.data(), sums.data());
     got_alpha = a.host();
+    got_log_sum = sums.host();
     return c.host();
   });
   // Scores are sums of `width` terms with errors of about 1e-7 each in f32, and of as many roundings.
   const double terms = 8 + static_cast<double>(s.width);
   check_close(title("alpha", s), got_alpha, alpha, 1, 2 * terms);
+  if (!masked) check_close(title("log_sum", s), got_log_sum, log_sum, 2 * terms, 8);
   check_close(title("context", s), got, context, sizeof(T) == 2 ? 2 : terms, 4);
 
   const std::vector<T> dcontext = draw<T>(contexts, 5);
-  const std::vector<A> dalpha = draw<A>(scores, 6), kept = rounded<A>(alpha);
+  const std::vector<A> dalpha = draw<A>(scores, 6), kept = rounded<A>(alpha), dlog_sum = draw<A>(p.queries, 9);
   std::vector<double> descore(alpha.size()), dquery(p.query.size(), 0.0);
   const std::vector<double> wide_dalpha = to_double(dalpha), wide_kept = to_double(kept),
-                            wide_dcontext = to_double(dcontext);
-  attention_backward(
-      Cpu{}, p.shape(false), p.inputs(Cpu{}, f),
-      {wide_kept.data(), wide_dcontext.data(), wide_dalpha.data(), descore.data(), dquery.data(), p.query_stride});
+                            wide_dcontext = to_double(dcontext), wide_dlog_sum = to_double(dlog_sum);
+  attention_backward(Cpu{}, p.shape(false), p.inputs(Cpu{}, f),
+                     {wide_kept.data(), wide_dcontext.data(), wide_dalpha.data(), descore.data(), dquery.data(),
+                      p.query_stride, wide_dlog_sum.data()});
   std::vector<A> got_descore;
   const std::vector<T> got_dquery = repeated<T>(title("attention_backward", s), [&] {
-    const DeviceArray<A> a(kept), da(dalpha), de(scores);
+    const DeviceArray<A> a(kept), da(dalpha), de(scores), dsum(dlog_sum);
     const DeviceArray<T> dc(dcontext), dq(std::vector<T>(p.query.size(), T(0.0f)));
     attention_backward(Cuda{}, p.shape(true), p.inputs(Cuda{}, f),
-                       {a.data(), dc.data(), da.data(), de.data(), dq.data(), p.query_stride});
+                       {a.data(), dc.data(), da.data(), de.data(), dq.data(), p.query_stride, dsum.data()});
     got_descore = de.host();
     return dq.host();
   });

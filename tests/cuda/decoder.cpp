@@ -29,6 +29,10 @@ const std::vector<Variant> variants = {
     {"the paper's", AttentionKind::soft, Activation::tanh, GateKind::scalar, OutputLayer::deep, InitialState::tanh},
     {"the tutorial's", AttentionKind::soft, Activation::relu, GateKind::vector, OutputLayer::linear,
      InitialState::linear},
+    {"adaptive attention", AttentionKind::sentinel, Activation::tanh, GateKind::scalar, OutputLayer::linear,
+     InitialState::linear},
+    {"a sentinel and deep output", AttentionKind::sentinel, Activation::relu, GateKind::scalar, OutputLayer::deep,
+     InitialState::tanh},
     {"without attention", AttentionKind::none, Activation::tanh, GateKind::scalar, OutputLayer::linear,
      InitialState::linear},
     {"of projected features, dropped words and tied weights", AttentionKind::soft, Activation::relu, GateKind::vector,
@@ -150,7 +154,7 @@ TEST_CASE("beam search on the device finds the CPU's captions") {
     options.beam = 3;
     options.n_best = 2;
     options.max_length = 6;
-    options.keep_alphas = v.attention == AttentionKind::soft;
+    options.keep_alphas = v.attention != AttentionKind::none;
     const auto search = [&](Device device) {
       return beam_search(make_decoder(v, DType::f64, device), make_features(4, DType::f64, device), options);
     };

@@ -42,25 +42,27 @@ void check_forward(std::int64_t batch, std::int64_t hidden) {
 }
 
 template <class T>
-void check_backward(std::int64_t batch, std::int64_t hidden, std::int64_t later_rows, bool from_h, bool from_later) {
+void check_backward(std::int64_t batch, std::int64_t hidden, std::int64_t later_rows, bool from_h, bool from_later,
+                    bool from_c = false) {
   using A = Accumulator<T>;
   const std::int64_t n = batch * hidden;
   const std::string what = "lstm_backward (" + std::to_string(batch) + "," + std::to_string(hidden) + ")";
   const std::vector<T> gates = draw<T>(4 * n, 1), dh = draw<T>(n, 4), dh_later = draw<T>(later_rows * hidden, 5);
   const std::vector<A> c = draw_state<T>(n, 2), c_next = draw_state<T>(n, 3),
-                       dc_next = draw_state<T>(later_rows * hidden, 6);
-  const std::vector<double> wide_dh = to_double(dh), wide_later = to_double(dh_later), wide_dc = to_double(dc_next);
+                       dc_next = draw_state<T>(later_rows * hidden, 6), dc_own = draw_state<T>(n, 7);
+  const std::vector<double> wide_dh = to_double(dh), wide_later = to_double(dh_later), wide_dc = to_double(dc_next),
+                            wide_own = to_double(dc_own);
   LstmGradients<double> host{from_h ? wide_dh.data() : nullptr, from_later ? wide_later.data() : nullptr,
-                             from_later ? wide_dc.data() : nullptr, later_rows};
+                             from_later ? wide_dc.data() : nullptr, later_rows, from_c ? wide_own.data() : nullptr};
   std::vector<double> dgates(gates.size()), dc(c.size());
   lstm_backward<double>(Cpu{}, {batch, hidden, to_double(gates).data(), to_double(c).data(), to_double(c_next).data(),
                                 host, dgates.data(), dc.data()});
   std::vector<A> got_dc;
   const std::vector<T> got = repeated<T>(what, [&] {
     const DeviceArray<T> a(gates), out(4 * n), up(dh), up_later(dh_later);
-    const DeviceArray<A> cell(c), next(c_next), dnext(dc_next), dcell(n);
+    const DeviceArray<A> cell(c), next(c_next), dnext(dc_next), own(dc_own), dcell(n);
     const LstmGradients<T> gradients{from_h ? up.data() : nullptr, from_later ? up_later.data() : nullptr,
-                                     from_later ? dnext.data() : nullptr, later_rows};
+                                     from_later ? dnext.data() : nullptr, later_rows, from_c ? own.data() : nullptr};
     lstm_backward<T>(Cuda{}, {batch, hidden, a.data(), cell.data(), next.data(), gradients, out.data(), dcell.data()});
     got_dc = dcell.host();
     return out.host();
@@ -81,5 +83,6 @@ TEST_CASE("the LSTM cell, forward and backward") {
         check_backward<T>(batch, hidden, batch / 2, true, true);
         check_backward<T>(batch, hidden, 0, true, false);
         check_backward<T>(batch, hidden, batch, false, true);
+        check_backward<T>(batch, hidden, batch / 2, true, true, true);
       });
 }

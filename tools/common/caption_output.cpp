@@ -43,6 +43,7 @@ std::string json_entry(const std::string& path, const std::vector<ImageCaption>&
   Json entry = {{"filename", path}, {"caption", list[0]["caption"]}, {"score", list[0]["score"]}};
   entry["captions"] = list;
   if (!pictures.empty()) entry["attention"] = pictures;
+  if (!captions[0].beta.empty()) entry["beta"] = captions[0].beta;
   return entry.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -62,10 +62,15 @@ void draw_paper_weights(Decoder& decoder, Generator& generator) {
   decoder.visit(biases);
   for (const Linear* layer :
        {&decoder.projection, &decoder.key, &decoder.query, &decoder.gate, &decoder.image, &decoder.initial,
-        &decoder.initial_h, &decoder.initial_c, &decoder.deep_h, &decoder.deep_context, &decoder.output})
+        &decoder.initial_h, &decoder.initial_c, &decoder.deep_h, &decoder.deep_context, &decoder.output,
+        &decoder.sentinel.gate_h, &decoder.sentinel.key, &decoder.sentinel.context})
     if (const Tensor& w = layer->weight; w.defined()) draw_block(w, 0, w.size(0), 0, w.size(1), generator);
   fill_normal(decoder.embedding.weight, 0, 0.01, generator);
   if (decoder.score.defined()) fill_normal(decoder.score, 0, 0.01, generator);
+  if (const Tensor& w = decoder.sentinel.gate_x.weight; w.defined()) {
+    draw_block(w, 0, hidden, 0, word, generator);
+    draw_block(w, 0, hidden, word, word, generator);
+  }
   for (std::int64_t gate = 0; gate < 4; ++gate) {
     const std::int64_t context = decoder.cell.weight_ih.size(1) - word;
     draw_block(decoder.cell.weight_ih, gate * hidden, hidden, 0, word, generator);

@@ -40,8 +40,8 @@ Tensor output_input(const Decoder& decoder, const Tensor& h, const Tensor& embed
 /// One step of rows R = B q from the embedded words (R,E).
 struct StepParts {
   DecoderState state;
-  Tensor context;  ///< (R,D), gated
-  Tensor alpha, gate;
+  Tensor context;      ///< (R,D), gated; with a sentinel (R,H)
+  Tensor alpha, beta;  ///< as in DecoderStep
 };
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                          const DecoderState& state);

@@ -7,9 +7,9 @@ namespace glimpse {
 
 /// All states of a batch, in its packed order.
 struct Sequence {
-  Tensor h;        ///< (N,H)
-  Tensor context;  ///< (N,D) gated; undefined without attention
-  Tensor alpha;    ///< (N,L); undefined without attention
+  Tensor h, c;     ///< (N,H)
+  Tensor context;  ///< (N,D) gated; undefined where the LSTM reads no context
+  Tensor alpha;    ///< (N,L); the same
 };
 
 /// The words that a batch reads.
@@ -18,9 +18,10 @@ struct EmbeddedWords {
   Tensor slot;  ///< (N) i32, the row of each token; undefined: its own
 };
 
-/// Runs recurrent_step over every word of `batch`, from the embedded words and the state before the first. Each step
-/// does one product with all that multiplies h and one with the context, of the rows that still have words; the rest is
-/// done for all words at once. Differentiable in the memory, the words, the start and the decoder's weights.
+/// Runs the LSTM of recurrent_step, and the attention that leads into it, over every word of `batch`, from the embedded
+/// words and the state before the first. Each step does one product with all that multiplies h and one with the
+/// context, of the rows that still have words; the rest is done for all words at once. Differentiable in the memory,
+/// the words, the start and the decoder's weights.
 Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
                       const DecoderState& start, const TokenBatch& batch);
 

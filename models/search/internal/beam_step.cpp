@@ -10,6 +10,7 @@
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
 #include "glimpse/models/decoder/internal/parts.h"
+#include "glimpse/models/decoder/internal/sentinel.h"
 
 namespace glimpse {
 namespace {
@@ -20,6 +21,13 @@ Tensor broadcast_rows(const Tensor& x, std::int64_t rows) {
 }
 
 }  // namespace
+
+std::vector<std::int32_t> BeamGroups::image_of_rows() const {
+  std::vector<std::int32_t> result;
+  for (std::size_t g = 0; g < image.size(); ++g)
+    result.insert(result.end(), static_cast<std::size_t>(first[g + 1] - first[g]), static_cast<std::int32_t>(image[g]));
+  return result;
+}
 
 BeamStep::Matrix::Matrix(const Tensor& weight, std::int64_t first_column, std::int64_t columns)
     : weight_(weight), first_column_(first_column), columns_(columns) {}
@@ -45,8 +53,10 @@ BeamStep::BeamStep(const Decoder& decoder, const Tensor& features)
   const LstmCell& cell = decoder.cell;
   const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
   gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
-  if (decoder.config.attends()) {
-    query_ = Matrix(decoder.query.weight, 0, hidden);
+  if (decoder.config.attends()) query_ = Matrix(decoder.query.weight, 0, hidden);
+  if (memory_.image.defined())
+    image_gates_ = linear(memory_.image, slice(cell.weight_ih, 1, word, cell.weight_ih.size(1)));
+  if (decoder.config.context_in_lstm()) {
     gate_ = Matrix(decoder.gate.weight, 0, hidden);
     gates_of_context_ = Matrix(cell.weight_ih, word, decoder.config.context_size());
   }
@@ -81,29 +91,31 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
   return gather_rows(word_gates_, from_vector(slots).to(bias_.device()));
 }
 
-std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tensor& h) {
-  const std::int64_t rows = h.size(0), width = memory_.keys.size(2), channels = memory_.features.size(2);
-  const Tensor query({rows, width}, h.dtype(), h.device()), gate({rows, gate_.size()}, h.dtype(), h.device());
-  query_.multiply(h, false, query);
-  gate_.multiply(h, false, gate);
-  const Tensor alpha({rows, memory_.features.size(1)}, h.dtype(), h.device());
-  const Tensor context({rows, channels}, h.dtype(), h.device()), gated = empty_like(context);
-  kernels::AttentionShape shape{groups.groups(), memory_.features.size(1), width, channels};
-  const OnDevice image(groups.image, h.device()), first(groups.first, h.device());
+Attended BeamStep::attend(const BeamGroups& groups, const Tensor& query) {
+  const Tensor &keys = memory_.keys, &features = memory_.features;
+  const std::int64_t rows = query.size(0), width = keys.size(2), channels = features.size(2);
+  const Tensor alpha({rows, features.size(1)}, query.dtype(), query.device());
+  const Tensor context({rows, channels}, query.dtype(), query.device());
+  const Tensor log_sum({rows}, query.dtype(), query.device());
+  kernels::AttentionShape shape{groups.groups(), features.size(1), width, channels};
+  const OnDevice image(groups.image, query.device()), first(groups.first, query.device());
   shape.image = image.data();
   shape.first = first.data();
   shape.queries = rows;
+  on(query, [&]<class T>(auto device) {
+    const kernels::AttentionInputs<T> in{decoder_.config.score,    keys.data<T>(),  features.data<T>(),
+                                         decoder_.score.data<T>(), query.data<T>(), width};
+    kernels::attention_forward<T>(device, shape, in, alpha.data<T>(), context.data<T>(), log_sum.data<T>());
+  });
+  return {context, alpha, log_sum};
+}
+
+std::pair<Tensor, Tensor> BeamStep::gate(const Tensor& h, const Tensor& context) {
+  const Tensor gate({h.size(0), gate_.size()}, h.dtype(), h.device()), gated = empty_like(context);
+  gate_.multiply(h, false, gate);
   on(h, [&]<class T>(auto device) {
-    kernels::AttentionInputs<T> in;
-    in.activation = decoder_.config.score;
-    in.keys = memory_.keys.data<T>();
-    in.features = memory_.features.data<T>();
-    in.score = decoder_.score.data<T>();
-    in.query = query.data<T>();
-    in.query_stride = width;
-    kernels::attention_forward<T>(device, shape, in, alpha.data<T>(), context.data<T>());
-    kernels::gate_forward<T>(device, {.queries = rows,
-                                      .channels = channels,
+    kernels::gate_forward<T>(device, {.queries = h.size(0),
+                                      .channels = context.size(1),
                                       .width = gate_.size(),
                                       .bias = decoder_.gate.bias.data<T>(),
                                       .gate = gate.data<T>(),
@@ -111,17 +123,27 @@ std::pair<Tensor, Tensor> BeamStep::attend(const BeamGroups& groups, const Tenso
                                       .context = context.data<T>(),
                                       .gated = gated.data<T>()});
   });
-  return {gated, alpha};
+  return {gate, gated};
 }
 
 DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words,
                                  const DecoderState& state) {
+  const DecoderConfig& config = decoder_.config;
   const Tensor gates = word_gates(words);
-  Tensor context, alpha;
-  if (memory_.keys.defined()) {
-    std::tie(context, alpha) = attend(groups, state.h);
+  const auto query_of = [&](const Tensor& h) {
+    const Tensor query({h.size(0), config.attention_size}, h.dtype(), h.device());
+    query_.multiply(h, false, query);
+    return query;
+  };
+  const Tensor image_of = memory_.image.defined() ? from_vector(groups.image_of_rows()).to(gates.device()) : Tensor();
+  Tensor context, alpha, beta;
+  if (config.context_in_lstm()) {
+    const Attended seen = attend(groups, query_of(state.h));
+    alpha = seen.alpha;
+    std::tie(beta, context) = gate(state.h, seen.context);
     gates_of_context_.multiply(context, true, gates);
   }
+  if (image_gates_.defined()) add_into(gates, gather_rows(image_gates_, image_of));
   gates_of_h_.multiply(state.h, true, gates);
   const DecoderState next{empty_like(state.h), empty_like(state.c)};
   on(gates, [&]<class T>(auto device) {
@@ -133,12 +155,21 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
                                       .c_next = next.c.data<T>(),
                                       .h_next = next.h.data<T>()});
   });
-  const Tensor embedded =
-      decoder_.config.deep_output() ? decoder_.embedding(from_vector(words).to(gates.device())) : Tensor();
+  const Tensor embedded = config.deep_output() || config.has_sentinel()
+                              ? decoder_.embedding(from_vector(words).to(gates.device()))
+                              : Tensor();
+  if (config.has_sentinel()) {
+    const Tensor x = concat({embedded, gather_rows(memory_.image, image_of)}, 1), query = query_of(next.h);
+    const Tensor s = sentinel_of(decoder_, decoder_.sentinel.gate_x(x), state.h, next.c);
+    const SentinelContext seen = add_sentinel(decoder_, attend(groups, query), query, s);
+    context = seen.context;
+    alpha = seen.alpha;
+    beta = seen.beta;
+  }
   const Tensor input = output_input(decoder_, next.h, embedded, context, {});
   const Tensor logits = broadcast_rows(decoder_.output.bias, groups.rows());
   output_.multiply(input, true, logits);
-  return {next, logits, alpha, {}};
+  return {next, logits, alpha, beta};
 }
 
 }  // namespace glimpse

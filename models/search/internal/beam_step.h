@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "glimpse/models/decoder/decoder.h"
+#include "glimpse/models/decoder/internal/attend.h"
 
 namespace glimpse {
 
@@ -15,6 +16,8 @@ struct BeamGroups {
 
   std::int64_t groups() const { return static_cast<std::int64_t>(image.size()); }
   std::int64_t rows() const { return first.back(); }
+  /// (rows)
+  std::vector<std::int32_t> image_of_rows() const;
 };
 
 /// Equal to Decoder::step, but all hypotheses of an image share one read of its keys and features, images that are done
@@ -24,7 +27,7 @@ class BeamStep {
   BeamStep(const Decoder& decoder, const Tensor& features);
 
   DecoderState start() const { return decoder_.start(memory_); }
-  /// Reads words (R) with states (R,H). The result has no gate.
+  /// Reads words (R) with states (R,H).
   DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
 
  private:
@@ -48,12 +51,15 @@ class BeamStep {
   };
 
   Tensor word_gates(const std::vector<std::int32_t>& words);
-  /// The gated context of state h, (R,D), and alpha (R,L).
-  std::pair<Tensor, Tensor> attend(const BeamGroups& groups, const Tensor& h);
+  /// What queries (R,A) see of the cells.
+  Attended attend(const BeamGroups& groups, const Tensor& query);
+  /// The gate (R,1) or (R,D) of state h, and the gated context (R,D).
+  std::pair<Tensor, Tensor> gate(const Tensor& h, const Tensor& context);
 
   const Decoder& decoder_;
   DecoderMemory memory_;
   Matrix query_, gate_, gates_of_words_, gates_of_h_, gates_of_context_, output_;
+  Tensor image_gates_;              // (B,4H), of what the LSTM reads of the image at every step; sentinel only
   Tensor bias_;                     // (4H)
   Tensor word_gates_;               // (capacity,4H), rows in the order in which words came up
   std::vector<std::int32_t> slot_;  // (V) row of a word in word_gates_, -1: not seen yet

@@ -1,0 +1,113 @@
+#pragma once
+// The recurrence of a batch as a class: what its forward pass keeps for its backward pass.
+
+#include <optional>
+#include <vector>
+
+#include "glimpse/engine/autograd.h"
+#include "glimpse/kernels/attention/attention.h"
+#include "glimpse/models/decoder/internal/image_groups.h"
+#include "glimpse/models/decoder/internal/sequence.h"
+
+namespace glimpse::recurrence {
+
+/// The inputs of the op, and so their gradients, by number.
+namespace input {
+enum : std::size_t {
+  features,
+  keys,
+  image,
+  embedded,
+  h0,
+  c0,
+  score,
+  query_weight,
+  gate_weight,
+  gate_bias,
+  weight_ih,
+  weight_hh,
+  bias_ih,
+  bias_hh,
+  count
+};
+}  // namespace input
+
+/// Its results.
+namespace result {
+enum : std::size_t { h, c, context, alpha };
+}  // namespace result
+
+/// Gradients of what the steps compute, filled while walking back.
+struct StepGradients {
+  Tensor dgates;      // (N,4H), before the activations
+  Tensor dprojected;  // (N,A+G)
+  Tensor descore;     // (N,L)
+  Tensor dcontext;    // (N,D), or (B,D) that each step uses anew when the features need no gradient
+  Tensor dh, dc;      // (B,H), in the end of the state before the first step
+};
+
+/// One run over a batch, and everything that its backward pass needs.
+class Recurrence {
+ public:
+  Recurrence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words, const DecoderState& start,
+             const TokenBatch& batch);
+
+  Sequence forward();
+  /// Of the inputs, by number, from those of the results.
+  Gradients backward(const Gradients& dy) const;
+
+ private:
+  std::int64_t at(std::int64_t step) const { return offset_[step]; }
+  std::int64_t rows(std::int64_t step) const { return at(step + 1) - at(step); }
+  std::int64_t steps() const { return static_cast<std::int64_t>(offset_.size()) - 1; }
+  std::int64_t projection() const { return attention_size_ + gate_size_; }
+  kernels::AttentionShape attention_sizes() const {
+    return {.locations = locations_, .width = attention_size_, .channels = channels_};
+  }
+
+  template <class T>
+  kernels::AttentionInputs<T> attention_inputs(std::int64_t token) const {
+    kernels::AttentionInputs<T> in;
+    in.activation = activation_;
+    in.keys = keys_.data<T>();
+    in.features = features_.data<T>();
+    in.score = score_.data<T>();
+    in.query = projected_.data<T>() + token * projection();
+    in.query_stride = projection();
+    return in;
+  }
+  /// The first row of the state that step `step` begins with.
+  template <class T>
+  const T* before(const Tensor& first, const Tensor& states, std::int64_t step) const {
+    return step == 0 ? first.data<T>() : states.data<T>() + at(step - 1) * hidden_;
+  }
+  Tensor states_before() const;
+
+  template <class T, class Device>
+  void run_forward(Device device);
+  template <class T, class Device>
+  void walk_back(Device device, const Gradients& dy, const StepGradients& steps_d) const;
+  template <class T, class Device>
+  void attention_back(Device device, std::int64_t step, const Gradients& dy, const StepGradients& d, T* dz) const;
+  void attention_gradients(const StepGradients& d, Gradients& gradients) const;
+  void input_gradients(const Tensor& dgates, Gradients& gradients) const;
+  template <class T, class Device>
+  void gradients_by_row(Device device, const Tensor& dgates, const Tensor& x, const Tensor& row, std::int64_t column,
+                        const Tensor& dx, const Tensor& dweight) const;
+
+  std::vector<std::int64_t> offset_;  // first token of each step
+  std::int64_t tokens_, hidden_, embedding_size_, locations_ = 0, attention_size_ = 0, channels_ = 0, gate_size_ = 0;
+  Activation activation_;
+  bool attends_, features_need_gradient_ = false;
+  std::optional<ImageGroups> groups_;
+  Tensor embedded_, slot_;   // as in EmbeddedWords
+  Tensor image_, image_of_;  // (I,E), an input of every step, undefined where there is none; (N) its row for each token
+  Tensor features_, keys_, score_, h0_, c0_, gate_bias_;
+  Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
+  Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight
+  Tensor h_, c_, gates_;                 // (N,H), (N,H), (N,4H) activated
+  Tensor projected_;                     // (N,A+G): queries, and gates of the context after their activation
+  Tensor alpha_, context_, gated_;       // (N,L), (N,D), (N,D)
+};
+
+}  // namespace glimpse::recurrence
