@@ -119,6 +119,19 @@ Scores score_captions(const std::vector<CaptionWords>& hypotheses,
   return scores;
 }
 
+namespace {
+
+/// Words that no English caption ends with: articles, prepositions, forms of "to be", conjunctions.
+bool ends_badly(const CaptionWords& caption) {
+  static const std::set<std::string, std::less<>> words{
+      "a",   "an",   "and",   "are", "as",   "at",   "before", "behind", "beside", "by",
+      "for", "from", "his",   "her", "in",   "into", "is",     "near",   "of",     "on",
+      "or",  "the",  "their", "to",  "upon", "very", "was",    "with",   "while"};
+  return !caption.empty() && words.contains(caption.back());
+}
+
+}  // namespace
+
 CaptionStatistics caption_statistics(const std::vector<CaptionWords>& captions) {
   CaptionStatistics statistics;
   if (captions.empty()) return statistics;
@@ -127,10 +140,12 @@ CaptionStatistics caption_statistics(const std::vector<CaptionWords>& captions) 
     words += static_cast<std::int64_t>(caption.size());
     unknown += std::count(caption.begin(), caption.end(), "<unk>");
     statistics.empty += caption.empty();
+    statistics.bad_endings += ends_badly(caption);
   }
   const auto count = static_cast<double>(captions.size());
   statistics.distinct = static_cast<double>(std::set<CaptionWords>(captions.begin(), captions.end()).size()) / count;
   statistics.unknown = words == 0 ? 0 : static_cast<double>(unknown) / static_cast<double>(words);
+  statistics.bad_endings /= count;
   statistics.mean_length = static_cast<double>(words) / count;
   return statistics;
 }

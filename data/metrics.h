@@ -64,6 +64,7 @@ struct CaptionStatistics {
   double unknown = 0;      ///< share of words that are `<unk>`, in [0, 1]
   double mean_length = 0;  ///< words per caption
   std::int64_t empty = 0;  ///< captions without a word
+  double bad_endings = 0;  ///< share of captions that end in the middle of an English phrase: "a dog with a"
 };
 
 /// Statistics of captions; all zero where there are none.

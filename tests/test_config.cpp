@@ -1,5 +1,8 @@
 // The configuration: JSON and back, single values, recipes, and what is said about mistakes.
 
+#include <algorithm>
+#include <filesystem>
+
 #include "catch.h"
 #include "error_of.h"
 #include "glimpse/engine/io/file.h"
@@ -85,8 +88,12 @@ TEST_CASE("text values take numbers as text") {
 
 TEST_CASE("the built-in recipes are those of the folder and name themselves") {
   const std::vector<std::string> names = recipe_names();
-  for (const char* expected :
-       {"default", "fine-tune", "paper-soft", "scenes", "sentinel", "show-and-tell", "tutorial"})
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(GLIMPSE_SOURCE "/recipes"))
+    files.push_back(entry.path().stem().string());
+  std::sort(files.begin(), files.end());
+  REQUIRE(names == files);
+  for (const char* expected : {"default", "paper-soft", "scenes", "tutorial"})
     REQUIRE(std::find(names.begin(), names.end(), expected) != names.end());
   for (const std::string& name : names) {
     CAPTURE(name);
@@ -98,7 +105,7 @@ TEST_CASE("the built-in recipes are those of the folder and name themselves") {
   }
   REQUIRE_THAT(error_of([] { read_recipe("tutorials"); }),
                Contains("unknown recipe 'tutorials'") &&
-                   Contains("default, fine-tune, paper-soft, scenes, sentinel, show-and-tell, tutorial"));
+                   Contains(fmt::format("{}", fmt::join(names, ", "))));
   REQUIRE_THAT(error_of([] { read_recipe("/nowhere/x.json"); }), Contains("/nowhere/x.json"));
 }
 

@@ -88,6 +88,27 @@ TEST_CASE("captions that weigh more or less, and parts of a larger batch, agree 
   }
 }
 
+TEST_CASE("a weight belongs to the caption that was given with it") {
+  const DecoderConfig config = small({});
+  const Decoder decoder = make_decoder(config, DType::f64);
+  const std::vector<std::vector<std::int32_t>> captions{
+      {start_word, 5, end_word}, {start_word, 6, 7, 8, end_word}, {start_word, 9, 10, end_word}};
+  const Tensor features = make_features(1, 3, config.channels, DType::f64);
+  LossOptions options{.doubly_stochastic = 0, .train = false};
+  Generator generator(1);
+  for (std::size_t i = 0; i < captions.size(); ++i) {
+    options.caption_weights.assign(3, 0);
+    options.caption_weights[i] = -1.5;
+    const double together =
+        decoder.loss(features, make_token_batch(captions, {0, 0, 0}), generator, options).total.item();
+    options.caption_weights.clear();
+    const DecoderLoss alone = decoder.loss(features, make_token_batch({captions[i]}), generator, options);
+    CHECK(together == Approx(-1.5 * alone.total.item() * static_cast<double>(alone.tokens) / 9).epsilon(1e-12));
+  }
+  options.caption_weights = {1};
+  CHECK_THROWS_AS(decoder.loss(features, make_token_batch(captions, {0, 0, 0}), generator, options), Error);
+}
+
 TEST_CASE("the losses of the parts of a batch add up to that of the whole") {
   const DecoderConfig config = small({});
   const std::vector<int> words{6, 4, 3, 5};

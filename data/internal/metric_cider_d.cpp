@@ -3,7 +3,9 @@
 #include <cmath>
 #include <utility>
 
+#include "glimpse/data/cider_d.h"
 #include "glimpse/data/internal/metric.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 namespace {
@@ -60,6 +62,42 @@ double cider_d_of(const CountedImage& image, const std::vector<double>& idf, std
 }
 
 }  // namespace
+
+struct CiderD::Counted {
+  std::vector<std::vector<CaptionWords>> references;  // whose strings the table refers to
+  NgramTable table;
+  std::vector<CountedImage> images;  // without hypotheses
+  std::size_t known = 0;             // n-grams of references
+  std::vector<double> idf, weights;
+};
+
+CiderD::CiderD(std::vector<std::vector<CaptionWords>> references) : counted_(std::make_unique<Counted>()) {
+  Counted& c = *counted_;
+  c.references = std::move(references);
+  for (const auto& of_image : c.references) {
+    check(!of_image.empty(), "CIDEr-D: image {} has no reference", c.images.size());
+    CountedImage& image = c.images.emplace_back();
+    for (const CaptionWords& reference : of_image) image.references.push_back(c.table.count(reference));
+  }
+  c.known = c.table.size();
+  c.idf = inverse_document_frequencies(c.images, c.known);
+}
+
+CiderD::~CiderD() = default;
+CiderD::CiderD(CiderD&&) noexcept = default;
+CiderD& CiderD::operator=(CiderD&&) noexcept = default;
+
+double CiderD::operator()(std::size_t image, const CaptionWords& caption) {
+  Counted& c = *counted_;
+  CountedImage& scored = c.images.at(image);
+  scored.hypothesis = c.table.count(caption);
+  c.idf.resize(c.table.size(), std::log(static_cast<double>(c.images.size())));  // in no reference
+  c.weights.resize(c.table.size(), 0);
+  const double score = cider_d_of(scored, c.idf, c.weights);
+  c.table.shrink(c.known);
+  c.idf.resize(c.known);
+  return score;
+}
 
 MetricValues cider_d(const ScoredSet& set) {
   const std::vector<double> idf = inverse_document_frequencies(set.images, set.ngrams);

@@ -2,8 +2,8 @@
 
 namespace glimpse {
 
-std::int32_t NgramTable::add() {
-  entries_.emplace_back();
+std::int32_t NgramTable::add(Entry entry) {
+  entries_.push_back(entry);
   return static_cast<std::int32_t>(entries_.size()) - 1;
 }
 
@@ -11,7 +11,7 @@ CountedCaption NgramTable::count(const std::vector<std::string>& words) {
   CountedCaption caption;
   for (const std::string& word : words) {
     const auto [found, is_new] = words_.try_emplace(word, 0);
-    if (is_new) found->second = add();
+    if (is_new) found->second = add({.word = word});
     caption.words.push_back(found->second);
   }
   std::vector<std::int32_t> ids = caption.words;  // ids[i]: the k-gram that begins at word i
@@ -23,20 +23,31 @@ CountedCaption NgramTable::count(const std::vector<std::string>& words) {
         const std::uint64_t key =
             static_cast<std::uint64_t>(ids[i]) << 32 | static_cast<std::uint32_t>(caption.words[i + k - 1]);
         const auto [found, is_new] = longer_.try_emplace(key, 0);
-        if (is_new) found->second = add();
+        if (is_new) found->second = add({.key = key});
         ids[i] = found->second;
       }
       Entry& entry = entries_[ids[i]];
       if (entry.caption == captions_) {
         ++counts[entry.position].count;
       } else {
-        entry = {captions_, static_cast<std::int32_t>(counts.size())};
+        entry.caption = captions_;
+        entry.position = static_cast<std::int32_t>(counts.size());
         counts.push_back({ids[i], 1});
       }
     }
   }
   ++captions_;
   return caption;
+}
+
+void NgramTable::shrink(std::size_t size) {
+  for (; entries_.size() > size; entries_.pop_back()) {
+    const Entry& entry = entries_.back();
+    if (entry.word.data() != nullptr)
+      words_.erase(entry.word);
+    else
+      longer_.erase(entry.key);
+  }
 }
 
 }  // namespace glimpse

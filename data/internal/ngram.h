@@ -31,13 +31,17 @@ class NgramTable {
   CountedCaption count(const std::vector<std::string>& words);
   /// Numbers given so far: ids lie in [0, size()).
   std::size_t size() const { return entries_.size(); }
+  /// Forgets the n-grams with numbers from `size` on, whose strings may then end.
+  void shrink(std::size_t size);
 
  private:
   struct Entry {
     std::int64_t caption = -1;  // the last caption that held it
     std::int32_t position = 0;  // where it stands in that caption's list
+    std::string_view word = {};
+    std::uint64_t key = 0;  // in longer_, where it is no word
   };
-  std::int32_t add();
+  std::int32_t add(Entry entry);
 
   std::unordered_map<std::string_view, std::int32_t> words_;
   std::unordered_map<std::uint64_t, std::int32_t> longer_;  // (id of all words but the last, id of the last)

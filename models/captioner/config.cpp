@@ -102,7 +102,16 @@ void each_loss_value(C& c, Visit&& v) {
 }
 
 template <class C, class Visit>
+void each_self_critical_value(C& c, Visit&& v) {
+  v("self_critical.samples", c.samples, between(1, 100), "captions drawn of each image of a batch");
+  v("self_critical.baseline", c.baseline, any(),
+    "what their scores are compared with: the mean of the others of the image, or the caption of greedy search");
+  v("self_critical.cross_entropy", c.cross_entropy, between(0, 100), "weight of the loss on the true captions besides");
+}
+
+template <class C, class Visit>
 void each_training_value(C& c, Visit&& v) {
+  v("training.objective", c.objective, any(), "self-critical: CIDEr-D of captions that the model draws");
   v("training.init", c.init, any(), "model file to begin with; empty: from nothing");
   v("training.init_hash", c.init_hash, any(), "of that file; where it is given, another file is refused");
   v("training.seed", c.seed, between(0, 9e15), "of weights, dropout and order");
@@ -156,6 +165,7 @@ void each_value(C& c, Visit&& v) {
   each_encoder_value(c.encoder, v);
   each_decoder_value(c.decoder, v);
   each_loss_value(c.loss, v);
+  each_self_critical_value(c.self_critical, v);
   each_training_value(c.training, v);
   each_validation_value(c.validation, v);
 }

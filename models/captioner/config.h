@@ -64,6 +64,31 @@ constexpr auto choices(OptimizerKind) {
                     Choice{OptimizerKind::rmsprop, "rmsprop"}, Choice{OptimizerKind::sgd, "sgd"}};
 }
 
+/// What training makes smaller or larger.
+enum class Objective : std::uint8_t {
+  cross_entropy,  ///< of the true words
+  self_critical   ///< the CIDEr-D of captions that the model draws itself (arXiv 1612.00563)
+};
+constexpr auto choices(Objective) {
+  return std::array{Choice{Objective::cross_entropy, "cross-entropy"},
+                    Choice{Objective::self_critical, "self-critical"}};
+}
+
+/// What the score of a drawn caption is compared with.
+enum class Baseline : std::uint8_t {
+  leave_one_out,  ///< the mean of the other captions drawn of its image
+  greedy          ///< the caption of greedy search
+};
+constexpr auto choices(Baseline) {
+  return std::array{Choice{Baseline::leave_one_out, "leave-one-out"}, Choice{Baseline::greedy, "greedy"}};
+}
+
+struct SelfCriticalConfig {
+  int samples = 5;
+  Baseline baseline = Baseline::leave_one_out;
+  double cross_entropy = 0.1;
+};
+
 /// How the learning rate changes, after its warm-up.
 enum class ScheduleKind : std::uint8_t {
   constant,
@@ -79,6 +104,7 @@ constexpr auto choices(ScheduleKind) {
 }
 
 struct TrainingConfig {
+  Objective objective = Objective::cross_entropy;
   std::string init;
   std::string init_hash;
   std::int64_t seed = 1;
@@ -120,11 +146,14 @@ struct Config {
   EncoderConfig encoder;
   DecoderConfig decoder;
   LossConfig loss;
+  SelfCriticalConfig self_critical;
   TrainingConfig training;
   ValidationConfig validation;
 
   /// Whether the built-in scenes are the data.
   bool uses_scenes() const { return data.images.empty(); }
+  /// Whether training is by captions that the model draws.
+  bool is_self_critical() const { return training.objective == Objective::self_critical; }
   /// Whether the encoder is trained along with the decoder; else it runs once per image.
   bool trains_encoder() const { return encoder.name == "scratch" || !encoder.fine_tune.empty(); }
 };

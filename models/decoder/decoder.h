@@ -33,7 +33,7 @@ struct LossOptions {
   /// N and B of the averages, where the batch is a part of a larger one; 0: its own.
   std::int64_t of_tokens = 0, of_rows = 0;
   /// By which the words of each caption, in the order in which they were given, enter the cross-entropy; empty: 1.
-  std::vector<double> caption_weights;
+  std::vector<double> caption_weights = {};
 };
 
 struct DecoderLoss {

@@ -65,15 +65,16 @@ void RunLog::sync() {
 }
 
 void RunLog::write(const StepRecord& r) {
-  const Json line = {{"step", r.step},
-                     {"epoch", r.epoch},
-                     {"loss", rounded(r.result.loss)},
-                     {"attention_penalty", rounded(r.result.attention_penalty)},
-                     {"learning_rate", rounded(r.result.learning_rate)},
-                     {"gradient_norm", rounded(r.result.gradient_norm)},
-                     {"captions_per_s", rounded(r.captions_per_s)},
-                     {"data_wait", rounded(r.data_wait)},
-                     {"seconds", rounded(r.seconds)}};
+  Json line = {{"step", r.step},
+               {"epoch", r.epoch},
+               {"loss", rounded(r.result.loss)},
+               {"attention_penalty", rounded(r.result.attention_penalty)},
+               {"learning_rate", rounded(r.result.learning_rate)},
+               {"gradient_norm", rounded(r.result.gradient_norm)},
+               {"captions_per_s", rounded(r.captions_per_s)},
+               {"data_wait", rounded(r.data_wait)},
+               {"seconds", rounded(r.seconds)}};
+  if (r.result.reward) line["reward"] = rounded(*r.result.reward);
   write_line(line.dump());
 }
 
@@ -89,6 +90,7 @@ void RunLog::write(const EpochRecord& r) {
   line["distinct"] = rounded(v.statistics.distinct);
   line["unknown"] = rounded(v.statistics.unknown);
   line["mean_length"] = rounded(v.statistics.mean_length);
+  line["bad_endings"] = rounded(v.statistics.bad_endings);
   line["best"] = r.best;
   line["learning_rate"] = rounded(r.learning_rate);
   line["skipped_steps"] = r.skipped_steps;

@@ -42,8 +42,9 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainingConfig& t, std::vector<N
 
 }  // namespace
 
-TrainStep::TrainStep(CaptionModel& model)
+TrainStep::TrainStep(CaptionModel& model, const ImageList& images)
     : model_(model), dropout_(static_cast<std::uint64_t>(model.config.training.seed) ^ dropout_stream) {
+  if (model.config.is_self_critical()) self_critical_.emplace(model, images);
   Visitor require([](const std::string&, Tensor& tensor, bool trainable) {
     if (trainable && tensor.defined()) tensor.set_requires_grad();
   });
@@ -73,16 +74,31 @@ void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult
     options.of_tokens += batch.tokens.tokens();
     options.of_rows += batch.tokens.rows();
   }
+  const double drawn_share = 1 / static_cast<double>(batches.size());
+  const double weight = self_critical_ ? model_.config.self_critical.cross_entropy : 1;
   for (const TrainingBatch& batch : batches) {
-    const DecoderLoss loss = model_.decoder.loss(features_of(batch), batch.tokens, dropout_, options);
-    loss.total.backward();
-    const auto share = [](std::int64_t part, std::int64_t all) {
-      return static_cast<double>(part) / static_cast<double>(all);
-    };
-    result.loss += loss.cross_entropy * share(loss.tokens, options.of_tokens);
-    result.attention_penalty += loss.attention_penalty * share(batch.tokens.rows(), options.of_rows);
-    result.tokens += loss.tokens;
+    const Tensor features = features_of(batch);
+    Tensor total;
+    if (weight > 0) total = true_loss(batch, features, options, result);
+    if (self_critical_) {
+      const SelfCritical::Result drawn = (*self_critical_)(batch.images, features, dropout_);
+      const Tensor loss = drawn.loss * drawn_share;
+      total = total.defined() ? loss + total * weight : loss;
+      result.reward = result.reward.value_or(0) + drawn.reward * drawn_share;
+    }
+    total.backward();
   }
+}
+
+/// The loss of the true captions, a part of that of several batches.
+Tensor TrainStep::true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options,
+                            StepResult& result) {
+  const DecoderLoss loss = model_.decoder.loss(features, batch.tokens, dropout_, options);
+  const double rows = static_cast<double>(batch.tokens.rows());
+  result.loss += loss.cross_entropy * static_cast<double>(loss.tokens) / static_cast<double>(options.of_tokens);
+  result.attention_penalty += loss.attention_penalty * rows / static_cast<double>(options.of_rows);
+  result.tokens += loss.tokens;
+  return loss.total;
 }
 
 void TrainStep::update(StepResult& result) {

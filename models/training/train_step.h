@@ -2,6 +2,7 @@
 // One step of optimisation, without folder, log or clock.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,25 +10,28 @@
 #include "glimpse/engine/optimizer.h"
 #include "glimpse/engine/weight_average.h"
 #include "glimpse/models/captioner/model.h"
+#include "glimpse/models/training/self_critical.h"
 #include "glimpse/models/training/training_batches.h"
 
 namespace glimpse {
 
 struct StepResult {
-  double loss = 0;               ///< mean cross-entropy of a word, in nats
+  double loss = 0;               ///< mean cross-entropy of a word of the true captions, in nats
   double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations
   std::int64_t tokens = 0;       ///< words predicted
   double gradient_norm = 0;      ///< of the decoder, before clipping
   double learning_rate = 0;      ///< of the decoder
   bool updated = true;           ///< false: a gradient was not finite, and that part's weights stay as they are
   std::string not_finite;        ///< then: the first parameter with such a gradient
+  std::optional<double> reward;  ///< self-critical: mean CIDEr-D of the captions that were drawn
 };
 
 /// Trains a model as its configuration says: loss, gradients, clipping, update.
 class TrainStep {
  public:
   /// Makes the decoder trainable and takes the memory of all trained parameters. `model` must outlive this.
-  explicit TrainStep(CaptionModel& model);
+  /// Self-critical training scores what it draws among `images`, those of the training split.
+  explicit TrainStep(CaptionModel& model, const ImageList& images = {});
 
   /// One update by a batch, with the configured learning rates times `rate_factor`. Throws Error for a batch without
   /// what the model needs: what its frozen part makes of the images, or pixels.
@@ -64,10 +68,12 @@ class TrainStep {
   void add_part(const std::string& name, std::vector<NamedTensor> parameters, double learning_rate);
   Tensor features_of(const TrainingBatch& batch) const;
   void add_gradients(std::span<const TrainingBatch> batches, StepResult& result);
+  Tensor true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options, StepResult& result);
   void update(StepResult& result);
   std::vector<NamedTensor> model_tensors(const Part& part);
 
   CaptionModel& model_;
+  std::optional<SelfCritical> self_critical_;
   std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
   Generator dropout_;
 };

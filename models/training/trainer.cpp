@@ -31,12 +31,12 @@ class Averaged {
 }  // namespace
 
 Trainer::Trainer(const TrainerParts& parts)
-    : parts_(parts), validation_images_(parts.dataset.require_split("val")), step_(parts.model) {
+    : parts_(parts),
+      validation_images_(parts.dataset.require_split("val")),
+      step_(parts.model, parts.dataset.require_split("train")) {
   const TrainingConfig& t = config().training;
   if (t.schedule == ScheduleKind::plateau) plateau_ = PlateauDecay({.factor = t.decay, .patience = t.decay_every});
-  std::int64_t captions = 0;
-  for (const CaptionedImage* image : parts.dataset.require_split("train")) captions += std::ssize(image->captions);
-  batches_per_pass_ = (captions + t.batch - 1) / t.batch;
+  batches_per_pass_ = TrainingBatches::in_pass(config(), parts.dataset.require_split("train"));
   const std::int64_t least = static_cast<std::int64_t>(t.epoch_steps) * t.accumulate;
   const std::int64_t passes = (least + batches_per_pass_ - 1) / batches_per_pass_;
   batches_per_epoch_ = batches_per_pass_ * std::max<std::int64_t>(passes, 1);
@@ -123,9 +123,10 @@ std::string Trainer::progress_line(double wait_share) const {
   const double batch_seconds = static_cast<double>(t.batch) / std::max(captions_per_s_, 1e-9);
   const double seconds_left = static_cast<double>(batches_left) * batch_seconds +
                               static_cast<double>(t.epochs - state_.epoch) * validation_seconds_;
-  return fmt::format("epoch {}/{}  step {}/{}  loss {:.3f}  {:.0f} captions/s  data wait {:.0f} %  ETA {}",
-                     state_.epoch + 1, t.epochs, state_.position, batches_per_epoch_, last_.loss, captions_per_s_,
-                     100 * wait_share, human_seconds(seconds_left));
+  const std::string reward = last_.reward ? fmt::format("  CIDEr-D {:.3f}", *last_.reward) : "";
+  return fmt::format("epoch {}/{}  step {}/{}  loss {:.3f}{}  {:.0f} captions/s  data wait {:.0f} %  ETA {}",
+                     state_.epoch + 1, t.epochs, state_.position, batches_per_epoch_, last_.loss, reward,
+                     captions_per_s_, 100 * wait_share, human_seconds(seconds_left));
 }
 
 void Trainer::train_epoch(TrainingBatches& batches) {
@@ -175,11 +176,13 @@ void Trainer::say_epoch(const EpochRecord& r) {
   std::string scores;
   for (const Score& score : v.scores.all)
     if (score.of_metric) scores += fmt::format("{} {}  ", score.label, score.text());
+  const std::string endings =
+      config().is_self_critical() ? fmt::format("bad endings {:.1f} %  ", 100 * v.statistics.bad_endings) : "";
   parts_.observer.say(fmt::format(
       "epoch {:>2}/{}  loss {:.3f}  val loss {:.3f}  top-5 {:.1f} %  {}(beam {})  distinct {:.0f} %  unk {:.1f} %  "
-      "{:.0f} captions/s  {}{}",
+      "{}{:.0f} captions/s  {}{}",
       r.epoch, config().training.epochs, r.train_loss, v.forced.loss, 100 * v.forced.top5, scores,
-      config().validation.beam, 100 * v.statistics.distinct, 100 * v.statistics.unknown, r.captions_per_s,
+      config().validation.beam, 100 * v.statistics.distinct, 100 * v.statistics.unknown, endings, r.captions_per_s,
       human_seconds(r.seconds), r.best ? "  *" : ""));
 }
 

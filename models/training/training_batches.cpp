@@ -1,5 +1,6 @@
 #include "glimpse/models/training/training_batches.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "glimpse/kernels/base/check.h"
@@ -7,13 +8,33 @@
 
 namespace glimpse {
 
+namespace {
+
+/// What the sampler cuts into batches: the captions of each image, or where captions are drawn, the images.
+std::vector<std::vector<std::int32_t>> lengths_of(const Config& config, const ImageList& images) {
+  if (!config.is_self_critical()) return caption_lengths(images, config.data.max_words);
+  return std::vector<std::vector<std::int32_t>>(images.size(), {1});
+}
+
+/// In those. A batch of drawn captions has as many captions as one of true ones.
+std::int64_t batch_size(const Config& config) {
+  return config.is_self_critical() ? std::max(config.training.batch / config.self_critical.samples, 1)
+                                   : config.training.batch;
+}
+
+}  // namespace
+
+std::int64_t TrainingBatches::in_pass(const Config& config, const ImageList& images) {
+  return BatchSampler(lengths_of(config, images), batch_size(config), 0).batches_per_epoch();
+}
+
 TrainingBatches::TrainingBatches(const CaptionModel& model, const Dataset& dataset, const FeatureCache* cache,
                                  BatchSampler::State start)
     : model_(model),
       dataset_(dataset),
       cache_(cache),
       images_(dataset.require_split("train")),
-      sampler_(caption_lengths(images_, model.config.data.max_words), model.config.training.batch,
+      sampler_(lengths_of(model.config, images_), batch_size(model.config),
                static_cast<std::uint64_t>(model.config.training.seed), model.config.training.grouping) {
   if (cache_ != nullptr)
     for (const CaptionedImage* image : images_) cache_rows_.push_back(cache_->row(image->filename));
@@ -27,30 +48,40 @@ TrainingBatch TrainingBatches::next() {
   return std::move(*batch);
 }
 
+/// The captions of a batch.
+std::vector<CaptionIndex> TrainingBatches::items_of(const BatchSampler::Batch& batch) const {
+  if (!model_.config.is_self_critical()) return batch.items;
+  std::vector<CaptionIndex> items;
+  for (const CaptionIndex& item : batch.items)
+    for (std::size_t c = 0; c < images_[item.image]->captions.size(); ++c)
+      items.push_back({item.image, static_cast<std::int32_t>(c)});
+  return items;
+}
+
 TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
+  const std::vector<CaptionIndex> items = items_of(batch);
   std::vector<std::vector<std::int32_t>> captions;
-  for (const CaptionIndex& item : batch.items) {
+  for (const CaptionIndex& item : items) {
     const CaptionedImage& image = *images_[item.image];
     captions.push_back(model_.vocabulary.encode(image.captions[item.caption], model_.config.data.max_words));
   }
   std::vector<std::int32_t> unique;
   std::vector<std::int64_t> image;
   std::unordered_map<std::int32_t, std::int64_t> seen;
-  for (const CaptionIndex& item : batch.items) {
+  for (const CaptionIndex& item : items) {
     const auto [entry, is_new] = seen.try_emplace(item.image, std::ssize(unique));
     if (is_new) unique.push_back(item.image);
     image.push_back(entry->second);
   }
   TrainingBatch result;
+  for (const std::int32_t i : unique) result.images.push_back(images_[i]);
   result.tokens = make_token_batch(captions, image);
   if (cache_ != nullptr) {
     std::vector<std::int64_t> rows;
     for (const std::int32_t i : unique) rows.push_back(cache_rows_[i]);
     result.features = cache_->gather(rows);
   } else {
-    ImageList list;
-    for (const std::int32_t i : unique) list.push_back(images_[i]);
-    result.pixels = pixels_of(dataset_, list, model_.preprocessing, model_.device());
+    result.pixels = pixels_of(dataset_, result.images, model_.preprocessing, model_.device());
   }
   return result;
 }

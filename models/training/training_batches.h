@@ -16,8 +16,9 @@ namespace glimpse {
 
 struct TrainingBatch {
   TokenBatch tokens;
-  Tensor features;  ///< (I,L,D) f32 of the batch's images, each once: what a cache of the encoder's frozen part holds
-  Tensor pixels;    ///< (I,3,S,S), where there is no cache
+  Tensor features;   ///< (I,L,D) f32 of the batch's images, each once: what a cache of the encoder's frozen part holds
+  Tensor pixels;     ///< (I,3,S,S), where there is no cache
+  ImageList images;  ///< (I)
 };
 
 class TrainingBatches {
@@ -27,11 +28,15 @@ class TrainingBatches {
   TrainingBatches(const CaptionModel& model, const Dataset& dataset, const FeatureCache* cache = nullptr,
                   BatchSampler::State start = {});
 
+  /// Batches in one pass over the training images.
+  static std::int64_t in_pass(const Config& config, const ImageList& images);
+
   TrainingBatch next();
   /// Seconds that next() has waited for data so far.
   double wait_seconds() const { return queue_->wait_seconds(); }
 
  private:
+  std::vector<CaptionIndex> items_of(const BatchSampler::Batch& batch) const;
   TrainingBatch make(const BatchSampler::Batch& batch) const;
 
   const CaptionModel& model_;

@@ -156,6 +156,8 @@ CaptionModel begun_model(const Config& config, Observer& observer) {
 
 Preparation prepare(const RunRequest& request, bool resumes, Observer& observer) {
   const Config& config = request.config;
+  check(!config.is_self_critical() || !config.training.init.empty(),
+        "self-critical training goes on from a model that knows how to write: --init MODEL");
   Dataset dataset = open_dataset(config);
   dataset.keep_splits({"train", "val"});
   dataset.require_split("train");
