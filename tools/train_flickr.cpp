@@ -13,6 +13,7 @@
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/models/captioner/initial_model.h"
+#include "glimpse/models/training/run_check.h"
 #include "glimpse/models/training/training_run.h"
 
 namespace {
@@ -28,7 +29,8 @@ struct Assignment {
 struct Arguments {
   std::vector<Assignment> assignments;
   std::string recipe, run;
-  bool resume = false, overwrite = false, print_config = false, list_keys = false;
+  int overfit = 0;
+  bool resume = false, overwrite = false, print_config = false, list_keys = false, check = false;
 
   RunStart start() const { return resume ? RunStart::resume : overwrite ? RunStart::overwrite : RunStart::anew; }
 };
@@ -117,6 +119,14 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--run", a.run, "folder of the run (default: runs/scenes, or runs/ENCODER)")->take_last();
   app.add_flag("--resume", a.resume, "go on where the run in the folder stopped");
   app.add_flag("--overwrite", a.overwrite, "replace the run in the folder")->excludes("--resume");
+  app.add_option(
+         "--overfit", a.overfit,
+         "a first test of a few minutes: learn so many training images by heart, such as 100; 1 is the exit code "
+         "where that fails")
+      ->check(CLI::Range(2, 10000))
+      ->excludes("--resume");
+  app.add_flag("--check", a.check, "look at images, captions, memory, disk and time before a run, and exit")
+      ->excludes("--resume");
   app.add_flag("--print-config", a.print_config, "print the whole configuration, which is a recipe, and exit");
   app.add_flag("--keys", a.list_keys, "list the values of the configuration and exit");
 }
@@ -135,6 +145,7 @@ Config requested(const Arguments& a) {
   if (!init.empty()) config.training.init_hash.clear();  // of another model
   const std::string model = init.empty() ? config.training.init : init;
   if (!model.empty()) config = config_to_begin_with(model, config);
+  if (a.overfit > 0) config = overfitting(config, a.overfit);
   apply(config, a.assignments);
   return config;
 }
@@ -166,6 +177,26 @@ void print_next_steps(const std::string& program, const RunFiles& files, const C
                              shell_word(beside(program, "caption")), model));
 }
 
+/// The exit code of --check.
+int check_and_report(const RunRequest& request, Progress& progress) {
+  const Interrupt interrupt;
+  TerminalObserver observer(progress);
+  const int problems = check_run(request, observer);
+  progress.clear();
+  return problems == 0 ? 0 : 1;
+}
+
+/// What a run that was to learn a few captions by heart has shown. Returns the exit code.
+int judge_overfitting(const RunOutcome& outcome, const Config& config, Progress& progress) {
+  constexpr double enough = 0.9;
+  const double bleu = outcome.state.best_score;
+  const bool learnt = bleu >= enough;
+  progress.print(fmt::format("overfit     {}: BLEU-4 {:.1f} of {} captions that it was trained on; {:.0f} is enough",
+                             learnt ? "passed" : "FAILED", 100 * bleu, config.data.overfit, 100 * enough));
+  if (!learnt) progress.print("            what is learnt so badly from so little is wired wrongly: see --check");
+  return learnt ? 0 : 1;
+}
+
 /// Trains, and says how to go on. Returns the exit code.
 int train_and_report(const std::string& program, const RunRequest& request, Progress& progress) {
   const Interrupt interrupt;
@@ -178,6 +209,7 @@ int train_and_report(const std::string& program, const RunRequest& request, Prog
   if (outcome.ending == Ending::stopped)
     progress.print(fmt::format("to go on: {} --run {} --resume", shell_word(program), shell_word(request.folder)));
   if (outcome.ending == Ending::stopped || outcome.ending == Ending::stopped_before_start) return stopped_exit_code;
+  if (request.config.data.overfit > 0) return judge_overfitting(outcome, request.config, progress);
   print_next_steps(program, RunFiles(request.folder), request.config, progress);
   return 0;
 }
@@ -196,7 +228,10 @@ int run(int argc, char** argv) {
   RunRequest request;
   request.start = a.start();
   Config config = a.resume && !a.run.empty() && is_run(a.run) ? resumed(a, a.run) : requested(a);
-  request.folder = !a.run.empty() ? a.run : config.uses_scenes() ? "runs/scenes" : "runs/" + config.encoder.name;
+  request.folder = !a.run.empty()         ? a.run
+                   : a.overfit > 0        ? "runs/overfit"
+                   : config.uses_scenes() ? "runs/scenes"
+                                          : "runs/" + config.encoder.name;
   Progress progress;
   if (a.resume && a.run.empty() && is_run(request.folder)) config = resumed(a, request.folder);
   use_device(config.training.device, precision_of(resolved(config.training.matmul, config.training.device)));
@@ -207,6 +242,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   request.config = config;
+  if (a.check) return check_and_report(request, progress);
   if (!goes_on(request.folder, request.start) && a.resume)
     progress.print(fmt::format("{}: no checkpoint to go on from; starting from the beginning", request.folder));
   return train_and_report(argv[0], request, progress);

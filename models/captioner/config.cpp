@@ -44,6 +44,8 @@ void each_data_value(C& c, Visit&& v) {
     "what of raw captions is a word; auto: letters of every script, or what the file has cut");
   v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
   v("data.max_words", c.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
+  v("data.overfit", c.overfit, between(0, 1e6),
+    "train and validate on so many images with one caption each, to see whether they are learnt by heart; 0: on all");
   v("data.skip_bad", c.skip_bad, any(), "leave out images that cannot be read instead of stopping");
   v("data.max_pixels", c.max_pixels, between(1, 4e9), "larger images cannot be read");
 }

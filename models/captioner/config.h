@@ -27,6 +27,7 @@ struct DataConfig {
   std::string words = "auto";
   int min_count = 5;
   int max_words = 0;
+  int overfit = 0;
   bool skip_bad = false;
   std::int64_t max_pixels = max_image_pixels;
 };

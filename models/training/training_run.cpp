@@ -106,6 +106,29 @@ void check_same_run(const Config& recorded, const Config& wanted) {
         fmt::join(differences, "; "));
 }
 
+Config overfitting(Config config, int images) {
+  for (const ConfigKey& k : config_keys(config))
+    if (k.key.find("dropout") != std::string::npos) set_config_value(config, k.key, "0", "overfit");
+  config.data.overfit = images;
+  config.data.min_count = 1;
+  config.loss = {.doubly_stochastic = 0, .reduction = Reduction::tutorial, .label_smoothing = 0};
+  TrainingConfig& t = config.training;
+  t.objective = Objective::cross_entropy;
+  t.epochs = 10;
+  t.epoch_steps = 40;
+  t.optimizer = OptimizerKind::adam;
+  t.learning_rate = 1e-3;
+  t.momentum = 0.9;
+  t.weight_decay = 0;
+  t.schedule = ScheduleKind::constant;
+  t.warmup_steps = 0;
+  t.ema = 0;
+  t.patience = 0;
+  t.keep_best = "bleu4";
+  config.validation.beam = 1;
+  return config;
+}
+
 RunOutcome train(const RunRequest& request, Observer& observer) {
   try {
     return prepare_and_train(request, observer);

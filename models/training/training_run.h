@@ -31,6 +31,10 @@ Config recorded_config(const std::string& folder);
 /// run another than it began as.
 void check_same_run(const Config& recorded, const Config& wanted);
 
+/// `config` changed so that a run learns `images` training images with one caption each by heart, in minutes, if
+/// anything can be learnt at all: no dropout, a constant rate, some hundred steps.
+Config overfitting(Config config, int images);
+
 /// Trains; nothing is written before all input has been looked at, and nothing is changed by a start that is refused
 /// (goes_on in run_folder.h, Trainer::resume). Throws Error.
 RunOutcome train(const RunRequest& request, Observer& observer);

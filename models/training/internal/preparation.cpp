@@ -94,34 +94,6 @@ std::int64_t count_elements(const std::vector<NamedTensor>& tensors) {
   return count;
 }
 
-/// Bytes of memory that training takes, estimated from sizes: weights, gradients and moments; a batch of features three
-/// times (ready, in use, gradient or keys); logits and their gradient; what a trained encoder keeps for its way back.
-double memory_estimate(Preparation& p) {
-  const Config& c = p.config();
-  const CaptionModel& m = p.model;
-  const double decoder = static_cast<double>(count_elements(named_tensors(p.model.decoder)));
-  const double encoder = static_cast<double>(count_elements(named_tensors(p.model.encoder)));
-  const double rows = c.training.batch, locations = static_cast<double>(m.encoder.locations());
-  const double words = rows * 14;  // of a batch: captions have 11 or so
-  const auto context = static_cast<double>(m.decoder.config.context_size());
-  double floats = 4 * decoder + encoder;
-  floats += rows * locations *
-            (3 * static_cast<double>(m.encoder.channels()) + 3 * static_cast<double>(c.decoder.attention_size));
-  if (c.decoder.projection > 0)
-    floats += 4 * rows * locations * context;  // before and after relu and dropout, gradient
-  floats +=
-      words * (2 * static_cast<double>(m.vocabulary.size()) + 12 * static_cast<double>(c.decoder.hidden) + 3 * context);
-  if (c.trains_encoder()) {
-    floats += 3 * encoder;
-    double activations = 0;
-    for (const Layer& layer : m.encoder.network().layers)
-      if (layer.stage >= m.encoder.first_trained())
-        activations += static_cast<double>(layer.shape.channels * layer.shape.height * layer.shape.width);
-    floats += 2 * rows * activations;
-  }
-  return 4 * floats;
-}
-
 /// What happens to the encoder.
 std::string how_trained(const Preparation& p) {
   const Config& c = p.config();
@@ -160,6 +132,7 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
         "self-critical training goes on from a model that knows how to write: --init MODEL");
   Dataset dataset = open_dataset(config);
   dataset.keep_splits({"train", "val"});
+  if (config.data.overfit > 0) dataset.keep_few(config.data.overfit);
   dataset.require_split("train");
   dataset.require_split("val");
   std::vector<SkippedImage> skipped;
@@ -204,6 +177,32 @@ std::int64_t bytes_to_write(Preparation& p) {
   const std::int64_t encoder = count_elements(named_tensors(p.model.encoder));
   const std::int64_t trained = decoder + (p.config().trains_encoder() ? encoder : 0);
   return 2 * 4 * (3 * trained + decoder + encoder);
+}
+
+double memory_estimate(Preparation& p) {
+  const Config& c = p.config();
+  const CaptionModel& m = p.model;
+  const double decoder = static_cast<double>(count_elements(named_tensors(p.model.decoder)));
+  const double encoder = static_cast<double>(count_elements(named_tensors(p.model.encoder)));
+  const double rows = c.training.batch, locations = static_cast<double>(m.encoder.locations());
+  const double words = rows * 14;  // of a batch: captions have 11 or so
+  const auto context = static_cast<double>(m.decoder.config.context_size());
+  double floats = 4 * decoder + encoder;
+  floats += rows * locations *
+            (3 * static_cast<double>(m.encoder.channels()) + 3 * static_cast<double>(c.decoder.attention_size));
+  if (c.decoder.projection > 0)
+    floats += 4 * rows * locations * context;  // before and after relu and dropout, gradient
+  floats +=
+      words * (2 * static_cast<double>(m.vocabulary.size()) + 12 * static_cast<double>(c.decoder.hidden) + 3 * context);
+  if (c.trains_encoder()) {
+    floats += 3 * encoder;
+    double activations = 0;
+    for (const Layer& layer : m.encoder.network().layers)
+      if (layer.stage >= m.encoder.first_trained())
+        activations += static_cast<double>(layer.shape.channels * layer.shape.height * layer.shape.width);
+    floats += 2 * rows * activations;
+  }
+  return 4 * floats;
 }
 
 void say_plan(Preparation& p, const std::string& folder, Observer& observer) {

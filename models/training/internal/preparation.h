@@ -33,6 +33,10 @@ std::string skipped_list(const std::vector<SkippedImage>& skipped);
 /// Bytes that the run will write at most: two checkpoints and two models while one replaces the other.
 std::int64_t bytes_to_write(Preparation& p);
 
+/// Bytes of memory that training takes, estimated from sizes: weights, gradients and moments; a batch of features three
+/// times (ready, in use, gradient or keys); logits and their gradient; what a trained encoder keeps for its way back.
+double memory_estimate(Preparation& p);
+
 /// Says what will be done: data, vocabulary, encoder, parameters, memory, training.
 void say_plan(Preparation& p, const std::string& folder, Observer& observer);
 
