@@ -78,12 +78,14 @@ double floor_seconds(const CommonFlags& flags, const std::vector<Batch>& batches
   return floor.seconds() / static_cast<double>(batches.size());
 }
 
-nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, std::int64_t captions_per_image,
-                               bool with_floor) {
+nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& style, const std::string& attention,
+                               std::int64_t captions_per_image, bool with_floor) {
   flags.apply();
   check(!with_floor || flags.where() == Device::cpu, "--floor: measured on the CPU alone");
   Generator generator(flags.seed);
   DecoderConfig config = tutorial_decoder(flags.vocab, flags.channels);
+  config.attention = *choice_named<AttentionKind>(attention);
+  check(!with_floor || config.attention == AttentionKind::soft, "--floor: known for soft attention alone");
   config.embedding = config.attention_size = config.hidden = flags.dim;
   Decoder decoder(config, generator);
   move_to(decoder, flags.where());
@@ -107,6 +109,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
   for (const Batch& batch : batches) tokens += batch.tokens.tokens();
   nlohmann::ordered_json result = {{"what", "train"},
                                    {"style", style},
+                                   {"attention", attention},
                                    {"compile", false},
                                    {"dtype", flags.dtype},
                                    {"batch", flags.batch},
@@ -139,6 +142,10 @@ int main(int argc, char** argv) {
                  "hoisted: the sequence op; tutorial: word by word from plain ops, keys projected once")
       ->check(CLI::IsMember({"hoisted", "tutorial"}))
       ->capture_default_str();
+  std::string attention = "soft";
+  app.add_option("--attention", attention, "Kind of the decoder")
+      ->check(CLI::IsMember(glimpse::choice_names<glimpse::AttentionKind>()))
+      ->capture_default_str();
   std::int64_t captions_per_image = 1;
   app.add_option("--captions-per-image", captions_per_image, "Captions of a batch that share an image's features")
       ->check(CLI::PositiveNumber)
@@ -148,5 +155,6 @@ int main(int argc, char** argv) {
       "--floor", with_floor,
       "Also measure the least time of a step: its products, each alone, and the bytes of all else at the rate of "
       "a copy (CPU)");
-  return run_benchmark(app, argc, argv, [&] { return measure(flags, style, captions_per_image, with_floor); });
+  return run_benchmark(app, argc, argv,
+                       [&] { return measure(flags, style, attention, captions_per_image, with_floor); });
 }

@@ -95,6 +95,8 @@ inline void compare(const Trial& trial, DType dtype, double tolerance) {
   CHECK(losses[1].attention_penalty == Approx(losses[0].attention_penalty).epsilon(tolerance).margin(1e-12));
   CHECK(losses[1].tokens == losses[0].tokens);
   CHECK(losses[1].top5_hits == losses[0].top5_hits);
+  CHECK(losses[1].sampled_captions == losses[0].sampled_captions);
+  CHECK(losses[1].sampled_log_probability == Approx(losses[0].sampled_log_probability).epsilon(tolerance));
   Decoder decoder = make_decoder(config, dtype);
   const auto names = named_tensors(decoder);
   REQUIRE(gradients[0].size() == names.size() + 1);
@@ -116,7 +118,8 @@ inline DecoderConfig with_input_options(DecoderConfig config) {
 
 inline std::vector<DecoderConfig> all_kinds() {
   std::vector<DecoderConfig> kinds;
-  for (const AttentionKind attention : {AttentionKind::soft, AttentionKind::sentinel, AttentionKind::none})
+  for (const AttentionKind attention :
+       {AttentionKind::soft, AttentionKind::hard, AttentionKind::sentinel, AttentionKind::none})
     for (DecoderConfig config : {tutorial_decoder(1, 1), paper_decoder(1, 1)}) {
       config.attention = attention;
       kinds.push_back(config);

@@ -104,8 +104,7 @@ TEST_CASE("the built-in recipes are those of the folder and name themselves") {
     REQUIRE(read_recipe(path).recipe == path);
   }
   REQUIRE_THAT(error_of([] { read_recipe("tutorials"); }),
-               Contains("unknown recipe 'tutorials'") &&
-                   Contains(fmt::format("{}", fmt::join(names, ", "))));
+               Contains("unknown recipe 'tutorials'") && Contains(fmt::format("{}", fmt::join(names, ", "))));
   REQUIRE_THAT(error_of([] { read_recipe("/nowhere/x.json"); }), Contains("/nowhere/x.json"));
 }
 
@@ -123,6 +122,10 @@ TEST_CASE("recipes say what their names promise") {
   REQUIRE(paper.training.optimizer == OptimizerKind::rmsprop);
   REQUIRE(read_recipe("scenes").encoder.name == "scratch");
   const Config adaptive = read_recipe("sentinel"), show_and_tell = read_recipe("show-and-tell");
+  const Config hard = read_recipe("paper-hard");
+  REQUIRE(hard.decoder.attention == AttentionKind::hard);
+  REQUIRE(hard.loss.doubly_stochastic == 0);
+  REQUIRE(hard.loss.reinforce == 0.1);
   REQUIRE(adaptive.decoder.attention == AttentionKind::sentinel);
   REQUIRE(adaptive.decoder.projection == adaptive.decoder.hidden);
   REQUIRE(adaptive.training.keep_best == "cider");

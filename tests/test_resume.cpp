@@ -56,23 +56,31 @@ TEST_CASE("kill -9 at ten random instants changes nothing") {
   require_equal_runs(folder / "whole", run);
 }
 
-TEST_CASE("projected features, dropped words and tied weights go on to the same bits") {
-  const ScratchFolder folder;
-  const auto training = [&](const std::string& name) {
-    std::vector<std::string> arguments = small_training(folder / name, 2);
-    arguments.insert(arguments.end(), {"decoder.projection=20", "decoder.projection_dropout=0.3",
-                                       "decoder.embedding_dropout=0.2", "decoder.tied=true", "decoder.output=deep"});
-    return arguments;
-  };
-  const ProgramResult whole = run_program(training("whole"));
-  INFO(whole.err);
-  REQUIRE(whole.code == 0);
-  const std::string run = folder / "killed";
-  const ProgramResult part =
-      run_program(training("killed"), {.signal_after_ms = 1, .wait_for = run + "/last.safetensors"});
-  REQUIRE(part.signal == SIGKILL);
-  REQUIRE(run_program(resumed(training("killed"))).code == 0);
-  require_equal_runs(folder / "whole", run);
+TEST_CASE("every kind of decoder goes on to the same bits") {
+  const std::vector<std::vector<std::string>> kinds = {
+      {"decoder.projection=20", "decoder.projection_dropout=0.3", "decoder.embedding_dropout=0.2", "decoder.tied=true",
+       "decoder.output=deep"},
+      {"decoder.attention=hard"},
+      {"decoder.attention=sentinel", "decoder.projection=20"},
+      {"decoder.attention=none"}};
+  for (const std::vector<std::string>& kind : kinds) {
+    CAPTURE(kind);
+    const ScratchFolder folder;
+    const auto training = [&](const std::string& name) {
+      std::vector<std::string> arguments = small_training(folder / name, 2);
+      arguments.insert(arguments.end(), kind.begin(), kind.end());
+      return arguments;
+    };
+    const ProgramResult whole = run_program(training("whole"));
+    INFO(whole.err);
+    REQUIRE(whole.code == 0);
+    const std::string run = folder / "killed";
+    const ProgramResult part =
+        run_program(training("killed"), {.signal_after_ms = 1, .wait_for = run + "/last.safetensors"});
+    REQUIRE(part.signal == SIGKILL);
+    REQUIRE(run_program(resumed(training("killed"))).code == 0);
+    require_equal_runs(folder / "whole", run);
+  }
 }
 
 TEST_CASE("Ctrl-C writes a checkpoint, says how to go on, and going on changes nothing") {

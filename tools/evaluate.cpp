@@ -110,8 +110,18 @@ void print_attention(const AttentionStatistic& s) {
       100 * s.inside, 100 * s.area, s.ratio(), s.nouns);
 }
 
+/// Hard attention can read the likeliest location too; scores of that, beside those of the expected context.
+void print_argmax(const Scores& scores) {
+  std::string values;
+  for (const Score& score : scores.all)
+    if (score.of_metric) values += fmt::format("{} {}  ", score.label, score.text());
+  fmt::print("argmax      {}where each word reads its likeliest location; what follows is of the expected one\n",
+             values);
+}
+
 /// Captions `images` with the model, from --features where they are given.
-DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionModel& model, const ImageList& images) {
+DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionModel& model, const ImageList& images,
+                    HardContext hard_context = HardContext::expected) {
   const Interrupt interrupt;
   Progress progress;
   TerminalObserver observer(progress);
@@ -126,6 +136,7 @@ DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionMod
   };
   CaptionOptions options = a.decoding.captions;
   options.attention = model.config.decoder.attends() && (dataset.scenes() || !a.attention.empty());
+  options.hard_context = hard_context;
   return decode_split(model, images, cache ? cached_features(model, *cache) : encoded_features(model, dataset), options,
                       watch);
 }
@@ -165,6 +176,12 @@ Result evaluate(const Arguments& a, Dataset& dataset, const CaptionModel& model)
     result.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
   }
   if (!a.attention.empty()) draw(a, dataset, result, decoded);
+  if (model.config.decoder.is_hard()) {
+    const DecodedSplit argmax = decode(a, dataset, model, result.images, HardContext::argmax);
+    const Scores scores = score_captions(best_captions(argmax), references_of(result.images));
+    print_argmax(scores);
+    result.extra["argmax"] = Json::parse(scores.json());
+  }
   return result;
 }
 

@@ -38,6 +38,7 @@ BeamOptions beam_options(const CaptionOptions& options) {
   beam.length_penalty = options.length_penalty;
   beam.suppress_unk = options.suppress_unk;
   beam.keep_alphas = options.attention;
+  beam.hard_context = options.hard_context;
   beam.n_best = options.n_best;
   return beam;
 }

@@ -20,9 +20,10 @@ struct CaptionOptions {
   int max_words = 30;         ///< longest caption
   double length_penalty = 1;  ///< score = log p / words^length_penalty; the plain sum (0) prefers short captions
   bool suppress_unk = false;  ///< never write `<unk>`
-  int n_best = 1;             ///< captions an image, at most `beam`
-  bool attention = false;     ///< keep the attention maps and beta
-  std::int64_t batch = 32;    ///< images at a time
+  HardContext hard_context = HardContext::expected;  ///< what a model with hard attention reads
+  int n_best = 1;                                    ///< captions an image, at most `beam`
+  bool attention = false;                            ///< keep the attention maps and beta
+  std::int64_t batch = 32;                           ///< images at a time
 };
 
 /// The same as beam_search takes it.

@@ -76,7 +76,8 @@ void each_encoder_value(C& c, Visit&& v) {
 template <class C, class Visit>
 void each_decoder_value(C& c, Visit&& v) {
   v("decoder.attention", c.attention, any(),
-    "before the LSTM's step: soft; after it, with a visual sentinel: sentinel; the mean of the grid before <start>: "
+    "before the LSTM's step: soft, hard (one location a word, drawn); after it, with a visual sentinel: sentinel; the "
+    "mean of the grid before <start>: "
     "none");
   v("decoder.projection", c.projection, between(0, 8192),
     "features are projected to so many values, with a relu, before they are attended to; 0: they are not");
@@ -85,7 +86,7 @@ void each_decoder_value(C& c, Visit&& v) {
   v("decoder.attention_size", c.attention_size, between(1, 8192), "width of keys and queries");
   v("decoder.hidden", c.hidden, between(1, 8192), "width of the LSTM");
   v("decoder.score", c.score, any(), "activation in the attention scores");
-  v("decoder.gate", c.gate, any(), "gate on the context; soft only");
+  v("decoder.gate", c.gate, any(), "gate on the context; soft and hard only");
   v("decoder.output", c.output, any(), "deep: the paper's output layer");
   v("decoder.initial_state", c.initial_state, any(), "from the mean of the grid");
   v("decoder.weights", c.weights, any(), "how the weights are drawn");
@@ -101,6 +102,8 @@ void each_loss_value(C& c, Visit&& v) {
   v("loss.reduction", c.reduction, any(),
     "paper: sums over words and over the grid, per caption; tutorial: means over words and over the grid");
   v("loss.label_smoothing", c.label_smoothing, between(0, 0.9), "share of the target spread over all words");
+  v("loss.reinforce", c.reinforce, between(0, 1e4), "hard attention: weight lambda_r of what drawn locations earn");
+  v("loss.entropy", c.entropy, between(0, 1e4), "hard attention: weight lambda_e of the entropy of alpha");
 }
 
 template <class C, class Visit>

@@ -57,6 +57,8 @@ struct LossConfig {
   double doubly_stochastic = 1.0;
   Reduction reduction = Reduction::tutorial;
   double label_smoothing = 0.0;
+  double reinforce = 1.0;
+  double entropy = 0.002;
 };
 
 enum class OptimizerKind : std::uint8_t { adam, adamw, rmsprop, sgd };

@@ -152,6 +152,8 @@ LossOptions loss_options(const Config& config) {
   options.doubly_stochastic = config.decoder.attends() ? config.loss.doubly_stochastic : 0;
   options.reduction = config.loss.reduction;
   options.label_smoothing = config.loss.label_smoothing;
+  options.reinforce = config.loss.reinforce;
+  options.entropy = config.loss.entropy;
   return options;
 }
 

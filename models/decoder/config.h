@@ -12,13 +12,23 @@ namespace glimpse {
 /// How the decoder looks at the image.
 enum class AttentionKind {
   soft,      ///< a weighted mean of all locations at each word (Show, Attend and Tell, arXiv 1502.03044, eq. 13)
+  hard,      ///< one location at each word, drawn in training (the same paper, 4.1, eq. 7-12)
   sentinel,  ///< after the LSTM, over all locations and a visual sentinel (adaptive attention, arXiv 1612.01887)
   none       ///< the mean feature is read once, as the LSTM's input before `<start>` (Show and Tell, arXiv 1411.4555,
              ///< eq. 10-12)
 };
 constexpr auto choices(AttentionKind) {
-  return std::array{Choice{AttentionKind::soft, "soft"}, Choice{AttentionKind::sentinel, "sentinel"},
-                    Choice{AttentionKind::none, "none"}};
+  return std::array{Choice{AttentionKind::soft, "soft"}, Choice{AttentionKind::hard, "hard"},
+                    Choice{AttentionKind::sentinel, "sentinel"}, Choice{AttentionKind::none, "none"}};
+}
+
+/// What a decoder with hard attention reads when it writes captions.
+enum class HardContext {
+  expected,  ///< the mean of all locations by alpha, as soft attention does
+  argmax     ///< the likeliest location
+};
+constexpr auto choices(HardContext) {
+  return std::array{Choice{HardContext::expected, "expected"}, Choice{HardContext::argmax, "argmax"}};
 }
 
 /// The gate beta of the context (paper, 4.2.1); a sentinel needs none.
@@ -93,7 +103,8 @@ struct DecoderConfig {
   std::int64_t context_size() const { return projection > 0 ? projection : channels; }
   bool attends() const { return attention != AttentionKind::none; }
   /// Whether what is attended to before a step is an input of the LSTM.
-  bool context_in_lstm() const { return attention == AttentionKind::soft; }
+  bool context_in_lstm() const { return attention == AttentionKind::soft || is_hard(); }
+  bool is_hard() const { return attention == AttentionKind::hard; }
   bool has_sentinel() const { return attention == AttentionKind::sentinel; }
   bool deep_output() const { return output == OutputLayer::deep; }
 };

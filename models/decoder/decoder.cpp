@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/decoder/internal/hard.h"
 #include "glimpse/models/decoder/internal/initialisation.h"
 #include "glimpse/models/decoder/internal/parts.h"
 #include "glimpse/models/decoder/internal/sentinel.h"
@@ -115,12 +116,15 @@ Linear Decoder::output_layer() const {
   return layer;
 }
 
-DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const {
+DecoderStep Decoder::step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state,
+                          HardContext context) const {
   check_memory("decoder step", *this, memory);
   const Tensor embedded = embedding(words);
   check(words.rank() == 1 && state.h.defined() && state.h.size(0) == words.size(0),
         "decoder step: {} words for states {}", words.numel(), state.h.defined() ? state.h.shape().str() : "()");
-  const StepParts parts = recurrent_step(*this, memory, embedded, state);
+  const bool argmax = config.is_hard() && context == HardContext::argmax;
+  const StepParts parts =
+      recurrent_step(*this, memory, embedded, state, argmax ? likeliest_locations : ChooseLocations());
   const Tensor logits = output_layer()(output_input(*this, parts.state.h, embedded, parts.context, {}));
   return {parts.state, logits, parts.alpha, parts.beta};
 }
@@ -217,7 +221,7 @@ Tensor rows_of_images(const Tensor& x, std::int64_t rows) {
 }  // namespace
 
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
-                         const DecoderState& state) {
+                         const DecoderState& state, const ChooseLocations& choose) {
   StepParts parts;
   Tensor input = embedded;
   const DecoderConfig& config = decoder.config;
@@ -226,7 +230,8 @@ StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, co
         additive_attention(memory.keys, decoder.query(state.h), decoder.score, memory.features, config.score);
     parts.alpha = seen.alpha;
     parts.beta = sigmoid(decoder.gate(state.h));
-    parts.context = parts.beta * seen.context;
+    if (choose) parts.location = choose(seen.alpha.detach());
+    parts.context = parts.beta * (choose ? context_at(memory.features, seen.alpha, parts.location) : seen.context);
     input = concat({embedded, parts.context}, 1);
   }
   if (config.has_sentinel()) input = concat({embedded, rows_of_images(memory.image, embedded.size(0))}, 1);

@@ -28,12 +28,17 @@ struct LossOptions {
   double doubly_stochastic = 1;  ///< w: weight of the attention penalty; 0 without attention
   Reduction reduction = Reduction::tutorial;
   double label_smoothing = 0;  ///< s: the target is (1-s) one-hot + s/V
-  bool train = true;           ///< dropout on
+  bool train = true;           ///< dropout on, and hard attention drawn
   bool count_top5 = false;     ///< fill top5_hits
   /// N and B of the averages, where the batch is a part of a larger one; 0: its own.
   std::int64_t of_tokens = 0, of_rows = 0;
   /// By which the words of each caption, in the order in which they were given, enter the cross-entropy; empty: 1.
   std::vector<double> caption_weights = {};
+  // Hard attention while training (paper, 4.1).
+  double sampling = 0.5;  ///< probability that a caption reads drawn locations; else the mean of all, as soft attention
+  double reinforce = 1;   ///< lambda_r: weight of (log p - baseline) log p(locations), summed as -log p is
+  double entropy = 0.002;  ///< lambda_e: weight of the entropy of alpha, summed so as well
+  double baseline = 0;     ///< b: what log p of a caption is compared with
 };
 
 struct DecoderLoss {
@@ -42,6 +47,8 @@ struct DecoderLoss {
   double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations, unweighted
   std::int64_t tokens = 0;       ///< N
   std::int64_t top5_hits = 0;    ///< words that are among the five likeliest given the true words before them
+  std::int64_t sampled_captions = 0;   ///< that read drawn locations
+  double sampled_log_probability = 0;  ///< mean log p of those
 };
 
 /// What all words of a caption share.
@@ -107,11 +114,13 @@ struct Decoder {
   /// `output` with the weight that it uses.
   Linear output_layer() const;
   /// Reads one word in each of Q = B q rows: rows i q .. i q + q - 1 look at image i. words (Q) i32. No dropout.
-  DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state) const;
+  /// `context` is what hard attention reads.
+  DecoderStep step(const DecoderMemory& memory, const Tensor& words, const DecoderState& state,
+                   HardContext context = HardContext::expected) const;
 
   /// Teacher-forced loss of a batch, word by word with step()'s ops. features (B,L,C): row r belongs to row r of the
-  /// batch, that is to caption batch.order[r]; where captions share images (batch.image), (I,L,C). Dropout is drawn
-  /// from `generator`, the same for both losses. Throws Error for features that do not fit.
+  /// batch, that is to caption batch.order[r]; where captions share images (batch.image), (I,L,C). Dropout and
+  /// locations are drawn from `generator`, the same for both losses. Throws Error for features that do not fit.
   DecoderLoss loss_stepwise(const Tensor& features, const TokenBatch& batch, Generator& generator,
                             const LossOptions& options = {}) const;
   /// Equal to loss_stepwise in value and gradient: the recurrence is one op, all else runs over all words at once.

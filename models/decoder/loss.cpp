@@ -18,6 +18,9 @@ void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatc
   check_features("decoder loss", decoder, features, batch.images());
   check(options.doubly_stochastic >= 0, "decoder loss: doubly stochastic weight {} is negative",
         options.doubly_stochastic);
+  check(options.sampling >= 0 && options.sampling <= 1, "decoder loss: sampling {} is outside [0,1]", options.sampling);
+  check(options.reinforce >= 0 && options.entropy >= 0, "decoder loss: reinforce {} or entropy {} is negative",
+        options.reinforce, options.entropy);
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
         "decoder loss: label smoothing {} is outside [0,1)", options.label_smoothing);
   check(options.caption_weights.empty() || std::ssize(options.caption_weights) == batch.rows(),
@@ -30,22 +33,31 @@ void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatc
 /// The sum over captions and locations of (1 - sum_t alpha)^2, from the attention each caption paid in all (B,L).
 Tensor squared_misses(const Tensor& coverage) { return sum(square(1.0 - coverage)); }
 
-/// Puts the parts together as options.reduction says. `misses` is undefined without attention.
-DecoderLoss reduce(const TokenBatch& batch, const LossOptions& options, const Tensor& mean_cross_entropy,
-                   const Tensor& misses, std::int64_t locations) {
+/// What a batch's words came to, in its packed order.
+struct Outcome {
+  Tensor mean_cross_entropy;
+  Tensor misses;  // undefined without attention
+  std::int64_t locations;
+  LocationOutcome drawn;  // with drawn locations
+};
+
+/// Puts the parts together as options.reduction says.
+DecoderLoss reduce(const TokenBatch& batch, const LossOptions& options, const Outcome& outcome,
+                   const LocationDraws& draws) {
   const auto or_own = [](std::int64_t given, std::int64_t own) { return static_cast<double>(given > 0 ? given : own); };
   const double rows = or_own(options.of_rows, batch.rows()), tokens = or_own(options.of_tokens, batch.tokens());
   const bool paper = options.reduction == Reduction::paper;
   DecoderLoss result;
   result.tokens = batch.tokens();
-  result.cross_entropy = mean_cross_entropy.item();
+  result.cross_entropy = outcome.mean_cross_entropy.item();
   const double share = static_cast<double>(batch.tokens()) / (paper ? rows : tokens);
-  result.total = share == 1 ? mean_cross_entropy : mean_cross_entropy * share;
-  if (!misses.defined()) return result;
-  const auto places = static_cast<double>(locations);
-  result.attention_penalty = misses.item() / (static_cast<double>(batch.rows()) * places);
+  result.total = share == 1 ? outcome.mean_cross_entropy : outcome.mean_cross_entropy * share;
+  if (!outcome.misses.defined()) return result;
+  const auto places = static_cast<double>(outcome.locations);
+  result.attention_penalty = outcome.misses.item() / (static_cast<double>(batch.rows()) * places);
   if (options.doubly_stochastic > 0)
-    result.total = result.total + misses * (options.doubly_stochastic / (paper ? rows : rows * places));
+    result.total = result.total + outcome.misses * (options.doubly_stochastic / (paper ? rows : rows * places));
+  if (draws.uniform.defined()) add_reinforce(outcome.drawn, draws, batch, 1 / (paper ? rows : tokens), options, result);
   return result;
 }
 
@@ -92,6 +104,16 @@ Tensor image_rows(const Tensor& x, const TokenBatch& batch) {
   return gather_rows(x, from_vector(index).to(x.device()));
 }
 
+/// Lists of whole numbers, one after the other.
+Tensor joined(const std::vector<Tensor>& parts) {
+  std::vector<std::int32_t> all;
+  for (const Tensor& part : parts) {
+    const std::vector<std::int32_t> numbers = part.to_vector<std::int32_t>();
+    all.insert(all.end(), numbers.begin(), numbers.end());
+  }
+  return from_vector(all).to(parts.front().device());
+}
+
 /// x (m,...) with zero rows below, to (rows,...).
 Tensor pad_rows(const Tensor& x, std::int64_t rows) {
   const std::int64_t missing = rows - x.size(0);
@@ -105,11 +127,12 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
+  const LocationDraws draws = draw_locations(*this, batch, generator, options);
   const DecoderMemory of_images = memory_of(*this, features, masks);
   const DecoderMemory memory{image_rows(of_images.features, batch), image_rows(of_images.keys, batch),
                              image_rows(of_images.image, batch)};
   DecoderState state = start_state(*this, mean(memory.features, 1), masks);
-  std::vector<Tensor> logits;
+  std::vector<Tensor> logits, alphas, locations;
   Tensor coverage;
   for (std::size_t t = 0; t < batch.active.size(); ++t) {
     const std::int64_t rows = batch.active[t], begin = batch.offset[t], end = batch.offset[t + 1];
@@ -117,20 +140,28 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
     const DecoderMemory seen{first(memory.features), first(memory.keys), first(memory.image)};
     const DropoutMasks here = masks.tokens(begin, end);
     const Tensor embedded = masked(embedding(batch.inputs.rows(begin, end)), here.words);
-    const StepParts parts = recurrent_step(*this, seen, embedded, {state.h.rows(0, rows), state.c.rows(0, rows)});
+    const ChooseLocations draw = [&](const Tensor& alpha) {
+      return sampled_locations(alpha, draws.uniform.rows(begin, end));
+    };
+    const StepParts parts = recurrent_step(*this, seen, embedded, {state.h.rows(0, rows), state.c.rows(0, rows)},
+                                           draws.uniform.defined() ? draw : ChooseLocations());
     state = parts.state;
     logits.push_back(output_layer()(output_input(*this, state.h, embedded, parts.context, here)));
     if (!parts.alpha.defined()) continue;
     const Tensor paid = pad_rows(parts.alpha, batch.rows());
     coverage = coverage.defined() ? coverage + paid : paid;
+    alphas.push_back(parts.alpha);
+    locations.push_back(parts.location);
   }
   const Tensor all = concat(logits, 0);
   const Tensor weights = token_weights(batch, options, all.device());
   const Tensor mean_loss = weights.defined()
                                ? weighted_cross_entropy(all, batch.targets, weights, options.label_smoothing)
                                : glimpse::cross_entropy(all, batch.targets, no_ignore_index, options.label_smoothing);
-  DecoderLoss result =
-      reduce(batch, options, mean_loss, coverage.defined() ? squared_misses(coverage) : Tensor(), features.size(1));
+  Outcome outcome{mean_loss, coverage.defined() ? squared_misses(coverage) : Tensor(), features.size(1), {}};
+  if (draws.uniform.defined())
+    outcome.drawn = {concat(alphas, 0), joined(locations), token_losses(all, batch.targets, options.label_smoothing)};
+  DecoderLoss result = reduce(batch, options, outcome, draws);
   if (options.count_top5) result.top5_hits = glimpse::count_top5(all, batch.targets);
   return result;
 }
@@ -140,27 +171,37 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
   check_batch(*this, features, captions, options);
   const TokenBatch batch = captions.to(features.device());
   const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
-  const DecoderMemory memory = memory_of(*this, features, masks);
-  const DecoderState start = start_state(*this, image_rows(mean(memory.features, 1), batch), masks);
-  const Tensor distinct = embedding(batch.distinct);
+  return sequence_loss(*this, features, batch, masks, draw_locations(*this, batch, generator, options), options);
+}
+
+DecoderLoss sequence_loss(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
+                          const DropoutMasks& masks, const LocationDraws& draws, const LossOptions& options) {
+  const DecoderConfig& config = decoder.config;
+  const DecoderMemory memory = memory_of(decoder, features, masks);
+  const DecoderState start = start_state(decoder, image_rows(mean(memory.features, 1), batch), masks);
+  const Tensor distinct = decoder.embedding(batch.distinct);
   const bool each_word = config.deep_output() || masks.words.defined();
   const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
   // Without dropout a word has the same vector wherever it is read.
   const EmbeddedWords words = masks.words.defined() ? EmbeddedWords{embedded, {}} : EmbeddedWords{distinct, batch.slot};
-  const Sequence sequence = run_sequence(*this, memory, words, start, batch);
+  const Sequence sequence = run_sequence(decoder, memory, words, start, batch, draws.uniform);
   Tensor context = sequence.context, alpha = sequence.alpha;
   if (config.has_sentinel()) {
-    const SentinelContext seen = sentinel_contexts(*this, memory, words, start.h, sequence, batch);
+    const SentinelContext seen = sentinel_contexts(decoder, memory, words, start.h, sequence, batch);
     context = seen.context;
     alpha = seen.alpha;
   }
-  const Tensor input = output_input(*this, sequence.h, embedded, context, masks);
-  const OutputLoss mean_loss = output_loss(
-      output_layer(), input, {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing},
-      options.count_top5);
-  DecoderLoss result = reduce(batch, options, mean_loss.mean,
-                              alpha.defined() ? squared_misses(coverage_of(alpha, batch)) : Tensor(), features.size(1));
-  result.top5_hits = mean_loss.top5_hits;
+  const Tensor input = output_input(decoder, sequence.h, embedded, context, masks);
+  const OutputLoss output = output_loss(
+      decoder.output_layer(), input,
+      {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing}, options.count_top5);
+  DecoderLoss result = reduce(batch, options,
+                              {output.mean,
+                               alpha.defined() ? squared_misses(coverage_of(alpha, batch)) : Tensor(),
+                               features.size(1),
+                               {alpha, sequence.location, output.losses}},
+                              draws);
+  result.top5_hits = output.top5_hits;
   return result;
 }
 

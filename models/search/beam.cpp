@@ -68,7 +68,7 @@ class BeamSearch {
 };
 
 BeamSearch::BeamSearch(const Decoder& decoder, const Tensor& features, const BeamOptions& options)
-    : options_(options), step_(decoder, features), images_(features.size(0)) {
+    : options_(options), step_(decoder, features, options.hard_context), images_(features.size(0)) {
   if (options.suppress_unk) banned_.push_back(unk_word);
 }
 

@@ -14,7 +14,8 @@ struct BeamOptions {
   double length_penalty = 0;  ///< score = log p / n^length_penalty, n words with `<end>`; 0: no normalisation
   bool suppress_unk = false;  ///< never write `<unk>`
   bool keep_alphas = false;   ///< return the attention maps, and beta
-  int n_best = 1;             ///< captions returned an image, fewer where the beam holds fewer
+  HardContext hard_context = HardContext::expected;  ///< what hard attention reads
+  int n_best = 1;                                    ///< captions returned an image, fewer where the beam holds fewer
 };
 
 struct Caption {

@@ -23,6 +23,7 @@ void each_value(S& s, Visit&& v) {
   v("finished", s.finished);
   v("dropout_seed", s.dropout.seed);
   v("dropout_position", s.dropout.position);
+  v("baseline", s.baseline);
   v("plateau_best", s.plateau.best);
   v("plateau_seen", s.plateau.seen);
   v("plateau_stale", s.plateau.stale);

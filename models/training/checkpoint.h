@@ -26,6 +26,7 @@ struct TrainingState {
   std::int64_t position = 0;  ///< batches of the epoch that are done
   bool finished = false;      ///< nothing is left to do: the last epoch, or stopped early
   Generator::State dropout;
+  double baseline = 0;  ///< of hard attention
   PlateauDecay::State plateau;
   double best_score = -1;
   std::int64_t best_epoch = -1;

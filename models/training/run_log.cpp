@@ -75,6 +75,7 @@ void RunLog::write(const StepRecord& r) {
                {"data_wait", rounded(r.data_wait)},
                {"seconds", rounded(r.seconds)}};
   if (r.result.reward) line["reward"] = rounded(*r.result.reward);
+  if (r.result.baseline) line["baseline"] = rounded(*r.result.baseline);
   write_line(line.dump());
 }
 

@@ -70,6 +70,7 @@ Tensor TrainStep::features_of(const TrainingBatch& batch) const {
 
 void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult& result) {
   LossOptions options = loss_options(model_.config);
+  options.baseline = baseline_;
   for (const TrainingBatch& batch : batches) {
     options.of_tokens += batch.tokens.tokens();
     options.of_rows += batch.tokens.rows();
@@ -98,6 +99,8 @@ Tensor TrainStep::true_loss(const TrainingBatch& batch, const Tensor& features, 
   result.loss += loss.cross_entropy * static_cast<double>(loss.tokens) / static_cast<double>(options.of_tokens);
   result.attention_penalty += loss.attention_penalty * rows / static_cast<double>(options.of_rows);
   result.tokens += loss.tokens;
+  sampled_captions_ += loss.sampled_captions;
+  sampled_log_p_ += loss.sampled_log_probability * static_cast<double>(loss.sampled_captions);
   return loss.total;
 }
 
@@ -112,13 +115,23 @@ void TrainStep::update(StepResult& result) {
   result.learning_rate = learning_rate();
 }
 
+/// b = 0.9 b + 0.1 log p (paper, 4.1), by the mean over the captions of this step that read drawn locations.
+void TrainStep::move_baseline() {
+  if (sampled_captions_ > 0)
+    baseline_ = 0.9 * baseline_ + 0.1 * sampled_log_p_ / static_cast<double>(sampled_captions_);
+}
+
 StepResult TrainStep::operator()(std::span<const TrainingBatch> batches, double rate_factor) {
   check(!batches.empty(), "training: a step needs a batch");
   parts_[0].optimizer->set_learning_rate(model_.config.training.learning_rate * rate_factor);
   if (parts_.size() > 1) parts_[1].optimizer->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
   StepResult result;
+  if (model_.config.decoder.is_hard()) result.baseline = baseline_;
+  sampled_log_p_ = 0;
+  sampled_captions_ = 0;
   add_gradients(batches, result);
   update(result);
+  if (result.updated) move_baseline();
   return result;
 }
 

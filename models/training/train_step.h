@@ -16,14 +16,15 @@
 namespace glimpse {
 
 struct StepResult {
-  double loss = 0;               ///< mean cross-entropy of a word of the true captions, in nats
-  double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations
-  std::int64_t tokens = 0;       ///< words predicted
-  double gradient_norm = 0;      ///< of the decoder, before clipping
-  double learning_rate = 0;      ///< of the decoder
-  bool updated = true;           ///< false: a gradient was not finite, and that part's weights stay as they are
-  std::string not_finite;        ///< then: the first parameter with such a gradient
-  std::optional<double> reward;  ///< self-critical: mean CIDEr-D of the captions that were drawn
+  double loss = 0;                 ///< mean cross-entropy of a word of the true captions, in nats
+  double attention_penalty = 0;    ///< mean of (1 - sum_t alpha)^2 over captions and locations
+  std::int64_t tokens = 0;         ///< words predicted
+  double gradient_norm = 0;        ///< of the decoder, before clipping
+  double learning_rate = 0;        ///< of the decoder
+  bool updated = true;             ///< false: a gradient was not finite, and that part's weights stay as they are
+  std::string not_finite;          ///< then: the first parameter with such a gradient
+  std::optional<double> baseline;  ///< with hard attention: what log p was compared with
+  std::optional<double> reward;    ///< self-critical: mean CIDEr-D of the captions that were drawn
 };
 
 /// Trains a model as its configuration says: loss, gradients, clipping, update.
@@ -58,6 +59,10 @@ class TrainStep {
   Generator::State dropout() const { return dropout_.state(); }
   void set_dropout(Generator::State state) { dropout_.set_state(state); }
 
+  /// Hard attention: the moving mean of log p that drawn locations are compared with (paper, 4.1).
+  double baseline() const { return baseline_; }
+  void set_baseline(double baseline) { baseline_ = baseline; }
+
  private:
   /// An optimizer and, with training.ema, the averages of its weights.
   struct Part {
@@ -70,12 +75,15 @@ class TrainStep {
   void add_gradients(std::span<const TrainingBatch> batches, StepResult& result);
   Tensor true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options, StepResult& result);
   void update(StepResult& result);
+  void move_baseline();
   std::vector<NamedTensor> model_tensors(const Part& part);
 
   CaptionModel& model_;
   std::optional<SelfCritical> self_critical_;
   std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
   Generator dropout_;
+  double baseline_ = 0, sampled_log_p_ = 0;  // the second: sum over the sampled captions of this step,
+  std::int64_t sampled_captions_ = 0;        // and their number
 };
 
 }  // namespace glimpse

@@ -46,6 +46,7 @@ Trainer::Trainer(const TrainerParts& parts)
 
 void Trainer::write_last() {
   state_.dropout = step_.dropout();
+  state_.baseline = step_.baseline();
   state_.plateau = plateau_.state();
   state_.seconds = seconds();
   log_->sync();  // the checkpoint counts on these lines
@@ -67,6 +68,7 @@ void Trainer::resume() {
   step_.load_tensors(checkpoint.tensors, path);
   state_ = checkpoint.state;
   step_.set_dropout(state_.dropout);
+  step_.set_baseline(state_.baseline);
   plateau_.set_state(state_.plateau);
   seconds_before_ = state_.seconds;
   state_.finished = is_finished();  // a run that had come to its end goes on when it was given more epochs

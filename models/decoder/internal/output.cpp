@@ -21,6 +21,17 @@ std::int64_t count_top5(const Tensor& logits, const Tensor& targets) {
   return std::count_if(ranks.begin(), ranks.end(), [](std::int32_t r) { return r < 5; });
 }
 
+Tensor token_losses(const Tensor& logits, const Tensor& targets, double label_smoothing) {
+  const std::int64_t n = logits.size(0);
+  const Tensor log_sum_exp({n}, DType::f64, logits.device()), losses({n}, DType::f64, logits.device());
+  on(logits, [&]<class T>(auto device) {
+    kernels::cross_entropy_forward<T>(device, n, logits.size(1), logits.data<T>(),
+                                      {targets.data<std::int32_t>(), no_ignore_index, label_smoothing},
+                                      log_sum_exp.data<double>(), losses.data<double>());
+  });
+  return losses;
+}
+
 OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets& targets, bool count) {
   const Tensor logits = linear(x.detach(), layer.weight.detach(), layer.bias.detach());
   OutputLoss result;
@@ -53,6 +64,7 @@ OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets
     if (weights.defined()) logits.copy_from(logits * weights.to(logits.dtype()).reshape({n, 1}));
     return {matmul(logits, weight), matmul(logits, x, true, false), sum(logits, 0)};
   };
+  result.losses = losses;
   result.mean = differentiable("output_loss", total.to(logits.dtype()), {x, layer.weight, layer.bias}, backward);
   return result;
 }

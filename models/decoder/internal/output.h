@@ -7,6 +7,7 @@ namespace glimpse {
 
 struct OutputLoss {
   Tensor mean;                 ///< mean cross-entropy of the targets, a differentiable scalar
+  Tensor losses;               ///< (N) f64, of each word
   std::int64_t top5_hits = 0;  ///< targets among the five largest logits, if counted
 };
 
@@ -19,6 +20,9 @@ struct OutputTargets {
 /// cross_entropy(layer(x), targets), x (N,K). The logits (N,V) are written once; the backward pass turns them into
 /// their gradient where they lie.
 OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets& targets, bool count_top5);
+
+/// The loss of each word, (N) f64 without gradient, from logits (N,V).
+Tensor token_losses(const Tensor& logits, const Tensor& targets, double label_smoothing);
 
 /// How many targets (N) i32 are among the five largest of their row of logits (N,V); of equal logits the lower id
 /// counts first.

@@ -2,6 +2,7 @@
 // What the step-by-step decoder, the sequence loss and beam search share.
 
 #include "glimpse/models/decoder/decoder.h"
+#include "glimpse/models/decoder/internal/hard.h"
 
 namespace glimpse {
 
@@ -42,9 +43,14 @@ struct StepParts {
   DecoderState state;
   Tensor context;      ///< (R,D), gated; with a sentinel (R,H)
   Tensor alpha, beta;  ///< as in DecoderStep
+  Tensor location;     ///< (R) i32, with hard attention, as `choose` has it
 };
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
-                         const DecoderState& state);
+                         const DecoderState& state, const ChooseLocations& choose = {});
+
+/// Decoder::loss with what is drawn for it.
+DecoderLoss sequence_loss(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
+                          const DropoutMasks& masks, const LocationDraws& draws, const LossOptions& options);
 
 /// Throws Error unless features are (B,L,C) with C = config.channels, B = batch (-1: any), L > 0, of the decoder's
 /// type.

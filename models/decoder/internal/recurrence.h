@@ -43,6 +43,7 @@ struct StepGradients {
   Tensor dprojected;  // (N,A+G)
   Tensor descore;     // (N,L)
   Tensor dcontext;    // (N,D), or (B,D) that each step uses anew when the features need no gradient
+  Tensor dmean;       // (B,D), with drawn locations
   Tensor dh, dc;      // (B,H), in the end of the state before the first step
 };
 
@@ -50,7 +51,7 @@ struct StepGradients {
 class Recurrence {
  public:
   Recurrence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words, const DecoderState& start,
-             const TokenBatch& batch);
+             const TokenBatch& batch, const Tensor& uniform);
 
   Sequence forward();
   /// Of the inputs, by number, from those of the results.
@@ -86,6 +87,8 @@ class Recurrence {
   template <class T, class Device>
   void run_forward(Device device);
   template <class T, class Device>
+  void draw_context(Device device, std::int64_t step) const;
+  template <class T, class Device>
   void walk_back(Device device, const Gradients& dy, const StepGradients& steps_d) const;
   template <class T, class Device>
   void attention_back(Device device, std::int64_t step, const Gradients& dy, const StepGradients& d, T* dz) const;
@@ -100,8 +103,10 @@ class Recurrence {
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
   std::optional<ImageGroups> groups_;
-  Tensor embedded_, slot_;   // as in EmbeddedWords
-  Tensor image_, image_of_;  // (I,E), an input of every step, undefined where there is none; (N) its row for each token
+  Tensor embedded_, slot_;     // as in EmbeddedWords
+  Tensor image_;               // (I,E), an input of every step; undefined where there is none
+  Tensor image_of_;            // (N) i32, of each token, where it is needed
+  Tensor uniform_, location_;  // (N), hard attention in training: numbers to draw by, and what they have drawn
   Tensor features_, keys_, score_, h0_, c0_, gate_bias_;
   Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
   Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight

@@ -2,6 +2,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/ops.h"
+#include "glimpse/kernels/attention/locations.h"
 #include "glimpse/kernels/convert.h"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/kernels/gate.h"
@@ -23,6 +24,7 @@ Gradients Recurrence::backward(const Gradients& dy) const {
     d.dcontext = features_need_gradient_ ? empty_like(context_)
                                          : Tensor({rows(0), channels_}, context_.dtype(), context_.device());
   }
+  if (location_.defined()) d.dmean = Tensor({rows(0), channels_}, context_.dtype(), context_.device());
   on(embedded_, [&]<class T>(auto device) { walk_back<T>(device, dy, d); });
 
   Gradients gradients(input::count);
@@ -108,10 +110,16 @@ void Recurrence::attention_back(Device device, std::int64_t step, const Gradient
                                      .dcontext = dz,
                                      .dgate = dprojected + attention_size_,
                                      .dgate_stride = projection()});
+  const T* dmean = dz;  // gradient of the mean of all locations, which words with a location have not read
+  if (location_.defined()) {
+    kernels::copy_bytes(device, m * channels_ * static_cast<std::int64_t>(sizeof(T)), dz, d.dmean.data<T>());
+    kernels::mark_locations<T>(device, m, channels_, location_.data<std::int32_t>() + first, T(0), d.dmean.data<T>());
+    dmean = d.dmean.data<T>();
+  }
   kernels::attention_backward<T>(
       device, groups_->of_step(step, attention_sizes()), attention_inputs<T>(first),
       {.alpha = alpha_.data<T>() + first * locations_,
-       .dcontext = dz,
+       .dcontext = dmean,
        .dalpha = dy[result::alpha].defined() ? dy[result::alpha].data<T>() + first * locations_ : nullptr,
        .descore = d.descore.data<T>() + first * locations_,
        .dquery = dprojected,
@@ -128,7 +136,10 @@ void Recurrence::attention_gradients(const StepGradients& d, Gradients& gradient
                                         dscore.data<T>(), partial.data<T>());
     if (!features_need_gradient_) return;
     gradients[input::features] = empty_like(features_);
-    kernels::attention_backward_features<T>(device, shape, alpha_.data<T>(), d.dcontext.data<T>(),
+    const Tensor weights = location_.defined() ? alpha_.clone() : alpha_;
+    if (location_.defined())
+      kernels::mark_locations<T>(device, tokens_, locations_, location_.data<std::int32_t>(), T(1), weights.data<T>());
+    kernels::attention_backward_features<T>(device, shape, weights.data<T>(), d.dcontext.data<T>(),
                                             gradients[input::features].data<T>());
   });
   gradients[input::keys] = dkeys;

@@ -5,6 +5,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/ops.h"
+#include "glimpse/kernels/attention/locations.h"
 #include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/models/decoder/internal/attend.h"
@@ -15,7 +16,7 @@ namespace glimpse {
 namespace recurrence {
 
 Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
-                       const DecoderState& start, const TokenBatch& batch)
+                       const DecoderState& start, const TokenBatch& batch, const Tensor& uniform)
     : offset_(batch.offset),
       tokens_(batch.tokens()),
       hidden_(decoder.config.hidden),
@@ -24,15 +25,14 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
       attends_(decoder.config.context_in_lstm()),
       embedded_(words.rows.detach()),
       slot_(words.slot),
+      uniform_(uniform),
       h0_(start.h.detach()),
       c0_(start.c.detach()),
       weight_ih_(decoder.cell.weight_ih.detach()),
       weight_hh_(decoder.cell.weight_hh.detach()),
       bias_(decoder.cell.bias_ih.detach() + decoder.cell.bias_hh.detach()) {
-  if (memory.image.defined()) {
-    image_ = memory.image.detach();
-    image_of_ = image_of_tokens(batch, embedded_.device());
-  }
+  if (memory.image.defined()) image_ = memory.image.detach();
+  if (memory.image.defined() || uniform.defined()) image_of_ = image_of_tokens(batch, embedded_.device());
   if (!attends_) return;
   groups_.emplace(batch, embedded_.device());
   features_ = memory.features.detach();
@@ -61,10 +61,11 @@ Sequence Recurrence::forward() {
     projected_ = per_token(projection());
     alpha_ = per_token(locations_);
     context_ = per_token(channels_);
+    if (uniform_.defined()) location_ = Tensor({tokens_}, DType::i32, embedded_.device());
     gated_ = per_token(channels_);
   }
   on(embedded_, [&]<class T>(auto device) { run_forward<T>(device); });
-  return {h_, c_, gated_, alpha_};
+  return {h_, c_, gated_, alpha_, location_};
 }
 
 template <class T, class Device>
@@ -90,6 +91,7 @@ void Recurrence::run_forward(Device device) {
       projection_of_h->multiply(m, h, projected);
       kernels::attention_forward<T>(device, groups_->of_step(t, attention_sizes()), attention_inputs<T>(first),
                                     alpha_.data<T>() + first * locations_, context);
+      if (location_.defined()) draw_context<T>(device, t);
       kernels::gate_forward<T>(device, {.queries = m,
                                         .channels = channels_,
                                         .width = gate_size_,
@@ -111,11 +113,22 @@ void Recurrence::run_forward(Device device) {
   }
 }
 
+/// The contexts of the words that read one location.
+template <class T, class Device>
+void Recurrence::draw_context(Device device, std::int64_t step) const {
+  const std::int64_t first = at(step), m = rows(step);
+  std::int32_t* location = location_.data<std::int32_t>() + first;
+  kernels::sample_locations<T>(device, m, locations_, alpha_.data<T>() + first * locations_, uniform_.data<T>() + first,
+                               location);
+  kernels::read_locations<T>(device, m, locations_, channels_, features_.data<T>(),
+                             image_of_.data<std::int32_t>() + first, location, context_.data<T>() + first * channels_);
+}
+
 }  // namespace recurrence
 
 Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const EmbeddedWords& words,
-                      const DecoderState& start, const TokenBatch& batch) {
-  const auto run = std::make_shared<recurrence::Recurrence>(decoder, memory, words, start, batch);
+                      const DecoderState& start, const TokenBatch& batch, const Tensor& uniform) {
+  const auto run = std::make_shared<recurrence::Recurrence>(decoder, memory, words, start, batch, uniform);
   const Sequence sequence = run->forward();
   const bool attends = sequence.alpha.defined();
   std::vector<Tensor> outputs{sequence.h, sequence.c};
@@ -141,8 +154,8 @@ Sequence run_sequence(const Decoder& decoder, const DecoderMemory& memory, const
   inputs[input::bias_hh] = decoder.cell.bias_hh;
   const std::vector<Tensor> y =
       differentiable("decoder_sequence", outputs, inputs, [run](const Gradients& dy) { return run->backward(dy); });
-  if (!attends) return {y[result::h], y[result::c], {}, {}};
-  return {y[result::h], y[result::c], y[result::context], y[result::alpha]};
+  if (!attends) return {y[result::h], y[result::c], {}, {}, {}};
+  return {y[result::h], y[result::c], y[result::context], y[result::alpha], sequence.location};
 }
 
 }  // namespace glimpse

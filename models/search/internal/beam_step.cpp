@@ -9,6 +9,7 @@
 #include "glimpse/kernels/gemm.h"
 #include "glimpse/kernels/lstm.h"
 #include "glimpse/kernels/packed_gemm.h"
+#include "glimpse/models/decoder/internal/hard.h"
 #include "glimpse/models/decoder/internal/parts.h"
 #include "glimpse/models/decoder/internal/sentinel.h"
 
@@ -48,8 +49,10 @@ void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& 
   });
 }
 
-BeamStep::BeamStep(const Decoder& decoder, const Tensor& features)
-    : decoder_(decoder), memory_(decoder.remember(features)) {
+BeamStep::BeamStep(const Decoder& decoder, const Tensor& features, HardContext hard_context)
+    : decoder_(decoder),
+      argmax_(decoder.config.is_hard() && hard_context == HardContext::argmax),
+      memory_(decoder.remember(features)) {
   const LstmCell& cell = decoder.cell;
   const std::int64_t word = decoder.config.embedding, hidden = decoder.config.hidden;
   gates_of_h_ = Matrix(cell.weight_hh, 0, hidden);
@@ -135,11 +138,13 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
     query_.multiply(h, false, query);
     return query;
   };
-  const Tensor image_of = memory_.image.defined() ? from_vector(groups.image_of_rows()).to(gates.device()) : Tensor();
+  const bool needs_image = memory_.image.defined() || argmax_;
+  const Tensor image_of = needs_image ? from_vector(groups.image_of_rows()).to(gates.device()) : Tensor();
   Tensor context, alpha, beta;
   if (config.context_in_lstm()) {
     const Attended seen = attend(groups, query_of(state.h));
     alpha = seen.alpha;
+    if (argmax_) read_locations(memory_.features, image_of, likeliest_locations(alpha), seen.context);
     std::tie(beta, context) = gate(state.h, seen.context);
     gates_of_context_.multiply(context, true, gates);
   }

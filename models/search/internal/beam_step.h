@@ -24,7 +24,7 @@ struct BeamGroups {
 /// cost nothing, the decoder's matrices are laid out once, and the words' part of the gates is computed once a word.
 class BeamStep {
  public:
-  BeamStep(const Decoder& decoder, const Tensor& features);
+  BeamStep(const Decoder& decoder, const Tensor& features, HardContext hard_context = HardContext::expected);
 
   DecoderState start() const { return decoder_.start(memory_); }
   /// Reads words (R) with states (R,H).
@@ -57,6 +57,7 @@ class BeamStep {
   std::pair<Tensor, Tensor> gate(const Tensor& h, const Tensor& context);
 
   const Decoder& decoder_;
+  bool argmax_;  // hard attention reads the likeliest location
   DecoderMemory memory_;
   Matrix query_, gate_, gates_of_words_, gates_of_h_, gates_of_context_, output_;
   Tensor image_gates_;              // (B,4H), of what the LSTM reads of the image at every step; sentinel only
