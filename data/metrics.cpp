@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "glimpse/data/internal/metric.h"
 #include "glimpse/kernels/base/check.h"
@@ -16,8 +15,11 @@ const std::vector<Metric>& metrics() {
       {.key = "bleu",
        .names = {{"bleu1", "BLEU-1"}, {"bleu2", "BLEU-2"}, {"bleu3", "BLEU-3"}, {"bleu4", "BLEU-4"}},
        .compute = bleu,
+       .of_sums = bleu_of_sums,
+       .sums = bleu_sums,
        .scale = 100,
        .digits = 1},
+      {.key = "meteor", .names = {{"meteor", "METEOR"}}, .compute = meteor},
       {.key = "rouge_l", .names = {{"rouge_l", "ROUGE-L"}}, .compute = rouge_l},
       {.key = "cider_d", .names = {{"cider", "CIDEr-D"}}, .compute = cider_d},
   };
@@ -31,7 +33,7 @@ const std::vector<Score>& blank_scores() {
     for (const Metric& metric : metrics())
       for (const MetricName& name : metric.names)
         all.push_back({name.name, name.label, metric.key, 0, metric.scale, metric.digits, metric.higher_is_better,
-                       &name == &metric.names.back()});
+                       &name == &metric.names.back(), ""});
     return all;
   }();
   return list;
@@ -58,6 +60,7 @@ ScoredSet counted(const std::vector<CaptionWords>& hypotheses,
     for (const CaptionWords& reference : references[i]) set.images[i].references.push_back(table.count(reference));
   }
   set.ngrams = table.size();
+  set.words = table.words();
   return set;
 }
 
@@ -109,45 +112,36 @@ Scores score_captions(const std::vector<CaptionWords>& hypotheses,
   scores.all = blank_scores();
   scores.images = std::ssize(set.images);
   scores.per_image.resize(set.images.size());
+  scores.sums.resize(set.images.size());
   auto next = scores.all.begin();
   for (const Metric& metric : metrics()) {
     const MetricValues values = metric.compute(set);
-    for (const double value : values.set) (next++)->value = value;
-    for (std::size_t i = 0; i < set.images.size(); ++i)
+    for (const double value : values.set) {
+      next->value = value;
+      (next++)->note = values.note;
+    }
+    for (std::size_t i = 0; i < set.images.size(); ++i) {
       scores.per_image[i].insert(scores.per_image[i].end(), values.images[i].begin(), values.images[i].end());
+      const std::vector<double>& sums = metric.of_sums ? values.sums[i] : values.images[i];
+      scores.sums[i].insert(scores.sums[i].end(), sums.begin(), sums.end());
+    }
   }
   return scores;
 }
 
-namespace {
-
-/// Words that no English caption ends with: articles, prepositions, forms of "to be", conjunctions.
-bool ends_badly(const CaptionWords& caption) {
-  static const std::set<std::string, std::less<>> words{
-      "a",   "an",   "and",   "are", "as",   "at",   "before", "behind", "beside", "by",
-      "for", "from", "his",   "her", "in",   "into", "is",     "near",   "of",     "on",
-      "or",  "the",  "their", "to",  "upon", "very", "was",    "with",   "while"};
-  return !caption.empty() && words.contains(caption.back());
-}
-
-}  // namespace
-
-CaptionStatistics caption_statistics(const std::vector<CaptionWords>& captions) {
-  CaptionStatistics statistics;
-  if (captions.empty()) return statistics;
-  std::int64_t words = 0, unknown = 0;
-  for (const CaptionWords& caption : captions) {
-    words += static_cast<std::int64_t>(caption.size());
-    unknown += std::count(caption.begin(), caption.end(), "<unk>");
-    statistics.empty += caption.empty();
-    statistics.bad_endings += ends_badly(caption);
+std::vector<double> values_of_sums(std::span<const double> sums, double images) {
+  std::vector<double> values;
+  for (const Metric& metric : metrics()) {
+    const std::size_t count = metric.of_sums ? metric.sums : metric.names.size();
+    if (metric.of_sums) {
+      const std::vector<double> of_set = metric.of_sums(sums.first(count));
+      values.insert(values.end(), of_set.begin(), of_set.end());
+    } else {
+      for (const double sum : sums.first(count)) values.push_back(sum / images);
+    }
+    sums = sums.subspan(count);
   }
-  const auto count = static_cast<double>(captions.size());
-  statistics.distinct = static_cast<double>(std::set<CaptionWords>(captions.begin(), captions.end()).size()) / count;
-  statistics.unknown = words == 0 ? 0 : static_cast<double>(unknown) / static_cast<double>(words);
-  statistics.bad_endings /= count;
-  statistics.mean_length = static_cast<double>(words) / count;
-  return statistics;
+  return values;
 }
 
 }  // namespace glimpse

@@ -94,7 +94,8 @@ inline void compare(const Trial& trial, DType dtype, double tolerance) {
   CHECK(losses[1].cross_entropy == Approx(losses[0].cross_entropy).epsilon(tolerance));
   CHECK(losses[1].attention_penalty == Approx(losses[0].attention_penalty).epsilon(tolerance).margin(1e-12));
   CHECK(losses[1].tokens == losses[0].tokens);
-  CHECK(losses[1].top5_hits == losses[0].top5_hits);
+  CHECK(losses[1].hits.top1 == losses[0].hits.top1);
+  CHECK(losses[1].hits.top5 == losses[0].hits.top5);
   CHECK(losses[1].sampled_captions == losses[0].sampled_captions);
   CHECK(losses[1].sampled_log_probability == Approx(losses[0].sampled_log_probability).epsilon(tolerance));
   Decoder decoder = make_decoder(config, dtype);
@@ -137,7 +138,7 @@ inline LossOptions paper_loss() {
   options.reduction = Reduction::paper;
   options.doubly_stochastic = 0.7;
   options.label_smoothing = 0.1;
-  options.count_top5 = true;
+  options.count_hits = true;
   return options;
 }
 

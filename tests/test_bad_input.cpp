@@ -169,6 +169,14 @@ TEST_CASE("evaluate and caption refuse bad input") {
     refused({"caption", "--model", model, "--beam", "0", p.first_image}, {"--beam"}, 2);
     refused({"caption", "--model", model, "--beam", "2", "--n-best", "3", p.first_image}, {"--n-best 3"});
     refused({"evaluate"}, {"--model"});
+    refused({"caption", "--model", model, "--beam", "3", "--groups", "2", p.first_image}, {"--beam 3", "--groups 2"});
+    refused({"caption", "--model", model, "--min-words", "9", "--max-words", "8", p.first_image}, {"--min-words 9"});
+    refused({"caption", "--model", model, "--top-p", "0.5", p.first_image}, {"--top-p", "--sample"}, 2);
+    refused({"caption", "--model", model, "--sample", "--groups", "3", p.first_image}, {"--sample", "--groups"});
+    refused({"caption", "--model", model, "--choose", "best", p.first_image}, {"--choose", "cider"}, 2);
+    refused({"caption", "--model", model, "--length-norm", "lines", p.first_image}, {"--length-norm", "gnmt"}, 2);
+    refused({"caption", "--model", model, "--ensemble", "/nowhere", p.first_image}, {"/nowhere"});
+    refused({"evaluate", "--model", model, "--ensemble", model, "--retrieval", "4"}, {"--ensemble", "--retrieval"});
     refused({"caption", "--model", model}, {"images"}, 2);
   }
   SECTION("models") {
@@ -200,6 +208,15 @@ TEST_CASE("evaluate and caption refuse bad input") {
     refused({"evaluate", "--compare", p.folder.file("o.json", R"({"other.jpg": "a"})"), "--captions", p.captions,
              "--split", "val"},
             {"o.json", "no caption for 4 of the 4", "'other.jpg'"});
+    refused({"evaluate", "--compare", model}, {"--compare", "--model scores it"});
+    refused({"evaluate", "--against", model}, {"--model FILE"});
+    refused({"evaluate", "--model", model, "--against", "/nowhere.json"}, {"/nowhere.json"});
+    refused({"evaluate", "--model", model, "--against", model, "--out", p.folder / "o.json"}, {"--out"});
+    refused({"evaluate", "--model", model, "--against", p.folder.file("f.json", "[1")}, {"f.json"});
+    refused({"evaluate", "--model", model, "--retrieval", "1"}, {"--retrieval"}, 2);
+    refused({"evaluate", "--model", model, "--intervals", "1"}, {"--intervals"}, 2);
+    refused({"evaluate", "--compare", p.folder.file("g.json", "[]"), "--captions", p.captions, "--retrieval"},
+            {"--retrieval", "model"});
   }
   SECTION("output that cannot be written is refused before the work") {
     refused({"evaluate", "--model", model, "--json", "/nowhere/s.json"}, {"/nowhere/s.json"});

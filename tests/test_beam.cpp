@@ -5,54 +5,12 @@
 #include <cmath>
 
 #include "catch.h"
-#include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/error.h"
-#include "glimpse/models/search/beam.h"
+#include "small_decoders.h"
 
 using namespace glimpse;
 
 namespace {
-
-constexpr std::int64_t channels = 6, locations = 5;
-
-/// With `projected`, a decoder of projected features and tied weights.
-Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64, bool projected = false) {
-  DecoderConfig config = paper ? paper_decoder(vocabulary, channels) : tutorial_decoder(vocabulary, channels);
-  if (projected) config.projection = 7;
-  config.tied = projected;
-  config.embedding = 4;
-  config.attention_size = 5;
-  config.hidden = 4;
-  Generator generator(9);
-  Decoder decoder(config, generator);
-  for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.8, generator);
-  convert(decoder, dtype);
-  return decoder;
-}
-
-void favour_end(const Decoder& decoder, double by) { decoder.output.bias.data<double>()[end_word] += by; }
-
-Tensor make_features(std::int64_t images, DType dtype = DType::f64) {
-  Generator generator(21);
-  const Tensor x = empty({images, locations, channels}, dtype);
-  fill_normal(x, 0, 1.5, generator);
-  return x;
-}
-
-/// log p of `words` (with <end> or without) given one image, by step().
-double log_probability(const Decoder& decoder, const Tensor& features, const std::vector<std::int32_t>& words) {
-  const DecoderMemory memory = decoder.remember(features);
-  DecoderState state = decoder.start(memory);
-  double total = 0;
-  std::int32_t read = start_word;
-  for (const std::int32_t word : words) {
-    const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);
-    total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(word)];
-    state = step.state;
-    read = word;
-  }
-  return total;
-}
 
 struct Scored {
   std::vector<std::int32_t> words;
@@ -79,12 +37,6 @@ std::vector<Scored> all_captions(const Decoder& decoder, const Tensor& features,
   }
   std::sort(result.begin(), result.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
   return result;
-}
-
-std::vector<std::int32_t> with_end(const Caption& caption) {
-  std::vector<std::int32_t> words = caption.words;
-  if (caption.finished) words.push_back(end_word);
-  return words;
 }
 
 }  // namespace

@@ -297,3 +297,25 @@ TEST_CASE("no mutation of a captioner's file does worse than throw") {
   CHECK(accepted > 6);
   CHECK(accepted < 540);
 }
+
+TEST_CASE("the models of an ensemble write the same words") {
+  Generator generator(1);
+  const auto with = [&](const std::vector<std::string>& words, WordRule rule = WordRule::unicode) {
+    return make_model(small_config(), Vocabulary(words, rule), generator);
+  };
+  const std::vector<std::string> words{"<pad>", "<start>", "<end>", "<unk>", "a", "b"};
+  const CaptionModel first = with(words);
+  CHECK_NOTHROW(check_ensemble(first, with(words)));
+  CHECK_THROWS_WITH(check_ensemble(first, with({"<pad>", "<start>", "<end>", "<unk>", "a", "c"})),
+                    "ensemble: word 5 is 'b' in one vocabulary and 'c' in another; models must share one");
+  CHECK_THROWS_WITH(check_ensemble(first, with({"<pad>", "<start>", "<end>", "<unk>", "a"})),
+                    Contains("vocabularies of 6 and 5 words"));
+  CHECK_THROWS_WITH(check_ensemble(first, with(words, WordRule::ascii)), Contains("'unicode'") && Contains("'ascii'"));
+  Captioner captioner(with(words));
+  Config larger = small_config();
+  larger.encoder.image_size *= 2;
+  CHECK_THROWS_WITH(captioner.add(make_model(larger, Vocabulary(words, WordRule::unicode), generator)),
+                    Contains("pixels wide"));
+  captioner.add(with(words));
+  CHECK(captioner.caption(std::vector<Image>{}).empty());
+}

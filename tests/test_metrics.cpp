@@ -87,6 +87,7 @@ TEST_CASE("scores are named, printed and written by one list", "[metrics]") {
   const nlohmann::json json = nlohmann::json::parse(scores.json());
   CHECK(json.at("bleu").size() == 4);
   CHECK(json.at("bleu").at(1).get<double>() == scores["bleu2"]);
+  CHECK(json.at("meteor").get<double>() == scores["meteor"]);
   CHECK(json.at("rouge_l").get<double>() == scores["rouge_l"]);
   CHECK(json.at("cider_d").get<double>() == scores["cider"]);
   CHECK(score_named("bleu4").label == "BLEU-4");
@@ -94,25 +95,14 @@ TEST_CASE("scores are named, printed and written by one list", "[metrics]") {
   Score score = score_named("bleu4");
   score.value = 0.2118;
   CHECK(score.text() == "21.2");
-  CHECK_THROWS_WITH(scores["blue4"], "no score 'blue4'; there are bleu1, bleu2, bleu3, bleu4, rouge_l, cider");
+  CHECK_THROWS_WITH(scores["blue4"], "no score 'blue4'; there are bleu1, bleu2, bleu3, bleu4, meteor, rouge_l, cider");
 }
 
 TEST_CASE("images are ranked by a score", "[metrics]") {
   Scores scores;
-  for (const double value : {1.0, 3.0, 0.0, 3.0, 0.0}) scores.per_image.push_back({0, 0, 0, 0, 0, value});
+  for (const double value : {1.0, 3.0, 0.0, 3.0, 0.0}) scores.per_image.push_back({0, 0, 0, 0, 0, 0, value});
   CHECK(scores.ranked("cider", true) == std::vector<std::size_t>{1, 3, 0, 2, 4});
   CHECK(scores.ranked("cider", false) == std::vector<std::size_t>{2, 4, 0, 1, 3});
-}
-
-TEST_CASE("caption statistics", "[metrics]") {
-  const CaptionStatistics statistics =
-      caption_statistics({words_of("a dog <unk>"), words_of("a dog <unk>"), words_of("<unk> <unk>"), {}});
-  CHECK(statistics.distinct == 0.75);
-  CHECK(statistics.unknown == 0.5);
-  CHECK(statistics.mean_length == 2.0);
-  CHECK(statistics.empty == 1);
-  CHECK(caption_statistics({}).distinct == 0);
-  CHECK(caption_statistics({{}}).unknown == 0);
 }
 
 TEST_CASE("a thousand images are scored while nobody waits", "[metrics]") {

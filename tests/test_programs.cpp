@@ -53,7 +53,8 @@ TEST_CASE("train_flickr, evaluate and caption on scenes") {
       steps += json.contains("gradient_norm");
       if (!json.contains("val_loss")) continue;
       ++epochs;
-      for (const char* key : {"train_loss", "val_top5", "val_bleu", "val_cider_d", "distinct", "unknown"})
+      for (const char* key : {"train_loss", "val_top1", "val_top5", "val_perplexity", "val_bleu", "val_meteor",
+                              "val_cider_d", "distinct", "unknown"})
         REQUIRE(json.contains(key));
     }
     REQUIRE(epochs == 2);

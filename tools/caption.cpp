@@ -131,11 +131,14 @@ int run(int argc, char** argv) {
   const Device device = use_decoding_options(a.decoding);
   CaptionOptions& options = a.decoding.captions;
   check(!a.force || a.sidecar || a.xmp, "--force is for --sidecar and --xmp");
-  check(options.n_best <= options.beam, "--n-best {} needs --beam {} or more", options.n_best, options.n_best);
+  check(options.n_best <= options.beam || draws_each(options), "--n-best {} needs --beam {} or more", options.n_best,
+        options.n_best);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
 
   options.attention = !a.attention.empty();
-  const Captioner captioner = Captioner::load(a.model, device, a.raw ? ModelWeights::raw : ModelWeights::model);
+  const ModelWeights weights = a.raw ? ModelWeights::raw : ModelWeights::model;
+  Captioner captioner = Captioner::load(a.model, device, weights);
+  for (CaptionModel& model : load_ensemble(a.decoding, device, weights)) captioner.add(std::move(model));
   check(!options.attention || captioner.model().config.decoder.attends(), "--attention: {} has no attention", a.model);
   const std::vector<std::string> files = image_files(a.images, "caption");
   const ImageOptions reading = captioner.model().preprocessing.reading(a.images.max_pixels);

@@ -1,13 +1,13 @@
-// Scores a captioner, or captions that any other system has written, on a split of a data set.
+// Scores a captioner, or captions that any other system has written, on a split of a data set; or two of them beside
+// each other.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "common/decoding.h"
+#include "common/evaluation.h"
 #include "common/interrupt.h"
 #include "common/program.h"
 #include "common/progress.h"
@@ -15,7 +15,6 @@
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/training/training_run.h"
-#include "glimpse/models/training/validation.h"
 
 namespace {
 
@@ -24,21 +23,13 @@ using namespace glimpse::tools;
 using Json = nlohmann::ordered_json;
 
 struct Arguments {
-  std::string model, images, captions, splits, split, features, out, json, compare, attention;
-  int pictures = 12;
+  std::string model, images, captions, splits, split, features, out, json, compare, against, attention;
+  int pictures = 12, intervals = 0;
+  std::int64_t retrieval = 0;
   bool skip_bad = false, coco_results = false, raw = false;
   DecodingOptions decoding;
-};
 
-/// What is printed and written at the end.
-struct Result {
-  std::string split, system;
-  CaptionSet set;  ///< what `images` point into, unless a caller's Dataset holds it
-  ImageList images;
-  std::vector<CaptionWords> captions;
-  WordRule rule = WordRule::unicode;  ///< of captions and references
-  Scores scores;
-  Json extra = Json::object();  ///< goes into --json as it is
+  ModelWeights weights() const { return raw ? ModelWeights::raw : ModelWeights::model; }
 };
 
 void add_options(CLI::App& app, Arguments& a) {
@@ -55,8 +46,23 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_flag("--coco-results", a.coco_results, "--out in COCO's form, [{\"image_id\", \"caption\"}, ...]");
   app.add_option("--json", a.json, "write the scores here");
   app.add_option("--compare", a.compare,
-                 "score the captions of this JSON file, [{\"filename\" or \"image_id\", \"caption\"}, ...]")
+                 "score the captions of this JSON file, [{\"filename\" or \"image_id\", \"caption\"}, ...]; "
+                 "with --against also a model")
       ->excludes("--model");
+  app.add_option("--against", a.against,
+                 "a second model or file of captions: the differences to it, how sure they are (paired bootstrap), and "
+                 "which is better");
+  app.add_option("--intervals", a.intervals,
+                 "95 % intervals of the scores, from so many samples of the images (bootstrap)")
+      ->expected(0, 1)
+      ->default_str("1000")
+      ->check(CLI::Range(2, 1000000));
+  app.add_option("--retrieval", a.retrieval,
+                 "also rank captions for images and images for captions by likelihood, with so many images; takes the "
+                 "square of their number")
+      ->expected(0, 1)
+      ->default_str("100")
+      ->check(CLI::Range(2, 1000000));
   app.add_option("--attention", a.attention, "folder for pictures of where the model looks at each word");
   app.add_option("--pictures", a.pictures, "images drawn with --attention")
       ->check(CLI::Range(1, 100000))
@@ -64,40 +70,99 @@ void add_options(CLI::App& app, Arguments& a) {
   add_decoding_options(app, a.decoding);
 }
 
-Result compare(const Arguments& a) {
-  check(!a.captions.empty(), "--compare needs --captions FILE with the references");
-  Result result;
-  result.split = a.split.empty() ? "val" : a.split;
-  result.system = a.compare;
-  result.set = read_captions(a.captions, a.splits);
-  result.images = result.set.split(result.split);
-  check(!result.images.empty(), "{}: no image of split '{}'", a.captions, result.split);
-  result.rule = result.set.rule;
-  result.captions = read_compared_captions(a.compare, result.images, result.set.rule);
-  return result;
+/// A model, or the file of another system's captions.
+struct System {
+  std::string path;
+  std::optional<CaptionModel> model;
+};
+
+/// Whether a file is a safetensors file: a length of the header that it can hold, and the header's brace.
+bool is_model(const std::string& path) {
+  const MappedFile file(path);
+  if (file.size() < 10) return false;
+  std::uint64_t header = 0;
+  for (int i = 7; i >= 0; --i) header = header << 8 | std::to_integer<std::uint64_t>(file.data()[i]);
+  return header <= file.size() - 8 && file.bytes()[8] == '{';
 }
 
+System open_system(const std::string& path, bool must_be_model, ModelWeights which, Device device) {
+  System system{path, std::nullopt};
+  if (!must_be_model && !is_model(path)) return system;
+  system.model = load_model(path, which);
+  move_to(*system.model, device);
+  return system;
+}
+
+/// The images to be captioned, with what people wrote about them.
+struct Data {
+  std::optional<Dataset> dataset;  ///< what models need
+  CaptionSet set;                  ///< without models
+  std::string split;
+  ImageList images;
+  std::vector<CaptionWords> training;
+  WordRule rule = WordRule::unicode;
+  std::int64_t skipped = -1;
+};
+
 /// What the model saw in training, or what the options name; raw captions become words as those of its vocabulary did.
-Config data_config(const Arguments& a, const CaptionModel& model) {
-  const Config& trained = model.config;
+Config data_config(const Arguments& a, const System& system) {
+  const Config& trained = system.model->config;
   Config config = trained;
-  config.data.words = name_of(model.vocabulary.rule());
+  config.data.words = name_of(system.model->vocabulary.rule());
   config.data.images = a.images;
   config.data.captions = a.captions;
   config.data.splits = a.splits;
   check(!a.images.empty() || trained.uses_scenes(), "{}: trained on photographs: --images and --captions name them",
-        a.model);
+        system.path);
   return config;
 }
 
+std::vector<CaptionWords> captions_of(const ImageList& images) {
+  std::vector<CaptionWords> captions;
+  for (const CaptionedImage* image : images)
+    captions.insert(captions.end(), image->captions.begin(), image->captions.end());
+  return captions;
+}
+
+/// Opens the data of the first model, or of the caption file where there is none.
+void open_data(const Arguments& a, const std::vector<System>& systems, Data& data) {
+  const auto first = std::find_if(systems.begin(), systems.end(), [](const System& s) { return s.model.has_value(); });
+  if (first == systems.end()) {
+    check(!a.captions.empty(), "--compare needs --captions FILE with the references");
+    data.set = read_captions(a.captions, a.splits);
+    data.split = a.split.empty() ? "val" : a.split;
+    data.images = data.set.split(data.split);
+    check(!data.images.empty(), "{}: no image of split '{}'", a.captions, data.split);
+    data.training = captions_of(data.set.split("train"));
+    data.rule = data.set.rule;
+    return;
+  }
+  data.dataset.emplace(open_dataset(data_config(a, *first)));
+  data.rule = first->model->vocabulary.rule();
+  for (const System& system : systems)
+    check(!system.model || system.model->vocabulary.rule() == data.rule,
+          "{} cuts captions into words by the rule '{}', {} by '{}': their scores do not compare", first->path,
+          name_of(data.rule), system.path, name_of(system.model->vocabulary.rule()));
+  data.split = !a.split.empty() ? a.split : data.dataset->scenes() ? "test" : "val";
+  data.dataset->require_split(data.split);
+  data.training = captions_of(data.dataset->split("train"));
+  if (a.skip_bad) {
+    data.dataset->keep_splits({data.split});
+    const DatasetReport checked = data.dataset->check_images(true);
+    for (const std::string& bad : checked.bad) fmt::print("skipped     {}\n", bad);
+    data.skipped = std::ssize(checked.bad);
+  }
+  data.images = data.dataset->require_split(data.split);
+}
+
 /// Pictures of images spread over the split.
-void draw(const Arguments& a, const Dataset& dataset, const Result& result, const DecodedSplit& decoded) {
-  const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(a.pictures), result.images.size());
+void draw(const Arguments& a, const Data& data, const DecodedSplit& decoded) {
+  const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(a.pictures), data.images.size());
   PictureNames names;
   for (std::size_t k = 0; k < count; ++k) {
-    const std::size_t i = k * result.images.size() / count;
-    const CaptionedImage& image = *result.images[i];
-    write_attention_pictures(a.attention, names(image.filename), dataset.image(image),
+    const std::size_t i = k * data.images.size() / count;
+    const CaptionedImage& image = *data.images[i];
+    write_attention_pictures(a.attention, names(image.filename), data.dataset->image(image),
                              attention_maps(decoded.captions[i].front()));
   }
   fmt::print("attention   {} pictures in {}\n", count, a.attention);
@@ -119,143 +184,185 @@ void print_argmax(const Scores& scores) {
              values);
 }
 
-/// Captions `images` with the model, from --features where they are given.
-DecodedSplit decode(const Arguments& a, const Dataset& dataset, const CaptionModel& model, const ImageList& images,
-                    HardContext hard_context = HardContext::expected) {
-  const Interrupt interrupt;
-  Progress progress;
-  TerminalObserver observer(progress);
-  std::optional<FeatureCache> cache;
-  if (!a.features.empty()) {
-    const std::string weights = model.encoder_source.empty() ? hash_file(a.model) : model.encoder_source;
-    cache.emplace(open_features(model, dataset, images, weights, a.features, observer));
-  }
-  const auto watch = [&](std::int64_t done) {
-    observer.progress([&] { return fmt::format("captioning {}/{}", done, images.size()); });
-    return !observer.stop();
-  };
-  CaptionOptions options = a.decoding.captions;
-  options.attention = model.config.decoder.attends() && (dataset.scenes() || !a.attention.empty());
-  options.hard_context = hard_context;
-  return decode_split(model, images, cache ? cached_features(model, *cache) : encoded_features(model, dataset), options,
-                      watch);
-}
-
-/// Captions the split with the model.
-Result evaluate(const Arguments& a, Dataset& dataset, const CaptionModel& model) {
-  Result result;
-  result.split = !a.split.empty() ? a.split : dataset.scenes() ? "test" : "val";
-  result.system = a.model;
-  dataset.require_split(result.split);
-  if (a.skip_bad) {
-    dataset.keep_splits({result.split});
-    const DatasetReport checked = dataset.check_images(true);
-    for (const std::string& bad : checked.bad) fmt::print("skipped     {}\n", bad);
-    result.extra["skipped"] = checked.bad.size();
-  }
-  result.images = dataset.require_split(result.split);
-  const bool attends = model.config.decoder.attends();
-  check(attends || a.attention.empty(), "--attention: {} has no attention", a.model);
-  const DecodedSplit decoded = decode(a, dataset, model, result.images);
-  result.captions = best_captions(decoded);
-  result.rule = model.vocabulary.rule();
-
-  const auto count = static_cast<double>(result.images.size());
-  std::int64_t unfinished = 0;
-  for (const std::vector<ImageCaption>& captions : decoded.captions) unfinished += !captions.front().finished;
-  result.extra["beam"] = a.decoding.captions.beam;
-  result.extra["length_penalty"] = a.decoding.captions.length_penalty;
-  result.extra["captions_per_s"] = count / decoded.seconds;
-  result.extra["captions_per_s_with_features"] = count / decoded.total_seconds;
-  result.extra["unfinished"] = unfinished;
-  fmt::print("speed       {:.1f} captions/s; {:.1f} with {}\n", count / decoded.seconds, count / decoded.total_seconds,
-             a.features.empty() ? "reading and encoding the images" : "reading the features");
-  if (dataset.scenes() && attends) {
-    const AttentionStatistic s = attention_statistic(*dataset.scenes(), result.images, decoded);
-    print_attention(s);
-    result.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
-  }
-  if (!a.attention.empty()) draw(a, dataset, result, decoded);
-  if (model.config.decoder.is_hard()) {
-    const DecodedSplit argmax = decode(a, dataset, model, result.images, HardContext::argmax);
-    const Scores scores = score_captions(best_captions(argmax), references_of(result.images));
-    print_argmax(scores);
-    result.extra["argmax"] = Json::parse(scores.json());
-  }
-  return result;
-}
-
-/// An id of an image as COCO's files have it: a number where it is one.
-Json id_json(const CaptionedImage& image) {
-  check(!image.id.empty(), "--coco-results: {} has no id in the caption file", image.filename);
-  const bool number = image.id.size() < 19 && image.id.find_first_not_of("0123456789") == std::string::npos;
-  return number ? Json(std::stoll(image.id)) : Json(image.id);
-}
-
-void write_captions(const Arguments& a, const Result& r) {
-  Json out = Json::array();
-  for (std::size_t i = 0; i < r.images.size(); ++i) {
-    const std::string caption = join_words(r.captions[i], r.rule);
-    if (a.coco_results) {
-      out.push_back({{"image_id", id_json(*r.images[i])}, {"caption", caption}});
-      continue;
+/// Captions by a model, and what goes with them.
+class ModelRun {
+ public:
+  ModelRun(const Arguments& a, const Data& data, const System& system)
+      : a_(a),
+        data_(data),
+        path_(system.path),
+        model_(*system.model),
+        others_(load_ensemble(a.decoding, model_.device(), a.weights())),
+        observer_(progress_) {
+    check(model_.config.decoder.attends() || a.attention.empty(), "--attention: {} has no attention", system.path);
+    if (a.features.empty()) {
+      features_ = encoded_features(model_, *data.dataset);
+    } else {
+      const std::string weights = model_.encoder_source.empty() ? hash_file(path_) : model_.encoder_source;
+      cache_.emplace(open_features(model_, *data.dataset, data.images, weights, a.features, observer_));
+      features_ = cached_features(model_, *cache_);
     }
-    Json references = Json::array();
-    for (const CaptionWords& words : r.images[i]->captions) references.push_back(join_words(words, r.rule));
-    out.push_back({{"filename", r.images[i]->filename}, {"caption", caption}, {"references", references}});
+    for (const CaptionModel& other : others_) {
+      check_ensemble(model_, other);
+      other_features_.push_back(cache_ && sees_alike(other) ? features_ : encoded_features(other, *data.dataset));
+    }
   }
-  write_file_atomically(a.out, out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+
+  Evaluation captions() {
+    const bool attends = model_.config.decoder.attends(), scenes = data_.dataset->scenes().has_value();
+    CaptionOptions options = a_.decoding.captions;
+    options.attention = attends && (scenes || !a_.attention.empty());
+    Evaluation e;
+    std::vector<EnsembleMember> members{{model_, features_}};
+    for (std::size_t i = 0; i < others_.size(); ++i) members.push_back({others_[i], other_features_[i]});
+    const DecodedSplit decoded =
+        decode_split(members, data_.images, options, watch("captioning", std::ssize(data_.images)),
+                     others_.empty() ? &e.forced.emplace() : nullptr);
+    e.captions = best_captions(decoded);
+    e.vocabulary = model_.vocabulary.size() - end_word - 1;
+    describe(e, decoded);
+    if (scenes && attends) {
+      const AttentionStatistic s = attention_statistic(*data_.dataset->scenes(), data_.images, decoded);
+      print_attention(s);
+      e.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
+    }
+    if (!a_.attention.empty()) draw(a_, data_, decoded);
+    return e;
+  }
+
+  RetrievalScores retrieval() {
+    const ImageList images = evenly_spaced(data_.images, a_.retrieval);
+    const std::int64_t pairs = std::ssize(images) * std::ssize(captions_of(images));
+    return retrieve(model_, images, features_, watch("retrieval: pairs", pairs));
+  }
+
+ private:
+  Watch watch(const char* what, std::int64_t all) {
+    return [this, what, all](std::int64_t done) {
+      observer_.progress([&] { return fmt::format("{} {}/{}", what, done, all); });
+      return !observer_.stop();
+    };
+  }
+
+  /// Whether a model's features are those of the first.
+  bool sees_alike(const CaptionModel& other) const {
+    const EncoderConfig &a = model_.config.encoder, &b = other.config.encoder;
+    return !model_.encoder_source.empty() && model_.encoder_source == other.encoder_source && a.name == b.name &&
+           a.stage == b.stage && a.grid == b.grid && a.image_size == b.image_size && a.orientation == b.orientation;
+  }
+
+  /// How the captions were made, and how fast.
+  void describe(Evaluation& e, const DecodedSplit& decoded) const {
+    const auto count = static_cast<double>(data_.images.size());
+    e.extra = decoding_json(a_.decoding);
+    for (const auto& [name, value] : e.extra.items())
+      if (name != "ensemble")
+        e.decoding += fmt::format(", {} {}", name, value.is_string() ? value.get<std::string>() : value.dump());
+    if (!others_.empty()) e.decoding += fmt::format(", ensemble of {}", others_.size() + 1);
+    std::replace(e.decoding.begin(), e.decoding.end(), '_', ' ');
+    e.extra["captions_per_s"] = count / decoded.seconds;
+    e.extra["captions_per_s_with_features"] = count / decoded.total_seconds;
+    e.extra["unfinished"] =
+        std::count_if(decoded.captions.begin(), decoded.captions.end(),
+                      [](const std::vector<ImageCaption>& captions) { return !captions.front().finished; });
+    fmt::print("speed       {:.1f} captions/s; {:.1f} with {}\n", count / decoded.seconds,
+               count / decoded.total_seconds,
+               a_.features.empty() ? "reading and encoding the images" : "reading the features");
+  }
+
+  const Arguments& a_;
+  const Data& data_;
+  const std::string& path_;
+  const CaptionModel& model_;
+  const std::vector<CaptionModel> others_;  // of an ensemble
+  const Interrupt interrupt_;
+  Progress progress_;
+  TerminalObserver observer_;
+  std::optional<FeatureCache> cache_;
+  FeatureFunction features_;
+  std::vector<FeatureFunction> other_features_;
+};
+
+/// Captions the split with the system, or reads what it has written, and scores that.
+Evaluation evaluate(const Arguments& a, const Data& data, const System& system) {
+  Evaluation e;
+  if (system.model) {
+    ModelRun run(a, data, system);
+    e = run.captions();
+    if (a.retrieval > 0) {
+      const RetrievalScores scores = run.retrieval();
+      print_retrieval(scores);
+      e.extra["retrieval"] = retrieval_json(scores);
+    }
+  } else {
+    e.captions = read_compared_captions(system.path, data.images, data.rule);
+  }
+  e.system = system.path;
+  e.split = data.split;
+  e.images = data.images;
+  e.rule = data.rule;
+  if (data.skipped >= 0) e.extra["skipped"] = data.skipped;
+  score(e, data.training);
+  if (a.intervals > 0) e.intervals = bootstrap_intervals(e.scores, {.samples = a.intervals});
+  print_evaluation(e);
+  return e;
 }
 
-void write_results(const Arguments& a, const Result& r, const CaptionStatistics& statistics) {
-  if (!a.out.empty()) write_captions(a, r);
-  if (!a.json.empty()) {
-    Json json = {{"images", r.scores.images}, {"split", r.split}, {"system", r.system}};
-    json.update(Json::parse(r.scores.json()));
-    json["distinct"] = statistics.distinct;
-    json["unknown"] = statistics.unknown;
-    json["mean_length"] = statistics.mean_length;
-    json.update(r.extra);
-    write_file_atomically(a.json, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  }
+void write_json(const std::string& path, const Json& json) {
+  if (!path.empty()) write_file_atomically(path, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-void report(const Arguments& a, Result& r) {
-  r.scores = score_captions(r.captions, references_of(r.images));
-  const CaptionStatistics statistics = caption_statistics(r.captions);
-  fmt::print("scores      {}: split {}, {} images{}, refs=tokens of the caption file\n", printable(r.system, 4096),
-             printable(r.split), r.scores.images,
-             r.extra.contains("beam") ? fmt::format(", beam {}, length penalty {}", r.extra["beam"].get<int>(),
-                                                    r.extra["length_penalty"].get<double>())
-                                      : "");
-  for (const Score& score : r.scores.all) fmt::print("{:<12}{}\n", score.label, score.text());
-  fmt::print("captions    {:.1f} % distinct, {:.1f} words long, {:.2f} % of the words <unk>\n",
-             100 * statistics.distinct, statistics.mean_length, 100 * statistics.unknown);
-  write_results(a, r, statistics);
+/// What must be right before the work begins.
+void check_arguments(const Arguments& a) {
+  check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
+  check(!a.coco_results || !a.out.empty(), "--coco-results needs --out FILE");
+  const bool two = !a.against.empty();
+  check(!two || (a.out.empty() && a.attention.empty() && a.retrieval == 0),
+        "--against: --out, --attention and --retrieval are for one system");
+  check(a.decoding.ensemble.empty() || (!two && a.compare.empty() && a.retrieval == 0),
+        "--ensemble goes with --model alone, without --compare, --against and --retrieval");
+  for (const std::string& path : {a.out, a.json})
+    if (!path.empty()) check_can_write(path);
+  if (!a.attention.empty()) check_can_write_folder(a.attention);
+}
+
+void check_systems(const Arguments& a, const std::vector<System>& systems) {
+  check(a.retrieval == 0 || systems[0].model, "--retrieval: needs a model");
+  if (systems.size() == 1)
+    check(a.compare.empty() || !systems[0].model, "--compare {}: a model; --model scores it", systems[0].path);
+  else if (systems[0].model && systems[1].model && !a.features.empty())
+    check(!systems[0].model->encoder_source.empty() &&
+              systems[0].model->encoder_source == systems[1].model->encoder_source,
+          "--features: the two models see images by encoders of their own");
 }
 
 void run(int argc, char** argv) {
-  CLI::App app("Scores captions: BLEU-1..4, ROUGE-L and CIDEr-D as coco-caption computes them.", "evaluate");
+  CLI::App app("Scores captions: BLEU-1..4, ROUGE-L and CIDEr-D as coco-caption computes them, METEOR as nltk does.",
+               "evaluate");
   Arguments a;
   a.decoding.captions.beam = 5;
   add_options(app, a);
   parse_arguments(app, argc, argv);
-  check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
   const Device device = use_decoding_options(a.decoding);
-  check(!a.coco_results || !a.out.empty(), "--coco-results needs --out FILE");
-  for (const std::string& path : {a.out, a.json})
-    if (!path.empty()) check_can_write(path);
-  if (!a.attention.empty()) check_can_write_folder(a.attention);
-  if (!a.compare.empty()) {
-    Result result = compare(a);
-    report(a, result);
+  check_arguments(a);
+  const bool of_model = !a.model.empty();
+  std::vector<System> systems;
+  systems.push_back(open_system(of_model ? a.model : a.compare, of_model, a.weights(), device));
+  if (!a.against.empty()) systems.push_back(open_system(a.against, false, a.weights(), device));
+  check_systems(a, systems);
+  Data data;
+  open_data(a, systems, data);
+  std::vector<Evaluation> results;
+  for (const System& system : systems) results.push_back(evaluate(a, data, system));
+  if (results.size() == 1) {
+    if (!a.out.empty()) write_json(a.out, captions_json(results[0], a.coco_results));
+    write_json(a.json, evaluation_json(results[0]));
     return;
   }
-  CaptionModel model = load_model(a.model, a.raw ? ModelWeights::raw : ModelWeights::model);
-  move_to(model, device);
-  Dataset dataset = open_dataset(data_config(a, model));
-  Result result = evaluate(a, dataset, model);
-  report(a, result);
+  const BootstrapOptions options{.samples = a.intervals > 0 ? a.intervals : BootstrapOptions{}.samples};
+  const std::vector<ScoreDifference> differences = compare_scores(results[0].scores, results[1].scores, options);
+  print_comparison(results[0], results[1], differences);
+  write_json(a.json, comparison_json(results[0], results[1], differences));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libjpeg-dev libwebp-dev libheif-dev nlohmann-json3-dev
-  libutf8proc-dev libcli11-dev libfmt-dev catch2 libfreetype-dev libharfbuzz-dev libfontconfig-dev)
+  libutf8proc-dev libcli11-dev libfmt-dev catch2 libfreetype-dev libharfbuzz-dev libfontconfig-dev wordnet-base)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not a Debian or Ubuntu system. Install these by hand (names of Debian's packages):" >&2

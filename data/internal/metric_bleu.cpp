@@ -38,6 +38,14 @@ std::array<double, max_ngram> bleu_of(const BleuCounts& counts) {
   return bleu;
 }
 
+std::vector<double> sums_of(const BleuCounts& counts) {
+  std::vector<double> sums(counts.matched.begin(), counts.matched.end());
+  sums.insert(sums.end(), counts.guessed.begin(), counts.guessed.end());
+  sums.push_back(static_cast<double>(counts.length));
+  sums.push_back(static_cast<double>(counts.reference_length));
+  return sums;
+}
+
 /// `limits`: one zero per n-gram id; zero again on return.
 BleuCounts count_matches(const CountedImage& image, std::vector<std::int32_t>& limits) {
   BleuCounts counts;
@@ -76,9 +84,22 @@ MetricValues bleu(const ScoredSet& set) {
     const BleuCounts counts = count_matches(image, limits);
     total += counts;
     values.images.push_back(listed(bleu_of(counts)));
+    values.sums.push_back(sums_of(counts));
   }
   values.set = listed(bleu_of(total));
   return values;
+}
+
+std::vector<double> bleu_of_sums(std::span<const double> sums) {
+  const auto count = [&](std::size_t i) { return static_cast<std::int64_t>(sums[i]); };
+  BleuCounts total;
+  for (std::size_t k = 0; k < max_ngram; ++k) {
+    total.matched[k] = count(k);
+    total.guessed[k] = count(max_ngram + k);
+  }
+  total.length = count(2 * max_ngram);
+  total.reference_length = count(2 * max_ngram + 1);
+  return listed(bleu_of(total));
 }
 
 }  // namespace glimpse

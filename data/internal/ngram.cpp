@@ -7,6 +7,12 @@ std::int32_t NgramTable::add(Entry entry) {
   return static_cast<std::int32_t>(entries_.size()) - 1;
 }
 
+std::vector<std::string_view> NgramTable::words() const {
+  std::vector<std::string_view> words(size());
+  for (const auto& [word, id] : words_) words[id] = word;
+  return words;
+}
+
 CountedCaption NgramTable::count(const std::vector<std::string>& words) {
   CountedCaption caption;
   for (const std::string& word : words) {

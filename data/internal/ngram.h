@@ -33,6 +33,8 @@ class NgramTable {
   std::size_t size() const { return entries_.size(); }
   /// Forgets the n-grams with numbers from `size` on, whose strings may then end.
   void shrink(std::size_t size);
+  /// The word of each id; empty for longer n-grams.
+  std::vector<std::string_view> words() const;
 
  private:
   struct Entry {

@@ -5,6 +5,8 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/device.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/utf8.h"
 #include "glimpse/models/encoder/encoder_input.h"
 
 namespace glimpse {
@@ -31,6 +33,8 @@ ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
 
 }  // namespace
 
+bool draws_each(const CaptionOptions& options) { return options.sample && options.choose == ChooseBy::score; }
+
 BeamOptions beam_options(const CaptionOptions& options) {
   BeamOptions beam;
   beam.beam = options.beam;
@@ -39,19 +43,72 @@ BeamOptions beam_options(const CaptionOptions& options) {
   beam.suppress_unk = options.suppress_unk;
   beam.keep_alphas = options.attention;
   beam.hard_context = options.hard_context;
-  beam.n_best = options.n_best;
+  beam.n_best = options.choose == ChooseBy::score ? options.n_best : options.beam;
+  beam.length_norm = options.length_norm;
+  beam.min_length = options.min_words;
+  beam.no_repeat_ngram = options.no_repeat_ngram;
+  beam.coverage_penalty = options.coverage_penalty;
+  beam.groups = options.groups;
+  beam.diversity = options.diversity;
   return beam;
+}
+
+DrawOptions draw_options(const CaptionOptions& options) {
+  return {.count = options.choose == ChooseBy::score ? options.n_best : options.beam,
+          .max_length = options.max_words + 1,
+          .temperature = options.temperature,
+          .top_k = options.top_k,
+          .top_p = options.top_p,
+          .seed = options.seed,
+          .first_image = options.first_image,
+          .length_penalty = options.length_penalty,
+          .length_norm = options.length_norm,
+          .suppress_unk = options.suppress_unk,
+          .keep_alphas = options.attention,
+          .min_length = options.min_words,
+          .no_repeat_ngram = options.no_repeat_ngram};
+}
+
+std::vector<std::vector<ImageCaption>> caption_features(const std::vector<ModelView>& ensemble,
+                                                        const CaptionOptions& options) {
+  check(!ensemble.empty(), "caption: an ensemble of no models");
+  const CaptionModel& first = ensemble.front().model;
+  check(!options.attention || first.config.decoder.attends(), "caption: this model has no attention");
+  check(options.n_best >= 1 && (options.n_best <= options.beam || draws_each(options)),
+        "caption: {} captions from a beam of {}", options.n_best, options.beam);
+  std::vector<SearchMember> members;
+  for (const ModelView& view : ensemble) {
+    check_ensemble(first, view.model);
+    members.push_back({view.model.decoder, view.features});
+  }
+  std::vector<std::vector<Caption>> found =
+      options.sample ? draw_captions(members, draw_options(options)) : beam_search(members, beam_options(options));
+  std::vector<std::vector<ImageCaption>> result;
+  for (std::vector<Caption>& captions : found) {
+    choose(captions, options.choose);
+    captions.resize(std::min(captions.size(), static_cast<std::size_t>(options.n_best)));
+    std::vector<ImageCaption>& of_image = result.emplace_back();
+    for (const Caption& caption : captions) of_image.push_back(image_caption(caption, first));
+  }
+  return result;
 }
 
 std::vector<std::vector<ImageCaption>> caption_features(const CaptionModel& model, const Tensor& features,
                                                         const CaptionOptions& options) {
-  check(!options.attention || model.config.decoder.attends(), "caption: this model has no attention");
-  std::vector<std::vector<ImageCaption>> result;
-  for (const std::vector<Caption>& best : beam_search(model.decoder, features, beam_options(options))) {
-    std::vector<ImageCaption>& captions = result.emplace_back();
-    for (const Caption& caption : best) captions.push_back(image_caption(caption, model));
-  }
-  return result;
+  return caption_features(std::vector<ModelView>{{model, features}}, options);
+}
+
+void check_ensemble(const CaptionModel& first, const CaptionModel& other) {
+  if (&first == &other) return;
+  const std::vector<std::string>&a = first.vocabulary.words(), &b = other.vocabulary.words();
+  check(first.vocabulary.rule() == other.vocabulary.rule(),
+        "ensemble: one model cuts text into words by '{}', one by "
+        "'{}'",
+        name_of(first.vocabulary.rule()), name_of(other.vocabulary.rule()));
+  check(a.size() == b.size(), "ensemble: vocabularies of {} and {} words; models must share one", a.size(), b.size());
+  const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin());
+  check(x == a.end(), "ensemble: word {} is '{}' in one vocabulary and '{}' in another; models must share one",
+        x - a.begin(), printable(x == a.end() ? "" : *x, 80), printable(y == b.end() ? "" : *y, 80));
 }
 
 AttentionMaps attention_maps(const ImageCaption& caption) {
@@ -75,6 +132,17 @@ Captioner Captioner::load(const std::string& path, Device device, ModelWeights w
   return Captioner(std::move(model));
 }
 
+void Captioner::add(CaptionModel model) {
+  check_ensemble(model_, model);
+  check(model.device() == model_.device(), "ensemble: models on several devices");
+  check(model.preprocessing.size == model_.preprocessing.size &&
+            model.preprocessing.orientation == model_.preprocessing.orientation,
+        "ensemble: one model reads images {} pixels wide, one {}, or not both turn them upright",
+        model_.preprocessing.size, model.preprocessing.size);
+  FrozenEncoder encoder(model.encoder);
+  others_.push_back(std::make_unique<Member>(Member{std::move(model), std::move(encoder)}));
+}
+
 std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
                                                           const std::function<Image(std::int64_t)>& image,
                                                           const CaptionOptions& options) const {
@@ -82,11 +150,19 @@ std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
   const NoGrad no_grad;
   std::vector<std::vector<ImageCaption>> result;
   for (std::int64_t begin = 0; begin < count; begin += options.batch) {
-    const Tensor pixels = encoder_input(
-        std::min(options.batch, count - begin), [&](std::int64_t i) { return image(begin + i); }, model_.preprocessing,
-        model_.device());
-    for (std::vector<ImageCaption>& captions : caption_features(model_, encoder_(pixels), options))
-      result.push_back(std::move(captions));
+    const std::int64_t size = std::min(options.batch, count - begin);
+    std::vector<Image> read(others_.empty() ? 0 : static_cast<std::size_t>(size));  // once for all members
+    kernels::parallel_for_each(std::ssize(read), [&](std::int64_t i) { read[i] = image(begin + i); });
+    const auto view = [&](const CaptionModel& model, const FrozenEncoder& encoder) -> ModelView {
+      return {model, encoder(encoder_input(
+                         size, [&](std::int64_t i) { return read.empty() ? image(begin + i) : read[i]; },
+                         model.preprocessing, model.device()))};
+    };
+    std::vector<ModelView> views{view(model_, encoder_)};
+    for (const std::unique_ptr<Member>& other : others_) views.push_back(view(other->model, other->encoder));
+    CaptionOptions of_batch = options;
+    of_batch.first_image += begin;
+    for (std::vector<ImageCaption>& captions : caption_features(views, of_batch)) result.push_back(std::move(captions));
   }
   return result;
 }

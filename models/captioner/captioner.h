@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,28 +12,47 @@
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
 #include "glimpse/models/search/beam.h"
+#include "glimpse/models/search/draw.h"
+#include "glimpse/models/search/minimum_bayes_risk.h"
 
 namespace glimpse {
 
-/// How captions are searched for and chosen; what the programs do unless told otherwise.
+/// How captions are searched for and chosen; what the programs do unless told otherwise. What is not explained here
+/// stands in BeamOptions (beam.h) and DrawOptions (draw.h).
 struct CaptionOptions {
   int beam = 3;               ///< hypotheses kept at each word; 1 is greedy search
   int max_words = 30;         ///< longest caption
   double length_penalty = 1;  ///< score = log p / words^length_penalty; the plain sum (0) prefers short captions
   bool suppress_unk = false;  ///< never write `<unk>`
+  int n_best = 1;             ///< captions an image, at most `beam`
+  bool attention = false;     ///< keep the attention maps and beta
+  std::int64_t batch = 32;    ///< images at a time
   HardContext hard_context = HardContext::expected;  ///< what a model with hard attention reads
-  int n_best = 1;                                    ///< captions an image, at most `beam`
-  bool attention = false;                            ///< keep the attention maps and beta
-  std::int64_t batch = 32;                           ///< images at a time
+  LengthNorm length_norm = LengthNorm::words;
+  int min_words = 0;  ///< shortest caption
+  int no_repeat_ngram = 0;
+  double coverage_penalty = 0;
+  int groups = 1;
+  double diversity = 0.5;
+  ChooseBy choose = ChooseBy::score;  ///< of the `beam` best captions, which are the n best
+  bool sample = false;                ///< draw n_best captions (to choose from: `beam`) instead of searching
+  double temperature = 1;
+  int top_k = 0;
+  double top_p = 1;
+  std::uint64_t seed = 1;
+  std::int64_t first_image = 0;  ///< number of the first image among all, for `seed`; callers of one batch count on
 };
 
-/// The same as beam_search takes it.
+/// Whether each caption that is returned is drawn for itself, so that `beam` has no say.
+bool draws_each(const CaptionOptions& options);
+/// The same as the searches take them.
 BeamOptions beam_options(const CaptionOptions& options);
+DrawOptions draw_options(const CaptionOptions& options);
 
 /// One caption of an image.
 struct ImageCaption {
   std::vector<std::string> words;
-  double score = 0;                 ///< log_probability / words^length_penalty, `<end>` counted as a word
+  double score = 0;                 ///< what captions are ranked by: log_probability / length norm, or expected gain
   double log_probability = 0;       ///< natural logarithm
   bool finished = true;             ///< false: cut at max_words
   WordRule rule = WordRule::ascii;  ///< the vocabulary's, by which words become text
@@ -47,6 +67,18 @@ struct ImageCaption {
 /// that beam_search refuses, and where attention is asked of a model that has none.
 std::vector<std::vector<ImageCaption>> caption_features(const CaptionModel& model, const Tensor& features,
                                                         const CaptionOptions& options = {});
+/// A model of an ensemble, and what it sees of the images.
+struct ModelView {
+  const CaptionModel& model;
+  Tensor features;  ///< (N,L,D)
+};
+/// The same by an ensemble, whose members must have the same vocabulary (check_ensemble): a word's probability is the
+/// mean of theirs. Attention is the first one's.
+std::vector<std::vector<ImageCaption>> caption_features(const std::vector<ModelView>& ensemble,
+                                                        const CaptionOptions& options = {});
+/// Throws Error, naming the words in which they differ, unless two models write the same words for the same ids.
+void check_ensemble(const CaptionModel& first, const CaptionModel& other);
+
 /// The maps of a caption with attention, as data/attention_map.h draws them. Throws Error where there are none.
 AttentionMaps attention_maps(const ImageCaption& caption);
 
@@ -57,6 +89,10 @@ class Captioner {
   explicit Captioner(CaptionModel model);
   /// Reads a model file (load_model) and moves it to `device`. Throws Error.
   static Captioner load(const std::string& path, Device device = Device::cpu, ModelWeights which = ModelWeights::model);
+
+  /// Captions together with the models that were added before: an ensemble. Throws Error for another vocabulary,
+  /// another device, and where it would have images read in another way.
+  void add(CaptionModel model);
 
   /// Captions of each image, best first. Throws what caption_features throws.
   std::vector<std::vector<ImageCaption>> caption(const std::vector<Image>& images,
@@ -77,8 +113,13 @@ class Captioner {
   std::vector<std::vector<ImageCaption>> caption(std::int64_t count, const std::function<Image(std::int64_t)>& image,
                                                  const CaptionOptions& options) const;
 
+  struct Member {
+    CaptionModel model;
+    FrozenEncoder encoder;
+  };
   CaptionModel model_;
   FrozenEncoder encoder_;
+  std::vector<std::unique_ptr<Member>> others_;  // of an ensemble
 };
 
 }  // namespace glimpse

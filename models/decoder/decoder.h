@@ -29,7 +29,7 @@ struct LossOptions {
   Reduction reduction = Reduction::tutorial;
   double label_smoothing = 0;  ///< s: the target is (1-s) one-hot + s/V
   bool train = true;           ///< dropout on, and hard attention drawn
-  bool count_top5 = false;     ///< fill top5_hits
+  bool count_hits = false;     ///< fill hits
   /// N and B of the averages, where the batch is a part of a larger one; 0: its own.
   std::int64_t of_tokens = 0, of_rows = 0;
   /// By which the words of each caption, in the order in which they were given, enter the cross-entropy; empty: 1.
@@ -41,12 +41,18 @@ struct LossOptions {
   double baseline = 0;     ///< b: what log p of a caption is compared with
 };
 
+/// Words that were predicted right, given the true words before them.
+struct Hits {
+  std::int64_t top1 = 0;  ///< the likeliest of all
+  std::int64_t top5 = 0;  ///< among the five likeliest
+};
+
 struct DecoderLoss {
   Tensor total;                  ///< what is minimised, a scalar
   double cross_entropy = 0;      ///< mean -log p of a word (label smoothing included), the same under both reductions
   double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations, unweighted
   std::int64_t tokens = 0;       ///< N
-  std::int64_t top5_hits = 0;    ///< words that are among the five likeliest given the true words before them
+  Hits hits;                     ///< if asked for
   std::int64_t sampled_captions = 0;   ///< that read drawn locations
   double sampled_log_probability = 0;  ///< mean log p of those
 };
@@ -126,6 +132,9 @@ struct Decoder {
   /// Equal to loss_stepwise in value and gradient: the recurrence is one op, all else runs over all words at once.
   DecoderLoss loss(const Tensor& features, const TokenBatch& batch, Generator& generator,
                    const LossOptions& options = {}) const;
+  /// log p of each caption given its image, natural logarithm, `<end>` included, in the order in which the captions
+  /// were given to make_token_batch; features as for loss(). No dropout, no gradients.
+  std::vector<double> log_probabilities(const Tensor& features, const TokenBatch& batch) const;
 
   void visit(Visitor& v);
 };

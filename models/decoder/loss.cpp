@@ -120,6 +120,33 @@ Tensor pad_rows(const Tensor& x, std::int64_t rows) {
   return missing == 0 ? x : concat({x, zeros(x.shape().with(0, missing), x.dtype(), x.device())}, 0);
 }
 
+/// What the output layer reads for each word, and the attention before it.
+struct OutputInput {
+  Tensor input;     // (N,K)
+  Tensor alpha;     // (N,L), undefined without attention
+  Tensor location;  // (N), with hard attention
+};
+
+/// All words of a batch at once.
+OutputInput output_inputs(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
+                          const DropoutMasks& masks, const Tensor& uniform = {}) {
+  const DecoderMemory memory = memory_of(decoder, features, masks);
+  const DecoderState start = start_state(decoder, image_rows(mean(memory.features, 1), batch), masks);
+  const Tensor distinct = decoder.embedding(batch.distinct);
+  const bool each_word = decoder.config.deep_output() || masks.words.defined();
+  const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
+  // Without dropout a word has the same vector wherever it is read.
+  const EmbeddedWords words = masks.words.defined() ? EmbeddedWords{embedded, {}} : EmbeddedWords{distinct, batch.slot};
+  const Sequence sequence = run_sequence(decoder, memory, words, start, batch, uniform);
+  Tensor context = sequence.context, alpha = sequence.alpha;
+  if (decoder.config.has_sentinel()) {
+    const SentinelContext seen = sentinel_contexts(decoder, memory, words, start.h, sequence, batch);
+    context = seen.context;
+    alpha = seen.alpha;
+  }
+  return {output_input(decoder, sequence.h, embedded, context, masks), alpha, sequence.location};
+}
+
 }  // namespace
 
 DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& captions, Generator& generator,
@@ -162,7 +189,7 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
   if (draws.uniform.defined())
     outcome.drawn = {concat(alphas, 0), joined(locations), token_losses(all, batch.targets, options.label_smoothing)};
   DecoderLoss result = reduce(batch, options, outcome, draws);
-  if (options.count_top5) result.top5_hits = glimpse::count_top5(all, batch.targets);
+  if (options.count_hits) result.hits = glimpse::count_hits(all, batch.targets);
   return result;
 }
 
@@ -176,32 +203,31 @@ DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Ge
 
 DecoderLoss sequence_loss(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
                           const DropoutMasks& masks, const LocationDraws& draws, const LossOptions& options) {
-  const DecoderConfig& config = decoder.config;
-  const DecoderMemory memory = memory_of(decoder, features, masks);
-  const DecoderState start = start_state(decoder, image_rows(mean(memory.features, 1), batch), masks);
-  const Tensor distinct = decoder.embedding(batch.distinct);
-  const bool each_word = config.deep_output() || masks.words.defined();
-  const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
-  // Without dropout a word has the same vector wherever it is read.
-  const EmbeddedWords words = masks.words.defined() ? EmbeddedWords{embedded, {}} : EmbeddedWords{distinct, batch.slot};
-  const Sequence sequence = run_sequence(decoder, memory, words, start, batch, draws.uniform);
-  Tensor context = sequence.context, alpha = sequence.alpha;
-  if (config.has_sentinel()) {
-    const SentinelContext seen = sentinel_contexts(decoder, memory, words, start.h, sequence, batch);
-    context = seen.context;
-    alpha = seen.alpha;
-  }
-  const Tensor input = output_input(decoder, sequence.h, embedded, context, masks);
+  const OutputInput seen = output_inputs(decoder, features, batch, masks, draws.uniform);
   const OutputLoss output = output_loss(
-      decoder.output_layer(), input,
-      {batch.targets, token_weights(batch, options, input.device()), options.label_smoothing}, options.count_top5);
+      decoder.output_layer(), seen.input,
+      {batch.targets, token_weights(batch, options, seen.input.device()), options.label_smoothing}, options.count_hits);
   DecoderLoss result = reduce(batch, options,
                               {output.mean,
-                               alpha.defined() ? squared_misses(coverage_of(alpha, batch)) : Tensor(),
+                               seen.alpha.defined() ? squared_misses(coverage_of(seen.alpha, batch)) : Tensor(),
                                features.size(1),
-                               {alpha, sequence.location, output.losses}},
+                               {seen.alpha, seen.location, output.losses}},
                               draws);
-  result.top5_hits = output.top5_hits;
+  result.hits = output.hits;
+  return result;
+}
+
+std::vector<double> Decoder::log_probabilities(const Tensor& features, const TokenBatch& captions) const {
+  const NoGrad no_grad;
+  check_batch(*this, features, captions, {.doubly_stochastic = 0});
+  const TokenBatch batch = captions.to(features.device());
+  const OutputInput seen = output_inputs(*this, features, batch, {});
+  const Linear layer = output_layer();
+  const Tensor logits = linear(seen.input, layer.weight, layer.bias);
+  const std::vector<double> losses = token_losses(logits, batch.targets).to_vector<double>();
+  std::vector<double> result(captions.order.size(), 0);
+  for (std::size_t t = 0; t < batch.active.size(); ++t)
+    for (std::int64_t row = 0; row < batch.active[t]; ++row) result[batch.order[row]] -= losses[batch.offset[t] + row];
   return result;
 }
 

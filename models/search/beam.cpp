@@ -1,28 +1,20 @@
 #include "glimpse/models/search/beam.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <map>
+#include <set>
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/topk.h"
-#include "glimpse/models/decoder/internal/parts.h"
-#include "glimpse/models/search/internal/beam_step.h"
+#include "glimpse/models/search/internal/ensemble_step.h"
+#include "glimpse/models/search/internal/hypotheses.h"
+#include "glimpse/models/search/internal/length_norm.h"
 
 namespace glimpse {
 namespace {
-
-/// A word of a hypothesis, and the one before it. Hypotheses share their beginnings.
-struct Node {
-  std::int64_t parent = -1;  // -1: the first word
-  std::int32_t word = start_word;
-  std::int64_t length = 0;     // words up to here
-  std::int64_t row = 0;        // of the step that predicted it, where its attention stands
-  double log_probability = 0;  // of all words up to here
-};
 
 /// An ended hypothesis of an image.
 struct Candidate {
@@ -39,43 +31,63 @@ struct Continuations {
 
 class BeamSearch {
  public:
-  BeamSearch(const Decoder& decoder, const Tensor& features, const BeamOptions& options);
+  BeamSearch(const std::vector<SearchMember>& members, const BeamOptions& options);
   std::vector<std::vector<Caption>> run();
 
  private:
-  /// The state of an image: live hypotheses by falling probability, and the best ended ones by falling score.
-  struct Image {
-    std::vector<std::int64_t> live;  // nodes
+  /// A part of an image's beam: live hypotheses by falling probability, and the best ended ones by falling score.
+  struct Group {
+    std::vector<std::int64_t> live;
     std::vector<Candidate> ended;
+    bool over = false;
   };
+  /// How often groups have written a word at this step.
+  using Written = std::map<std::int32_t, int>;
 
   double score(double log_probability, std::int64_t length) const {
-    return options_.length_penalty == 0
-               ? log_probability
-               : log_probability / std::pow(static_cast<double>(length), options_.length_penalty);
+    return normalised(log_probability, length, options_.length_penalty, options_.length_norm);
   }
-  Continuations continuations(const Tensor& logits) const;
-  void advance(Image& image, std::int64_t first_row, const Continuations& next);
-  bool done(const Image& image) const;
-  Caption caption(std::int64_t node, bool finished) const;
+  double score(std::int64_t node) const;
+  Continuations continuations(const Tensor& logits, std::int64_t k, bool may_end) const;
+  std::int64_t choices_needed(const std::vector<std::size_t>& open);
+  void advance(Group& group, std::int64_t first_row, const Continuations& next, Written& written);
+  bool done(const Group& group) const;
+  std::vector<Caption> captions(const std::vector<Group>& groups) const;
 
   const BeamOptions& options_;
-  BeamStep step_;
-  std::int64_t images_;
+  std::size_t width_, wanted_;  // hypotheses and captions of a group
+  EnsembleStep step_;
+  Hypotheses hypotheses_;
+  std::vector<std::vector<Group>> images_;
   std::vector<std::int32_t> banned_{pad_word, start_word};
-  std::vector<Node> nodes_;
-  std::vector<Tensor> alphas_, betas_;  // of each step, if kept
+  std::map<std::int64_t, std::vector<std::int32_t>> repeating_;  // words that a live hypothesis must not write next
 };
 
-BeamSearch::BeamSearch(const Decoder& decoder, const Tensor& features, const BeamOptions& options)
-    : options_(options), step_(decoder, features, options.hard_context), images_(features.size(0)) {
+BeamSearch::BeamSearch(const std::vector<SearchMember>& members, const BeamOptions& options)
+    : options_(options),
+      width_(static_cast<std::size_t>(options.beam / options.groups)),
+      wanted_(static_cast<std::size_t>((options.n_best + options.groups - 1) / options.groups)),
+      step_(members, options.groups, options.hard_context),
+      hypotheses_(options.keep_alphas, options.coverage_penalty > 0) {
   if (options.suppress_unk) banned_.push_back(unk_word);
+  for (std::int64_t i = 0; i < members.front().features.size(0); ++i) {
+    images_.emplace_back(static_cast<std::size_t>(options.groups));
+    for (Group& group : images_.back()) group.live = {hypotheses_.begin()};
+  }
 }
 
-Continuations BeamSearch::continuations(const Tensor& logits) const {
-  const std::int64_t rows = logits.size(0), v = logits.size(1), k = std::min<std::int64_t>(options_.beam, v);
+double BeamSearch::score(std::int64_t node) const {
+  const double value = score(hypotheses_[node].log_probability, hypotheses_[node].length);
+  return options_.coverage_penalty == 0 ? value : value + options_.coverage_penalty * hypotheses_.coverage(node);
+}
+
+Continuations BeamSearch::continuations(const Tensor& logits, std::int64_t k, bool may_end) const {
+  const std::int64_t rows = logits.size(0), v = logits.size(1);
+  k = std::min(k, v);
   const Tensor value({rows, k}, DType::f64, logits.device()), index({rows, k}, DType::i32, logits.device());
-  const Tensor banned = from_vector(banned_).to(logits.device());
+  std::vector<std::int32_t> never = banned_;
+  if (!may_end) never.push_back(end_word);
+  const Tensor banned = from_vector(never).to(logits.device());
   on(logits, [&]<class T>(auto device) {
     kernels::log_softmax_topk<T>(device, {.rows = rows,
                                           .vocabulary = v,
@@ -89,143 +101,181 @@ Continuations BeamSearch::continuations(const Tensor& logits) const {
   return {k, value.to_vector<double>(), index.to_vector<std::int32_t>()};
 }
 
-/// Replaces the live hypotheses of an image by their best continuations; those that end become candidates.
-void BeamSearch::advance(Image& image, std::int64_t first_row, const Continuations& next) {
+/// How many of the likeliest words of a row are enough: those that are kept, those that would repeat an n-gram, and
+/// those that other groups may have written.
+std::int64_t BeamSearch::choices_needed(const std::vector<std::size_t>& open) {
+  std::size_t most = 0;
+  repeating_.clear();
+  if (options_.no_repeat_ngram > 0)
+    for (const std::size_t i : open)
+      for (const Group& group : images_[i])
+        for (const std::int64_t node : group.live) {
+          std::vector<std::int32_t> words = hypotheses_.repeating(node, options_.no_repeat_ngram);
+          most = std::max(most, words.size());
+          if (!words.empty()) repeating_[node] = std::move(words);
+        }
+  const std::size_t of_others = static_cast<std::size_t>(options_.beam) - width_;
+  return static_cast<std::int64_t>(width_ + of_others + most);
+}
+
+/// Replaces the live hypotheses of a group by their best continuations; those that end become candidates. Where nothing
+/// can be written the hypotheses stay, and the group is over.
+void BeamSearch::advance(Group& group, std::int64_t first_row, const Continuations& next, Written& written) {
   struct Choice {
-    double log_probability;
-    std::size_t from, rank;
+    double log_probability, rated;
+    std::size_t from;
+    std::int32_t word;
   };
   std::vector<Choice> choices;
   const auto k = static_cast<std::size_t>(next.k);
-  const auto at = [&](std::size_t from, std::size_t rank) {
-    return (static_cast<std::size_t>(first_row) + from) * k + rank;
-  };
-  for (std::size_t from = 0; from < image.live.size(); ++from)
-    for (std::size_t rank = 0; rank < k && next.index[at(from, rank)] >= 0; ++rank)
-      choices.push_back({nodes_[image.live[from]].log_probability + next.value[at(from, rank)], from, rank});
-  std::stable_sort(choices.begin(), choices.end(),
-                   [](const Choice& a, const Choice& b) { return a.log_probability > b.log_probability; });
-  choices.resize(std::min(choices.size(), static_cast<std::size_t>(options_.beam)));
+  for (std::size_t from = 0; from < group.live.size(); ++from) {
+    const auto repeating = repeating_.empty() ? repeating_.end() : repeating_.find(group.live[from]);
+    for (std::size_t rank = 0; rank < k; ++rank) {
+      const std::size_t at = (static_cast<std::size_t>(first_row) + from) * k + rank;
+      const std::int32_t word = next.index[at];
+      if (word < 0) break;
+      if (repeating != repeating_.end() &&
+          std::find(repeating->second.begin(), repeating->second.end(), word) != repeating->second.end())
+        continue;
+      const double log_probability = hypotheses_[group.live[from]].log_probability + next.value[at];
+      const auto found = written.empty() ? written.end() : written.find(word);
+      choices.push_back({log_probability,
+                         log_probability - (found == written.end() ? 0 : options_.diversity * found->second), from,
+                         word});
+    }
+  }
+  group.over = choices.empty();
+  if (group.over) return;
+  std::stable_sort(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) { return a.rated > b.rated; });
+  choices.resize(std::min(choices.size(), width_));
 
   std::vector<std::int64_t> live;
   for (const Choice& choice : choices) {
-    const std::int64_t parent = image.live[choice.from];
-    const std::int64_t length = nodes_[parent].length + 1;
-    const auto id = static_cast<std::int64_t>(nodes_.size());
-    const std::int32_t word = next.index[at(choice.from, choice.rank)];
-    nodes_.push_back(
-        {parent, word, length, first_row + static_cast<std::int64_t>(choice.from), choice.log_probability});
-    if (word != end_word)
-      live.push_back(id);
+    const std::int64_t node =
+        hypotheses_.add(group.live[choice.from], choice.word, first_row + static_cast<std::int64_t>(choice.from),
+                        choice.log_probability);
+    if (options_.groups > 1) ++written[choice.word];
+    if (choice.word != end_word)
+      live.push_back(node);
     else
-      image.ended.push_back({id, score(choice.log_probability, length)});
+      group.ended.push_back({node, score(node)});
   }
-  image.live = std::move(live);
-  std::stable_sort(image.ended.begin(), image.ended.end(),
+  group.live = std::move(live);
+  std::stable_sort(group.ended.begin(), group.ended.end(),
                    [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
-  if (image.ended.size() > static_cast<std::size_t>(options_.n_best))
-    image.ended.resize(static_cast<std::size_t>(options_.n_best));
+  if (group.ended.size() > wanted_) group.ended.resize(wanted_);
+  group.over = done(group);
 }
 
-/// Whether no live hypothesis can still become one of the n best. More words only lower the probability, and the most
-/// words divide it by the most.
-bool BeamSearch::done(const Image& image) const {
-  if (image.live.empty()) return true;
-  if (image.ended.size() < static_cast<std::size_t>(options_.n_best)) return false;
-  const double best_live = nodes_[image.live.front()].log_probability;
-  return score(best_live, options_.max_length) <= image.ended.back().score;
+/// Whether no live hypothesis can still become one of the n best. More words only lower the probability, the most words
+/// divide it by the most, and a coverage penalty is never above 0.
+bool BeamSearch::done(const Group& group) const {
+  if (group.live.empty()) return true;
+  if (group.ended.size() < wanted_) return false;
+  double best_live = hypotheses_[group.live.front()].log_probability;
+  for (const std::int64_t node : group.live) best_live = std::max(best_live, hypotheses_[node].log_probability);
+  return score(best_live, options_.max_length) <= group.ended.back().score;
 }
 
-Caption BeamSearch::caption(std::int64_t node, bool finished) const {
-  const Node& last = nodes_[node];
-  Caption result;
-  result.finished = finished;
-  result.log_probability = last.log_probability;
-  result.score = score(last.log_probability, last.length);
-  const bool with_alphas = !alphas_.empty();
-  if (with_alphas) {
-    result.alphas = empty({last.length, alphas_[0].size(1)});
-    result.betas = empty({last.length});
-  }
-  for (std::int64_t i = node; nodes_[i].length > 0; i = nodes_[i].parent) {
-    const Node& at = nodes_[i];
-    if (at.word != end_word) result.words.push_back(at.word);
-    if (!with_alphas) continue;
-    const std::int64_t step = at.length - 1;
-    result.alphas.rows(step, step + 1).copy_from(alphas_[step].rows(at.row, at.row + 1));
-    result.betas.rows(step, step + 1).copy_from(betas_[step].rows(at.row, at.row + 1));
-  }
-  std::reverse(result.words.begin(), result.words.end());
+/// The best of all groups, then the second best of all, until there are enough; then the best first.
+std::vector<Caption> BeamSearch::captions(const std::vector<Group>& groups) const {
+  std::vector<Caption> result;
+  std::set<std::vector<std::int32_t>> known;
+  for (std::size_t rank = 0; rank < wanted_; ++rank)
+    for (const Group& group : groups) {
+      const std::size_t ended = group.ended.size();
+      if (result.size() == static_cast<std::size_t>(options_.n_best) || rank >= ended + group.live.size()) continue;
+      const bool finished = rank < ended;
+      const std::int64_t node = finished ? group.ended[rank].node : group.live[rank - ended];
+      Caption caption = hypotheses_.caption(node, finished, score(node));
+      if (groups.size() == 1 || known.insert(caption.words).second) result.push_back(std::move(caption));
+    }
+  if (groups.size() > 1)
+    std::stable_sort(result.begin(), result.end(), [](const Caption& a, const Caption& b) {
+      return a.finished != b.finished ? a.finished : a.score > b.score;
+    });
   return result;
 }
 
 std::vector<std::vector<Caption>> BeamSearch::run() {
-  std::vector<Image> images(static_cast<std::size_t>(images_));
   std::vector<std::size_t> open;  // images that go on
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    images[i].live = {static_cast<std::int64_t>(nodes_.size())};
-    nodes_.emplace_back();
-    open.push_back(i);
-  }
-  DecoderState state = step_.start();
+  for (std::size_t i = 0; i < images_.size(); ++i) open.push_back(i);
   for (int t = 0; t < options_.max_length && !open.empty(); ++t) {
     BeamGroups groups;
     std::vector<std::int32_t> words;
     for (const std::size_t i : open) {
       groups.image.push_back(static_cast<std::int64_t>(i));
-      for (const std::int64_t node : images[i].live) words.push_back(nodes_[node].word);
+      for (const Group& group : images_[i]) {
+        if (group.over) continue;
+        for (const std::int64_t node : group.live) words.push_back(hypotheses_[node].word);
+      }
       groups.first.push_back(static_cast<std::int64_t>(words.size()));
     }
-    const DecoderStep step = step_(groups, words, state);
-    if (options_.keep_alphas && step.alpha.defined()) {
-      alphas_.push_back(step.alpha.to(DType::f32));
-      betas_.push_back(mean(step.beta, 1).to(DType::f32));
-    }
-    const Continuations next = continuations(step.logits);
+    const EnsembleStep::Result step = step_(groups, words);
+    hypotheses_.attend(step.alpha, step.beta);
+    const Continuations next = continuations(step.logits, choices_needed(open), t >= options_.min_length);
     std::vector<std::size_t> still_open;
     std::vector<std::int32_t> rows;  // of the live hypotheses' states
     for (std::size_t g = 0; g < open.size(); ++g) {
-      Image& image = images[open[g]];
-      advance(image, groups.first[g], next);
-      if (done(image)) continue;
-      still_open.push_back(open[g]);
-      for (const std::int64_t node : image.live) rows.push_back(static_cast<std::int32_t>(nodes_[node].row));
+      Written written;
+      std::int64_t row = groups.first[g];
+      bool over = true;
+      for (Group& group : images_[open[g]]) {
+        if (group.over) continue;
+        const std::int64_t first = row;
+        row += std::ssize(group.live);
+        advance(group, first, next, written);
+        if (group.over) continue;
+        over = false;
+        for (const std::int64_t node : group.live) rows.push_back(static_cast<std::int32_t>(hypotheses_[node].row));
+      }
+      if (!over) still_open.push_back(open[g]);
     }
     open = std::move(still_open);
-    if (open.empty()) break;
-    const Tensor index = from_vector(rows).to(step.state.h.device());
-    state = {gather_rows(step.state.h, index), gather_rows(step.state.c, index)};
+    if (!open.empty()) step_.keep(rows);
   }
-
   std::vector<std::vector<Caption>> result;
-  for (const Image& image : images) {
-    result.emplace_back();
-    for (const Candidate& ended : image.ended) result.back().push_back(caption(ended.node, true));
-    for (const std::int64_t node : image.live)
-      if (result.back().size() < static_cast<std::size_t>(options_.n_best))
-        result.back().push_back(caption(node, false));
-  }
+  for (const std::vector<Group>& groups : images_) result.push_back(captions(groups));
   return result;
+}
+
+void check_options(const BeamOptions& options) {
+  const auto at_least = [](const char* what, int value, int least) {
+    check(value >= least, "beam search: {} is {}, at least {} is needed", what, value, least);
+  };
+  at_least("beam", options.beam, 1);
+  at_least("max_length", options.max_length, 1);
+  at_least("n_best", options.n_best, 1);
+  at_least("min_length", options.min_length, 0);
+  at_least("no_repeat_ngram", options.no_repeat_ngram, 0);
+  at_least("groups", options.groups, 1);
+  check(options.n_best <= options.beam, "beam search: n_best {} is more than beam {}", options.n_best, options.beam);
+  check(options.min_length < options.max_length,
+        "beam search: min_length {} and `<end>` are more words than max_length {}", options.min_length,
+        options.max_length);
+  check(options.beam % options.groups == 0, "beam search: a beam of {} cannot be cut into {} groups", options.beam,
+        options.groups);
+  for (const auto& [what, value] :
+       {std::pair{"length penalty", options.length_penalty}, std::pair{"coverage penalty", options.coverage_penalty},
+        std::pair{"diversity", options.diversity}})
+    check(value >= 0, "beam search: {} {} is negative", what, value);
 }
 
 }  // namespace
 
+std::vector<std::vector<Caption>> beam_search(const std::vector<SearchMember>& members, const BeamOptions& options) {
+  check_options(options);
+  check_members("beam search", members);
+  check(options.coverage_penalty == 0 || members.front().decoder.config.attends(),
+        "beam search: a coverage penalty needs attention, and this decoder has none");
+  const NoGrad no_grad;
+  if (members.front().features.size(0) == 0) return {};
+  return BeamSearch(members, options).run();
+}
+
 std::vector<std::vector<Caption>> beam_search(const Decoder& decoder, const Tensor& features,
                                               const BeamOptions& options) {
-  const auto at_least_one = [](const char* what, int value) {
-    check(value >= 1, "beam search: {} is {}, at least 1 is needed", what, value);
-  };
-  at_least_one("beam", options.beam);
-  at_least_one("max_length", options.max_length);
-  at_least_one("n_best", options.n_best);
-  check(options.n_best <= options.beam, "beam search: n_best {} is more than beam {}", options.n_best, options.beam);
-  check(options.length_penalty >= 0, "beam search: length penalty {} is negative", options.length_penalty);
-  check(decoder.config.vocabulary > end_word, "beam search: a vocabulary of {} has no <end>",
-        decoder.config.vocabulary);
-  check_features("beam search", decoder, features);
-  const NoGrad no_grad;
-  if (features.size(0) == 0) return {};
-  return BeamSearch(decoder, features, options).run();
+  return beam_search(std::vector<SearchMember>{{decoder, features}}, options);
 }
 
 }  // namespace glimpse

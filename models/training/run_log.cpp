@@ -85,6 +85,8 @@ void RunLog::write(const EpochRecord& r) {
                {"step", r.step},
                {"train_loss", rounded(r.train_loss)},
                {"val_loss", rounded(v.forced.loss)},
+               {"val_perplexity", rounded(v.forced.perplexity())},
+               {"val_top1", rounded(v.forced.top1)},
                {"val_top5", rounded(v.forced.top5)}};
   const Json scores = Json::parse(v.scores.json());
   for (const auto& [metric, value] : scores.items()) line["val_" + metric] = rounded(value);

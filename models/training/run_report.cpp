@@ -49,9 +49,13 @@ std::vector<ReportChart> charts_of(const std::vector<Json>& epochs, const Scores
   const auto number = [](const char* key) { return [key](const Json& line) { return line.value(key, 0.0); }; };
   ReportChart loss{"Loss", "nats a word", "epoch", {}, {}};
   loss.curves = {curve("training", epochs, number("train_loss")), curve("validation", epochs, number("val_loss"))};
-  ReportChart top5{"Top-5 accuracy, the true words given", "%", "epoch", {}, {}};
-  top5.curves = {curve("validation", epochs, [](const Json& line) { return 100 * line.value("val_top5", 0.0); })};
-  std::vector<ReportChart> charts{loss, top5};
+  ReportChart accuracy{"Words predicted right, the true words given", "%", "epoch", {}, {}};
+  const auto percent = [](const char* key) {
+    return [key](const Json& line) { return 100 * metric_value(line, key); };
+  };
+  accuracy.curves = {curve("validation, top-1", epochs, percent("val_top1")),
+                     curve("validation, top-5", epochs, percent("val_top5"))};
+  std::vector<ReportChart> charts{loss, accuracy};
   for (const Score& score : scores.all) {
     if (!score.of_metric) continue;
     charts.push_back({score.label + " of free-running captions", "", "epoch", {}, {}});

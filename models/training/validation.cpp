@@ -21,7 +21,8 @@ ImageList pick(const ImageList& images, const std::vector<std::int32_t>& indices
 
 struct ForcedSums {
   double loss = 0;
-  std::int64_t words = 0, hits = 0;
+  std::int64_t words = 0;
+  Hits hits;
 };
 
 /// Adds the captions of `images`, whose features (N,L,D) are given.
@@ -36,7 +37,7 @@ void add_forced(const CaptionModel& model, const ImageList& images, const Tensor
   LossOptions options;
   options.doubly_stochastic = 0;
   options.train = false;
-  options.count_top5 = true;
+  options.count_hits = true;
   Generator unused(1);
   for (std::size_t begin = 0; begin < captions.size(); begin += forced_batch) {
     const std::size_t end = std::min(begin + forced_batch, captions.size());
@@ -48,26 +49,48 @@ void add_forced(const CaptionModel& model, const ImageList& images, const Tensor
     const DecoderLoss loss = model.decoder.loss(features.rows(first, last + 1), batch, unused, options);
     sums.loss += loss.cross_entropy * static_cast<double>(loss.tokens);
     sums.words += loss.tokens;
-    sums.hits += loss.top5_hits;
+    sums.hits.top1 += loss.hits.top1;
+    sums.hits.top5 += loss.hits.top5;
   }
 }
 
 }  // namespace
 
 DecodedSplit decode_split(const CaptionModel& model, const ImageList& images, const FeatureFunction& features,
-                          const CaptionOptions& options, const Watch& watch) {
+                          const CaptionOptions& options, const Watch& watch, ForcedScores* forced) {
+  return decode_split(std::vector<EnsembleMember>{{model, features}}, images, options, watch, forced);
+}
+
+DecodedSplit decode_split(const std::vector<EnsembleMember>& ensemble, const ImageList& images,
+                          const CaptionOptions& options, const Watch& watch, ForcedScores* forced) {
+  check(!forced || ensemble.size() == 1, "words are predicted by one model, not by an ensemble of {}", ensemble.size());
   const NoGrad no_grad;
   const Stopwatch total;
   DecodedSplit result;
+  ForcedSums sums;
+  double forced_seconds = 0;
   for (const std::vector<std::int32_t>& indices : image_batches(std::ssize(images), options.batch)) {
-    const Tensor x = features(pick(images, indices));
-    const Stopwatch beam;
-    for (std::vector<ImageCaption>& captions : caption_features(model, x, options))
+    const ImageList part = pick(images, indices);
+    std::vector<ModelView> views;
+    for (const EnsembleMember& member : ensemble) views.push_back({member.model, member.features(part)});
+    CaptionOptions of_batch = options;
+    of_batch.first_image += std::ssize(result.captions);
+    const Stopwatch search;
+    for (std::vector<ImageCaption>& captions : caption_features(views, of_batch))
       result.captions.push_back(std::move(captions));
-    result.seconds += beam.seconds();
+    result.seconds += search.seconds();
+    if (forced != nullptr) {
+      const Stopwatch stopwatch;
+      add_forced(views.front().model, part, views.front().features, sums);
+      forced_seconds += stopwatch.seconds();
+    }
     if (watch && !watch(std::ssize(result.captions))) throw Stopped();
   }
-  result.total_seconds = total.seconds();
+  result.total_seconds = total.seconds() - forced_seconds;
+  const auto words = static_cast<double>(std::max<std::int64_t>(sums.words, 1));
+  if (forced != nullptr)
+    *forced = {sums.loss / words, static_cast<double>(sums.hits.top1) / words,
+               static_cast<double>(sums.hits.top5) / words};
   return result;
 }
 
@@ -86,24 +109,13 @@ std::vector<std::vector<CaptionWords>> references_of(const ImageList& images) {
 
 Validation validate(const CaptionModel& model, const ImageList& images, const FeatureFunction& features,
                     const Watch& watch) {
-  const NoGrad no_grad;
   const Stopwatch stopwatch;
   const ValidationConfig& config = model.config.validation;
-  const CaptionOptions options{.beam = config.beam, .max_words = config.max_words};
+  const CaptionOptions options{.beam = config.beam, .max_words = config.max_words, .batch = config.batch};
   Validation result;
-  ForcedSums sums;
-  for (const std::vector<std::int32_t>& indices : image_batches(std::ssize(images), config.batch)) {
-    const ImageList part = pick(images, indices);
-    const Tensor x = features(part);
-    for (std::vector<ImageCaption>& best : caption_features(model, x, options))
-      result.captions.push_back(best.empty() ? CaptionWords{} : std::move(best.front().words));
-    add_forced(model, part, x, sums);
-    if (watch && !watch(std::ssize(result.captions))) throw Stopped();
-  }
+  result.captions = best_captions(decode_split(model, images, features, options, watch, &result.forced));
   result.scores = score_captions(result.captions, references_of(images));
   result.statistics = caption_statistics(result.captions);
-  const auto words = static_cast<double>(std::max<std::int64_t>(sums.words, 1));
-  result.forced = {sums.loss / words, static_cast<double>(sums.hits) / words};
   result.seconds = stopwatch.seconds();
   return result;
 }

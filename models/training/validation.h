@@ -1,10 +1,12 @@
 #pragma once
 // Captions of a whole split and how good they are.
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <vector>
 
+#include "glimpse/data/caption_statistics.h"
 #include "glimpse/data/metrics.h"
 #include "glimpse/models/captioner/captioner.h"
 #include "glimpse/models/captioner/features.h"
@@ -18,22 +20,34 @@ struct DecodedSplit {
   double total_seconds = 0;                         ///< with reading images and encoding
 };
 
+/// Teacher-forced: the true words stand before each word that is predicted.
+struct ForcedScores {
+  double loss = 0;  ///< mean -log p of a word, `<end>` included; natural logarithm
+  double top1 = 0;  ///< share of words that are the likeliest
+  double top5 = 0;  ///< share of words among the five likeliest
+  double perplexity() const { return std::exp(loss); }
+};
+
 /// Called after each batch with the number of images done; false stops.
 using Watch = std::function<bool(std::int64_t done)>;
 
-/// Captions each image once, options.batch at a time. Throws Stopped when `watch` says to stop.
+/// A model of an ensemble, and where its features come from.
+struct EnsembleMember {
+  const CaptionModel& model;
+  const FeatureFunction& features;
+};
+
+/// Captions each image once, options.batch at a time; from the same features come the scores of the true captions,
+/// where `forced` is given. Throws Stopped when `watch` says to stop.
 DecodedSplit decode_split(const CaptionModel& model, const ImageList& images, const FeatureFunction& features,
-                          const CaptionOptions& options, const Watch& watch = {});
+                          const CaptionOptions& options, const Watch& watch = {}, ForcedScores* forced = nullptr);
+/// The same by an ensemble (caption_features). Throws Error where `forced` is given for more than one model.
+DecodedSplit decode_split(const std::vector<EnsembleMember>& ensemble, const ImageList& images,
+                          const CaptionOptions& options, const Watch& watch = {}, ForcedScores* forced = nullptr);
 
 /// The words of the best captions, and the references, as the metrics take them.
 std::vector<CaptionWords> best_captions(const DecodedSplit& decoded);
 std::vector<std::vector<CaptionWords>> references_of(const ImageList& images);
-
-/// Teacher-forced: the true words stand before each word that is predicted.
-struct ForcedScores {
-  double loss = 0;  ///< mean -log p of a word
-  double top5 = 0;  ///< share of words among the five likeliest
-};
 
 /// What is known of a model after an epoch.
 struct Validation {

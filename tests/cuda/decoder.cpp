@@ -6,7 +6,7 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/optimizer.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/models/search/beam.h"
+#include "glimpse/models/search/draw.h"
 #include "op_case.h"
 
 using namespace glimpse;
@@ -86,7 +86,7 @@ std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v,
   Adam adam(parameters(decoder), {.learning_rate = 0.01, .clip_value = 5});
   LossOptions options;
   options.label_smoothing = 0.1;
-  options.count_top5 = true;
+  options.count_hits = true;
   Generator dropout(9);
   std::vector<double> losses;
   std::vector<NamedTensor> gradients;
@@ -94,7 +94,7 @@ std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v,
     const DecoderLoss loss = stepwise ? decoder.loss_stepwise(features, batch, dropout, options)
                                       : decoder.loss(features, batch, dropout, options);
     losses.insert(losses.end(),
-                  {loss.total.item(), loss.cross_entropy, loss.attention_penalty, static_cast<double>(loss.top5_hits)});
+                  {loss.total.item(), loss.cross_entropy, loss.attention_penalty, static_cast<double>(loss.hits.top5)});
     loss.total.backward();
     gradients.clear();
     for (const NamedTensor& p : parameters(decoder)) gradients.push_back({p.name, p.tensor.grad().clone(), true});
@@ -149,29 +149,60 @@ TEST_CASE("in f32 the device's loss is the CPU's in f64, to rounding") {
   }
 }
 
+namespace {
+
+/// The same captions, scores and maps.
+void check_equal(const std::vector<std::vector<Caption>>& found, const std::vector<std::vector<Caption>>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    REQUIRE(found[i].size() == expected[i].size());
+    for (std::size_t k = 0; k < expected[i].size(); ++k) {
+      CHECK(found[i][k].words == expected[i][k].words);
+      CHECK(found[i][k].finished == expected[i][k].finished);
+      CHECK(std::abs(found[i][k].score - expected[i][k].score) < 1e-12);
+      REQUIRE(found[i][k].alphas.defined() == expected[i][k].alphas.defined());
+      if (!expected[i][k].alphas.defined()) continue;
+      CHECK(difference(expected[i][k].alphas.to(DType::f64), found[i][k].alphas.to(DType::f64), 0x1p-23, 4, 4) == "");
+    }
+  }
+}
+
+}  // namespace
+
 TEST_CASE("beam search on the device finds the CPU's captions") {
+  const NoGrad no_grad;
+  for (const Variant& v : variants)
+    for (const bool plain : {true, false}) {
+      INFO(v.name << (plain ? ", plain" : ", with every option"));
+      const bool attends = v.attention != AttentionKind::none;
+      BeamOptions options{.beam = 4, .max_length = 6, .keep_alphas = attends, .n_best = 2};
+      if (!plain) {
+        options.length_penalty = 0.7;
+        options.length_norm = LengthNorm::gnmt;
+        options.min_length = 2;
+        options.no_repeat_ngram = 2;
+        options.coverage_penalty = attends ? 0.3 : 0;
+        options.groups = 2;
+      }
+      const auto search = [&](Device device) {
+        return beam_search(make_decoder(v, DType::f64, device), make_features(4, DType::f64, device), options);
+      };
+      check_equal(search(Device::cuda), search(Device::cpu));
+    }
+}
+
+TEST_CASE("samples and ensembles on the device are the CPU's") {
+  const NoGrad no_grad;
   for (const Variant& v : variants) {
     INFO(v.name);
-    const NoGrad no_grad;
-    BeamOptions options;
-    options.beam = 3;
-    options.n_best = 2;
-    options.max_length = 6;
-    options.keep_alphas = v.attention != AttentionKind::none;
-    const auto search = [&](Device device) {
-      return beam_search(make_decoder(v, DType::f64, device), make_features(4, DType::f64, device), options);
+    const auto ensemble = [&](Device device, bool sample) {
+      const Decoder a = make_decoder(v, DType::f64, device), b = make_decoder(v, DType::f64, device);
+      b.output.bias.copy_from(a.output.bias * 2.0 + 0.1);
+      const Tensor features = make_features(4, DType::f64, device);
+      const std::vector<SearchMember> members{{a, features}, {b, features}};
+      return sample ? draw_captions(members, {.count = 3, .max_length = 6, .top_k = 5})
+                    : beam_search(members, {.beam = 3, .max_length = 6, .n_best = 2});
     };
-    const auto expected = search(Device::cpu), found = search(Device::cuda);
-    REQUIRE(found.size() == expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      REQUIRE(found[i].size() == expected[i].size());
-      for (std::size_t k = 0; k < expected[i].size(); ++k) {
-        CHECK(found[i][k].words == expected[i][k].words);
-        CHECK(found[i][k].finished == expected[i][k].finished);
-        CHECK(std::abs(found[i][k].score - expected[i][k].score) < 1e-12);
-        if (!options.keep_alphas) continue;
-        CHECK(difference(expected[i][k].alphas.to(DType::f64), found[i][k].alphas.to(DType::f64), 0x1p-23, 4, 4) == "");
-      }
-    }
+    for (const bool sample : {false, true}) check_equal(ensemble(Device::cuda, sample), ensemble(Device::cpu, sample));
   }
 }

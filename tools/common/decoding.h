@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "glimpse/models/captioner/captioner.h"
 #include "program.h"
@@ -12,14 +13,17 @@ namespace glimpse::tools {
 
 struct DecodingOptions {
   CaptionOptions captions;
+  std::vector<std::string> ensemble;  ///< model files, besides the first model's
   int threads = 0;
   DeviceOptions device;
 };
 
-/// --beam, --max-words, --length-penalty, --suppress-unk and --allow-unk, --batch, --threads, --device, --matmul.
+/// The options of search (CaptionOptions), --ensemble, --batch, --threads, --device, --matmul.
 void add_decoding_options(CLI::App& app, DecodingOptions& options);
-/// Applies the threads and returns the device. Throws Error.
+/// Applies the threads and returns the device. Throws Error, also for options that exclude each other.
 Device use_decoding_options(const DecodingOptions& options);
+/// The further models of an ensemble. Throws Error (load_model).
+std::vector<CaptionModel> load_ensemble(const DecodingOptions& options, Device device, ModelWeights which);
 
 /// Names for the pictures that are drawn of images, all in one folder: the path's parts joined by '_', without "..",
 /// root and extension, and with a number where that name is taken.

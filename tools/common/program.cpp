@@ -14,9 +14,9 @@
 #include "glimpse/engine/version.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
+#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/kernels/base/utf8.h"
-#include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/cuda/runtime.h"
 #include "glimpse/models/captioner/observer.h"
 

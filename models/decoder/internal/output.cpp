@@ -11,14 +11,15 @@
 
 namespace glimpse {
 
-std::int64_t count_top5(const Tensor& logits, const Tensor& targets) {
+Hits count_hits(const Tensor& logits, const Tensor& targets) {
   const std::int64_t n = logits.size(0), v = logits.size(1);
   const Tensor rank({n}, DType::i32, logits.device());
   on(logits, [&]<class T>(auto device) {
     kernels::rank_of_target<T>(device, n, v, logits.data<T>(), targets.data<std::int32_t>(), rank.data<std::int32_t>());
   });
   const std::vector<std::int32_t> ranks = rank.to_vector<std::int32_t>();
-  return std::count_if(ranks.begin(), ranks.end(), [](std::int32_t r) { return r < 5; });
+  return {std::count(ranks.begin(), ranks.end(), 0),
+          std::count_if(ranks.begin(), ranks.end(), [](std::int32_t r) { return r < 5; })};
 }
 
 Tensor token_losses(const Tensor& logits, const Tensor& targets, double label_smoothing) {
@@ -35,7 +36,7 @@ Tensor token_losses(const Tensor& logits, const Tensor& targets, double label_sm
 OutputLoss output_loss(const Linear& layer, const Tensor& x, const OutputTargets& targets, bool count) {
   const Tensor logits = linear(x.detach(), layer.weight.detach(), layer.bias.detach());
   OutputLoss result;
-  if (count) result.top5_hits = count_top5(logits, targets.words);
+  if (count) result.hits = count_hits(logits, targets.words);
 
   const std::int64_t n = logits.size(0), v = logits.size(1);
   const double scale = 1 / static_cast<double>(n);
