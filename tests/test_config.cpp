@@ -6,6 +6,7 @@
 #include "catch.h"
 #include "error_of.h"
 #include "glimpse/engine/io/file.h"
+#include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/models/captioner/config.h"

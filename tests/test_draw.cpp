@@ -6,8 +6,8 @@
 
 #include "catch.h"
 #include "error_of.h"
-#include "glimpse/models/search/minimum_bayes_risk.h"
 #include "glimpse/models/search/draw.h"
+#include "glimpse/models/search/minimum_bayes_risk.h"
 #include "small_decoders.h"
 
 using namespace glimpse;

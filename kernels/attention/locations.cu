@@ -4,7 +4,7 @@
 // double by shuffles, are compared with the number drawn. Reading and marking take a block per query.
 //
 // Bytes: drawing 2 Q L sizeof(T), the second time from the caches; reading 2 Q D sizeof(T); marking Q n sizeof(T).
-// At a step of a recurrence all three are the time of a launch.
+// Operations: about 8 Q L in drawing, none else; at a step of a recurrence all three take the time of a launch.
 
 #include "glimpse/kernels/attention/locations.h"
 #include "glimpse/kernels/cuda/helpers.cuh"

@@ -173,8 +173,7 @@ void check_options(const DrawOptions& options) {
 
 }  // namespace
 
-std::vector<std::vector<Caption>> draw_captions(const std::vector<SearchMember>& members,
-                                                  const DrawOptions& options) {
+std::vector<std::vector<Caption>> draw_captions(const std::vector<SearchMember>& members, const DrawOptions& options) {
   check_options(options);
   check_members("sampling", members);
   const NoGrad no_grad;

@@ -29,6 +29,6 @@ struct DrawOptions {
 /// own, whatever it was drawn with. Throws Error for options that make no sense, and what beam_search throws for
 /// members.
 std::vector<std::vector<Caption>> draw_captions(const std::vector<SearchMember>& members,
-                                                  const DrawOptions& options = {});
+                                                const DrawOptions& options = {});
 
 }  // namespace glimpse

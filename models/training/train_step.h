@@ -82,8 +82,9 @@ class TrainStep {
   std::optional<SelfCritical> self_critical_;
   std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
   Generator dropout_;
-  double baseline_ = 0, sampled_log_p_ = 0;  // the second: sum over the sampled captions of this step,
-  std::int64_t sampled_captions_ = 0;        // and their number
+  double baseline_ = 0;
+  double sampled_log_p_ = 0;           // log p, summed over this step's captions that read drawn locations
+  std::int64_t sampled_captions_ = 0;  // their number
 };
 
 }  // namespace glimpse

@@ -25,7 +25,8 @@ class Hypotheses {
 
   /// A hypothesis without words.
   std::int64_t begin();
-  /// Takes alpha (R,L) and beta (R,1) or (R,D) of a step, which may be undefined, before hypotheses of its rows are added.
+  /// Takes alpha (R,L) and beta (R,1) or (R,D) of a step, which may be undefined, before hypotheses of its rows are
+  /// added.
   void attend(const Tensor& alpha, const Tensor& beta);
   /// `parent`, whose last word stood in `row` of the step, and one word more; log_probability is of them all.
   std::int64_t add(std::int64_t parent, std::int32_t word, std::int64_t row, double log_probability);
