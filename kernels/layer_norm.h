@@ -14,10 +14,10 @@ struct LayerNorm {
   std::int64_t n, c, area;
   std::int64_t x_stride, y_stride;
   double eps;
-  const T* x;
-  const T *weight, *bias;  ///< (c); null: 1 and 0
-  T* y;
-  T* scale;  ///< (n,area), for the way back; may be null
+  const T* x = nullptr;
+  const T *weight = nullptr, *bias = nullptr;  ///< (c); null: 1 and 0
+  T* y = nullptr;
+  T* scale = nullptr;  ///< (n,area), for the way back; may be null
 };
 
 /// y = (x - mean) scale weight + bias with scale = 1 / sqrt(variance + eps), the mean and (biased) variance over the

@@ -213,11 +213,7 @@ class ModelRun {
     CaptionOptions options = a_.decoding.captions;
     options.attention = attends && (scenes || !a_.attention.empty());
     Evaluation e;
-    std::vector<EnsembleMember> members{{model_, features_}};
-    for (std::size_t i = 0; i < others_.size(); ++i) members.push_back({others_[i], other_features_[i]});
-    const DecodedSplit decoded =
-        decode_split(members, data_.images, options, watch("captioning", std::ssize(data_.images)),
-                     others_.empty() ? &e.forced.emplace() : nullptr);
+    const DecodedSplit decoded = decode(options, others_.empty() ? &e.forced.emplace() : nullptr);
     e.captions = best_captions(decoded);
     e.vocabulary = model_.vocabulary.size() - end_word - 1;
     describe(e, decoded);
@@ -227,6 +223,12 @@ class ModelRun {
       e.extra["attention"] = {{"nouns", s.nouns}, {"inside", s.inside}, {"area", s.area}, {"ratio", s.ratio()}};
     }
     if (!a_.attention.empty()) draw(a_, data_, decoded);
+    if (model_.config.decoder.is_hard()) {
+      options.hard_context = HardContext::argmax;
+      const Scores scores = score_captions(best_captions(decode(options, nullptr)), references_of(data_.images));
+      print_argmax(scores);
+      e.extra["argmax"] = Json::parse(scores.json());
+    }
     return e;
   }
 
@@ -237,6 +239,12 @@ class ModelRun {
   }
 
  private:
+  DecodedSplit decode(const CaptionOptions& options, ForcedScores* forced) {
+    std::vector<EnsembleMember> members{{model_, features_}};
+    for (std::size_t i = 0; i < others_.size(); ++i) members.push_back({others_[i], other_features_[i]});
+    return decode_split(members, data_.images, options, watch("captioning", std::ssize(data_.images)), forced);
+  }
+
   Watch watch(const char* what, std::int64_t all) {
     return [this, what, all](std::int64_t done) {
       observer_.progress([&] { return fmt::format("{} {}/{}", what, done, all); });
