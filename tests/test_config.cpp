@@ -42,7 +42,8 @@ TEST_CASE("each key can be set alone, and is written") {
                               : key.valid == "text"                       ? "some text"
                               : key.valid.find("..") != std::string::npos ? "1"
                                                                           : key.valid.substr(key.valid.rfind(' ') + 1);
-    if (key.key.ends_with("dropout") || key.key == "training.momentum" || key.key == "loss.label_smoothing")
+    if (key.key.ends_with("dropout") || key.key == "training.momentum" || key.key == "training.ema" ||
+        key.key == "loss.label_smoothing")
       set_config_value(config, key.key, "0.25", "test");
     else if (key.key == "encoder.image_size")
       set_config_value(config, key.key, "64", "test");

@@ -78,64 +78,6 @@ TEST_CASE("mixed choices of the decoder agree as well", "[gradient]") {
   }
 }
 
-TEST_CASE("captions that weigh more or less, and parts of a larger batch, agree as well", "[gradient]") {
-  for (const Reduction reduction : {Reduction::paper, Reduction::tutorial}) {
-    Trial trial{{}, {.reduction = reduction, .label_smoothing = 0.1}, {3, 5, 2}};
-    trial.options.caption_weights = {0.5, -2, 1.25};
-    trial.options.of_tokens = 40;
-    trial.options.of_rows = 7;
-    compare(trial, DType::f64, 1e-11);
-  }
-}
-
-TEST_CASE("a weight belongs to the caption that was given with it") {
-  const DecoderConfig config = small({});
-  const Decoder decoder = make_decoder(config, DType::f64);
-  const std::vector<std::vector<std::int32_t>> captions{
-      {start_word, 5, end_word}, {start_word, 6, 7, 8, end_word}, {start_word, 9, 10, end_word}};
-  const Tensor features = make_features(1, 3, config.channels, DType::f64);
-  LossOptions options{.doubly_stochastic = 0, .train = false};
-  Generator generator(1);
-  for (std::size_t i = 0; i < captions.size(); ++i) {
-    options.caption_weights.assign(3, 0);
-    options.caption_weights[i] = -1.5;
-    const double together =
-        decoder.loss(features, make_token_batch(captions, {0, 0, 0}), generator, options).total.item();
-    options.caption_weights.clear();
-    const DecoderLoss alone = decoder.loss(features, make_token_batch({captions[i]}), generator, options);
-    CHECK(together == Approx(-1.5 * alone.total.item() * static_cast<double>(alone.tokens) / 9).epsilon(1e-12));
-  }
-  options.caption_weights = {1};
-  CHECK_THROWS_AS(decoder.loss(features, make_token_batch(captions, {0, 0, 0}), generator, options), Error);
-}
-
-TEST_CASE("the losses of the parts of a batch add up to that of the whole") {
-  const DecoderConfig config = small({});
-  const std::vector<int> words{6, 4, 3, 5};
-  const Tensor features = make_features(4, 3, config.channels, DType::f64);
-  for (const Reduction reduction : {Reduction::paper, Reduction::tutorial}) {
-    LossOptions options{.doubly_stochastic = 0.7, .reduction = reduction, .train = false};
-    const auto loss = [&](const std::vector<std::int64_t>& which) {
-      const Decoder decoder = make_decoder(config, DType::f64);
-      std::vector<std::vector<std::int32_t>> captions;
-      std::vector<Tensor> rows;
-      for (const std::int64_t i : which) {
-        captions.push_back({start_word});
-        for (int w = 1; w < words[i]; ++w) captions.back().push_back(static_cast<std::int32_t>((7 * i + w) % 23));
-        captions.back().push_back(end_word);
-      }
-      const TokenBatch batch = make_token_batch(captions);
-      for (const std::int64_t row : batch.order) rows.push_back(features.rows(which[row], which[row] + 1));
-      Generator generator(1);
-      return decoder.loss(concat(rows, 0), batch, generator, options).total.item();
-    };
-    const double whole = loss({0, 1, 2, 3});
-    options.of_tokens = 6 + 4 + 3 + 5;
-    options.of_rows = 4;
-    CHECK(loss({0, 3}) + loss({1, 2}) == Approx(whole).epsilon(1e-12));
-  }
-}
-
 TEST_CASE("the loss has the gradient that differences of its values show", "[gradient]") {
   for (const DecoderConfig& choice : all_kinds()) {
     const DecoderConfig config = small(choice);

@@ -119,7 +119,7 @@ void check_pixels(const Tensor& pixels, Findings& findings) {
       }
     const double mean = sum / n, deviation = std::sqrt(std::max(squares / n - mean * mean, 0.0));
     text += fmt::format("{}{:.2f} +- {:.2f}", c == 0 ? "" : ", ", mean, deviation);
-    odd = odd || std::abs(mean) > 1.5 || deviation < 0.3 || deviation > 2;
+    odd = odd || std::abs(mean) > 2 || deviation < 0.3 || deviation > 2;
   }
   text = fmt::format("red, green, blue of {} images as the encoder gets them: {}; about 0 +- 1 is expected",
                      pixels.size(0), text);

@@ -31,12 +31,15 @@ std::vector<double> means_of_others(const std::vector<double>& scores) {
 
 }  // namespace
 
+void check_self_critical(const SelfCriticalConfig& config, const ImageList& images) {
+  check(images.size() > 1, "self-critical training: CIDEr-D of a single image is always 0");
+  check(config.samples > 1 || config.baseline == Baseline::greedy,
+        "self-critical training: self_critical.baseline=leave-one-out needs self_critical.samples of at least 2");
+}
+
 SelfCritical::SelfCritical(const CaptionModel& model, const ImageList& images)
     : model_(model), cider_(references_with_end(images)) {
-  const SelfCriticalConfig& c = model.config.self_critical;
-  check(images.size() > 1, "self-critical training: CIDEr-D of a single image is always 0");
-  check(c.samples > 1 || c.baseline == Baseline::greedy,
-        "self-critical training: self_critical.baseline=leave-one-out needs self_critical.samples of at least 2");
+  check_self_critical(model.config.self_critical, images);
   for (std::size_t i = 0; i < images.size(); ++i) number_[images[i]] = i;
 }
 

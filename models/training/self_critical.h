@@ -11,6 +11,9 @@
 
 namespace glimpse {
 
+/// Throws Error for a single image, whose every score is 0, and for a single sample without others to compare it with.
+void check_self_critical(const SelfCriticalConfig& config, const ImageList& images);
+
 class SelfCritical {
  public:
   struct Result {
@@ -19,8 +22,8 @@ class SelfCritical {
   };
 
   /// Scores are CIDEr-D among all of `images`, the training images. `<end>` counts as a word of references and drawn
-  /// captions: else a caption gains by breaking off ("a dog with a"). Both must outlive this. Throws Error for a single
-  /// image, whose every score is 0, and for a single sample without a baseline.
+  /// captions: else a caption gains by breaking off ("a dog with a"). Both must outlive this. Throws what
+  /// check_self_critical does.
   SelfCritical(const CaptionModel& model, const ImageList& images);
 
   /// Draws captions of the batch's images, whose features (I,L,D) are given. `generator` is drawn from; dropout is off,

@@ -16,6 +16,7 @@
 #include "glimpse/models/captioner/features.h"
 #include "glimpse/models/captioner/initial_model.h"
 #include "glimpse/models/captioner/shared_features.h"
+#include "glimpse/models/training/self_critical.h"
 
 namespace glimpse {
 namespace {
@@ -135,6 +136,7 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
   if (config.data.overfit > 0) dataset.keep_few(config.data.overfit);
   dataset.require_split("train");
   dataset.require_split("val");
+  if (config.is_self_critical()) check_self_critical(config.self_critical, dataset.require_split("train"));
   std::vector<SkippedImage> skipped;
   if (resumes) {
     skipped = read_skipped(RunFiles(request.folder).skipped(), dataset);
