@@ -19,7 +19,7 @@ double convolution_seconds(const InferenceStep& step, std::int64_t block) {
     return (s.channels + block - 1) / block * block * s.height * s.width;
   };
   const kernels::OnednnConvolution convolution(step.shape, step.weight.data(), step.bias.data(), step.x.buffer == 0,
-                                               step.accumulate, step.bounds);
+                                               step.accumulate, step.function);
   const std::int64_t threads = kernels::threads();
   std::vector<Tensor> memory;
   std::vector<kernels::OnednnConvolution::Bound> bound;

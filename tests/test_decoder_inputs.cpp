@@ -34,7 +34,7 @@ TEST_CASE("projected features and tied weights are what their names say") {
   const Tensor features = make_features(2, 4, config.channels, DType::f64);
   const DecoderMemory memory = decoder.remember(features);
   CHECK(largest(memory.features - relu(linear(features, decoder.projection.weight, decoder.projection.bias))) < 1e-14);
-  CHECK_THROWS_WITH(decoder.start({features, {}}), Contains("(2,4,7) do not fit, (B,L,3) is needed"));
+  CHECK_THROWS_WITH(decoder.start({features, {}, {}}), Contains("(2,4,7) do not fit, (B,L,3) is needed"));
 
   const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{1, 4}), decoder.start(memory));
   const Tensor logits = linear(step.state.h, decoder.embedding.weight, decoder.output.bias);

@@ -77,9 +77,9 @@ TEST_CASE("captions are drawn with the probability that the decoder gives them")
   Generator generator(5);
   constexpr int samples = 20000;
   const auto drawn = sample_captions(decoder, features, generator, {.samples = samples, .max_length = 2});
-  const DecoderMemory memory = decoder.project_keys(features);
+  const DecoderMemory memory = decoder.remember(features);
   const auto start = from_vector(std::vector<std::int32_t>(2, start_word));
-  const DecoderStep first = decoder.step(memory, start, decoder.start(features));
+  const DecoderStep first = decoder.step(memory, start, decoder.start(memory));
   for (int image = 0; image < 2; ++image) {
     std::vector<double> logits = first.logits.rows(image, image + 1).to_vector<double>();
     logits[pad_word] = logits[start_word] = -INFINITY;  // are never drawn
