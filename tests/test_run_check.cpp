@@ -46,7 +46,7 @@ TEST_CASE("a few images are learnt by heart, or the exit code says so") {
   REQUIRE_THAT(failed.out, Contains("overfit     FAILED"));
 }
 
-TEST_CASE("--check finds nothing wrong where nothing is, and writes nothing") {
+TEST_CASE("a check finds nothing wrong where nothing is, and writes nothing") {
   const SmallPhotographs p;
   const ProgramResult r = p.train({"--check", "--cache", p.folder / "cache"});
   INFO(r.out << r.err);
@@ -64,7 +64,7 @@ TEST_CASE("--check finds nothing wrong where nothing is, and writes nothing") {
   CHECK(scenes.code == 0);
 }
 
-TEST_CASE("--check names what is wrong") {
+TEST_CASE("a check names what is wrong") {
   const SmallPhotographs p;
   SECTION("broken and missing images, all of them") {
     fs::resize_file(p.first_image, 100);

@@ -165,19 +165,18 @@ void check_room(Preparation& p, const std::string& folder, Findings& findings) {
         feature_bytes(p.model, std::ssize(p.dataset.captions().images)), "the feature cache needs");
 }
 
-/// Captions of `images`, as many as a batch has; `x` are their features, or their pixels where the encoder is trained
+/// Captions of the first of `images`, as many as a batch has or a few more; `x` are their features, or their pixels where the encoder is trained
 /// from the image on.
 TrainingBatch batch_of(const Preparation& p, const ImageList& images, const Tensor& x) {
   std::vector<std::vector<std::int32_t>> captions;
   std::vector<std::int64_t> image_of;
-  for (std::size_t i = 0; i < images.size(); ++i)
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    if (i > 1 && std::ssize(captions) >= p.config().training.batch) break;  // two images at least, to be exchanged
     for (const CaptionWords& caption : images[i]->captions) {
-      if (i > 0 && std::ssize(captions) >= p.config().training.batch &&
-          image_of.back() == static_cast<std::int64_t>(i) - 1)
-        break;
       captions.push_back(p.model.vocabulary.encode(caption, p.config().data.max_words));
       image_of.push_back(static_cast<std::int64_t>(i));
     }
+  }
   TrainingBatch batch;
   batch.tokens = make_token_batch(captions, image_of);
   const std::int64_t count = batch.tokens.images();
