@@ -50,7 +50,7 @@ if(GLIMPSE_CUDA_FOUND)
   set_target_properties(glimpse_cuda PROPERTIES
     RULE_LAUNCH_COMPILE "${CMAKE_CURRENT_SOURCE_DIR}/keep_ptxas.sh <OBJECT>")
   add_test(NAME "nvcc: no kernel spills registers"
-    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kernel_resources.sh $<TARGET_OBJECTS:glimpse_cuda>)
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kernel_resources.sh $<TARGET_OBJECTS:glimpse_cuda> COMMAND_EXPAND_LISTS)
   set_tests_properties("nvcc: no kernel spills registers" PROPERTIES LABELS nvcc TIMEOUT 60)
 endif()
 if(GLIMPSE_CUDA_FOUND)
