@@ -93,10 +93,13 @@ template <int Count, int Columns>
         factors[j] = reinterpret_cast<__m512bh>(_mm512_load_si512(b + (j * deep + t) * tile + p * side));
 #pragma GCC unroll 16
       for (int i = 0; i < Count; ++i) {
-        const __m512bh x =
-            reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[t * tile + (first + i) * pairs + p])));
+        __m512i x = _mm512_set1_epi32(static_cast<int>(a[t * tile + (first + i) * pairs + p]));
+#ifdef __clang__
+        asm("" : "+v"(x));  // clang 16 crashes where it knows that all elements are the same
+#endif
 #pragma GCC unroll 2
-        for (int j = 0; j < Columns; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], x, factors[j]);
+        for (int j = 0; j < Columns; ++j)
+          sum[i][j] = _mm512_dpbf16_ps(sum[i][j], reinterpret_cast<__m512bh>(x), factors[j]);
       }
     }
 #pragma GCC unroll 16
