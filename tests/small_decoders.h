@@ -12,11 +12,8 @@ namespace glimpse {
 
 inline constexpr std::int64_t channels = 6, locations = 5;
 
-/// With `projected`, a decoder of projected features and tied weights.
-inline Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64, bool projected = false) {
-  DecoderConfig config = paper ? paper_decoder(vocabulary, channels) : tutorial_decoder(vocabulary, channels);
-  if (projected) config.projection = 7;
-  config.tied = projected;
+/// A few units of each kind, with weights large enough that every nonlinearity is used.
+inline Decoder make_decoder(DecoderConfig config, DType dtype = DType::f64) {
   config.embedding = 4;
   config.attention_size = 5;
   config.hidden = 4;
@@ -25,6 +22,14 @@ inline Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = D
   for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.8, generator);
   convert(decoder, dtype);
   return decoder;
+}
+
+/// With `projected`, a decoder of projected features and tied weights.
+inline Decoder make_decoder(std::int64_t vocabulary, bool paper, DType dtype = DType::f64, bool projected = false) {
+  DecoderConfig config = paper ? paper_decoder(vocabulary, channels) : tutorial_decoder(vocabulary, channels);
+  if (projected) config.projection = 7;
+  config.tied = projected;
+  return make_decoder(config, dtype);
 }
 
 inline void favour_end(const Decoder& decoder, double by) { decoder.output.bias.data<double>()[end_word] += by; }

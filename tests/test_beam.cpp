@@ -232,13 +232,7 @@ TEST_CASE("a decoder with a visual sentinel searches as it steps") {
     DecoderConfig config = tutorial_decoder(10, channels);
     config.attention = AttentionKind::sentinel;
     config.output = output;
-    config.embedding = 4;
-    config.hidden = 3;
-    config.attention_size = 5;
-    Generator generator(2);
-    Decoder decoder(config, generator);
-    for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.8, generator);
-    convert(decoder, DType::f64);
+    const Decoder decoder = make_decoder(config);
     BeamOptions options;
     options.max_length = 5;
     options.keep_alphas = true;

@@ -6,32 +6,14 @@
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/error.h"
 #include "glimpse/models/training/retrieval.h"
+#include "small_decoders.h"
 
 using namespace glimpse;
 
 namespace {
 
-constexpr std::int64_t channels = 6, locations = 4;
-
-Decoder make_decoder(DecoderConfig config) {
-  config.embedding = 4;
-  config.attention_size = 5;
-  config.hidden = 4;
-  Generator generator(9);
-  Decoder decoder(config, generator);
-  for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.8, generator);
-  return decoder;
-}
-
-Tensor make_features(std::int64_t images, DType dtype = DType::f32) {
-  Generator generator(21);
-  const Tensor x = empty({images, locations, channels}, dtype);
-  fill_normal(x, 0, 1.5, generator);
-  return x;
-}
-
 /// log p of a caption, <start> to <end>, given one image, by step().
-double log_probability(const Decoder& decoder, const Tensor& image, const std::vector<std::int32_t>& words) {
+double stepwise_log_probability(const Decoder& decoder, const Tensor& image, const std::vector<std::int32_t>& words) {
   const DecoderMemory memory = decoder.remember(image);
   DecoderState state = decoder.start(memory);
   double total = 0;
@@ -57,9 +39,8 @@ CaptionModel make_model_of(const Decoder& decoder) {
 
 TEST_CASE("log p of a caption is that of its words, step by step") {
   for (const bool paper : {false, true}) {
-    Decoder decoder = make_decoder(paper ? paper_decoder(9, channels) : tutorial_decoder(9, channels));
-    convert(decoder, DType::f64);
-    const Tensor features = make_features(2, DType::f64);
+    const Decoder decoder = make_decoder(9, paper);
+    const Tensor features = make_features(2);
     const std::vector<std::vector<std::int32_t>> captions = {{start_word, 5, end_word},
                                                              {start_word, 4, 8, 8, 6, end_word},
                                                              {start_word, end_word},
@@ -69,8 +50,9 @@ TEST_CASE("log p of a caption is that of its words, step by step") {
     REQUIRE(found.size() == 4);
     for (std::size_t i = 0; i < 4; ++i) {
       INFO(paper << " " << i);
-      CHECK(found[i] ==
-            Approx(log_probability(decoder, features.rows(image[i], image[i] + 1), captions[i])).epsilon(1e-12));
+      CHECK(
+          found[i] ==
+          Approx(stepwise_log_probability(decoder, features.rows(image[i], image[i] + 1), captions[i])).epsilon(1e-12));
     }
   }
 }
@@ -96,8 +78,8 @@ TEST_CASE("images are spaced evenly") {
 
 TEST_CASE("retrieval ranks every pair, whatever the blocks") {
   // 19 images: three blocks; 2 or 3 captions each: several blocks, cut within an image.
-  const CaptionModel model = make_model_of(make_decoder(tutorial_decoder(12, channels)));
-  const Tensor features = make_features(19);
+  const CaptionModel model = make_model_of(make_decoder(tutorial_decoder(12, channels), DType::f32));
+  const Tensor features = make_features(19, DType::f32);
   Generator generator(4);
   std::vector<CaptionedImage> all(19);
   ImageList images;
