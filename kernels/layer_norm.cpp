@@ -47,10 +47,11 @@ void layer_norm_forward(Cpu, const LayerNorm<T>& s) {
     for (std::int64_t c = 0; c < s.c; ++c) {
       const double weight = s.weight ? static_cast<double>(s.weight[c]) : 1;
       const double bias = s.bias ? static_cast<double>(s.bias[c]) : 0;
+      const T* from = x + c * s.area;
+      T* to = y + c * s.area;
 #pragma omp simd
       for (std::int64_t i = 0; i < places; ++i)
-        y[c * s.area + i] =
-            static_cast<T>((static_cast<double>(x[c * s.area + i]) - mean[i]) * scale[i] * weight + bias);
+        to[i] = static_cast<T>((static_cast<double>(from[i]) - mean[i]) * scale[i] * weight + bias);
     }
     for (std::int64_t i = 0; s.scale && i < places; ++i) s.scale[image * s.area + first + i] = static_cast<T>(scale[i]);
   });

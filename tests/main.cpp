@@ -5,6 +5,9 @@
 
 #include "catch.h"
 
+// fontconfig keeps what it has found out about the system's fonts until the process ends. For AddressSanitizer.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+
 int main(int argc, char** argv) {
   Catch::Session session;
   if (const int error = session.applyCommandLine(argc, argv)) return error;

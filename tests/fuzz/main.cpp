@@ -33,6 +33,9 @@ std::vector<std::string> files_in(const std::string& folder) {
 
 using namespace glimpse;
 
+// fontconfig keeps what it has found out about the system's fonts until the process ends.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   constexpr std::string_view option = "--seeds=";
   for (int i = 1; i < *argc; ++i) {
