@@ -21,8 +21,13 @@ constexpr std::int64_t bytes_a_pixel = 8, spare_bytes = 16'000'000, large_bytes 
 ImageHeader checked_header(std::string_view bytes, const ImageOptions& options) {
   check(options.max_pixels > 0, "a limit of {} pixels", options.max_pixels);
   const ImageHeader header = read_image_header(bytes);
-  if (header.format == ImageFormat::heif || header.format == ImageFormat::avif || header.format == ImageFormat::tiff)
-    return header;  // what decodes them checks the size
+  if (header.format == ImageFormat::heif || header.format == ImageFormat::avif) {
+    // libheif says how large the picture is; what its streams say decides how much memory is taken.
+    const std::int64_t pixels = largest_heif_picture(bytes);
+    check(pixels <= options.max_pixels, "a picture of {} pixels, the limit is {}", pixels, options.max_pixels);
+    return header;
+  }
+  if (header.format == ImageFormat::tiff) return header;
   check(header.width > 0 && header.height > 0, "{} x {} pixels", header.width, header.height);
   check(header.width <= options.max_pixels && header.height <= options.max_pixels / header.width,
         "{} x {} pixels, the limit is {} pixels in all", header.width, header.height, options.max_pixels);

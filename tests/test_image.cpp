@@ -112,6 +112,53 @@ TEST_CASE("what is no image is refused with its path and the reason") {
   }
 }
 
+TEST_CASE("HEIF and AVIF: what the streams say of their size is within the limit too") {
+  struct Case {
+    const char* name;
+    std::int64_t pixels;  // HEVC's pictures here consist of squares of 64
+  };
+  for (const auto& [name, pixels] : {Case{"colour.avif", 32 * 24}, Case{"colour.heic", 64 * 64}}) {
+    INFO(name);
+    std::string bytes = read_text_file(golden + name);
+    const std::size_t size = bytes.find("ispe") + 8;
+    REQUIRE(size < bytes.size());
+    bytes.replace(size, 8, std::string("\0\0\0\4\0\0\0\4", 8));  // a box may say 4 x 4
+    CHECK(largest_heif_picture(bytes) == pixels);
+    const auto refusal = [&](std::int64_t limit) {
+      return error_of([&] { decode_image("picture", bytes, {.max_pixels = limit}); });
+    };
+    CHECK(contains(refusal(100), "picture: a picture of " + std::to_string(pixels) + " pixels, the limit is 100"));
+    CHECK_FALSE(contains(refusal(pixels), "limit"));
+  }
+}
+
+TEST_CASE("HEIF: the canvas of a grid, wherever it lies") {
+  const auto box = [](const std::string& type, const std::string& content) {
+    const auto size = static_cast<unsigned>(content.size() + 8);
+    return std::string{static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
+                       static_cast<char>(size)} +
+           type + content;
+  };
+  const std::string grid("\0\0\1\1\x40\0\x30\0", 8);  // 2 x 2 tiles, 16384 x 12288 pixels
+  const std::string entry = box("infe", std::string("\2\0\0\0\0\1\0\0", 8) + "grid" + std::string(1, '\0'));
+  const std::string types = box("iinf", std::string("\0\0\0\0\0\1", 6) + entry);
+  const std::string in_idat("\1\0\0\0\x44\0\0\1\0\1\0\1\0\0\0\1\0\0\0\0\0\0\0\x08", 24);
+  const std::string places = box("iloc", in_idat), data = box("idat", grid);
+  const std::string meta = box("meta", std::string(4, '\0') + types + places + data);
+  const std::string file = box("ftyp", "heic" + std::string(4, '\0') + "mif1") + meta;
+  CHECK(largest_heif_picture(file) == std::int64_t{16384} * 12288);
+  CHECK(largest_heif_picture(box("ftyp", "heic")) == 0);
+  // Cut anywhere, it is an answer or an Error.
+  for (std::size_t length = 0; length < file.size(); ++length) {
+    try {
+      const std::int64_t pixels = largest_heif_picture(std::string_view(file).substr(0, length));
+      CHECK(pixels == 0);
+    } catch (const Error& error) {
+      CHECK(std::string(error.what()) != "");
+    }
+  }
+}
+
 TEST_CASE("an image cut anywhere is an error, not half a picture") {
   for (const char* name :
        {"baseline.jpg", "progressive.jpg", "subsampled.jpg", "grey.jpg", "cmyk.jpg", "colour.png", "palette.png",
