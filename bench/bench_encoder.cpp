@@ -31,7 +31,7 @@ double convolution_seconds(const InferenceStep& step, std::int64_t block) {
   }
   return least_seconds([&] {
     kernels::parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = begin; t < end; ++t) bound[static_cast<std::size_t>(t)].run();
+      for (std::int64_t t = begin; t < end; ++t) bound[t].run();
     });
   });
 }

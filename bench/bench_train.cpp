@@ -100,7 +100,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
     adam.step();
   };
   const auto count = static_cast<int>(batches.size());
-  for (int i = 0; i < std::max(flags.warmup, count); ++i) step(batches[static_cast<std::size_t>(i % count)]);
+  for (int i = 0; i < std::max(flags.warmup, count); ++i) step(batches[i % count]);
   const double seconds = median_seconds(flags.rounds, flags.where(), [&] {
     for (const Batch& batch : batches) step(batch);
   });

@@ -70,7 +70,7 @@ std::vector<CaptionIndex> BatchSampler::order_by_image(std::int64_t epoch) const
 void BatchSampler::prepare(std::int64_t epoch) {
   if (epoch == prepared_epoch_) return;
   order_ = grouping_ == Grouping::by_length ? order_by_length(epoch) : order_by_image(epoch);
-  batch_order_.resize(static_cast<std::size_t>(batches_per_epoch()));
+  batch_order_.resize(batches_per_epoch());
   std::iota(batch_order_.begin(), batch_order_.end(), 0);
   Generator random = epoch_generator(~seed_, epoch);
   shuffle(batch_order_, random);

@@ -105,7 +105,7 @@ class Table {
     const auto is_blank = [](const std::string& field) { return trimmed(field).empty(); };
     if (std::all_of(fields.begin(), fields.end(), is_blank)) return;
     fit(record);
-    const std::string name = image_name(fields[static_cast<std::size_t>(columns_.image)]);
+    const std::string name = image_name(fields[columns_.image]);
     if (name.empty()) fail("{}: line {}: no name of an image, in '{}'", path_, record.line, text_of(record));
     CaptionedImage& image = taker_.image(name);
     if (columns_.split >= 0) take_split(record, image);

@@ -48,7 +48,7 @@ void Dataset::keep_splits(const std::vector<std::string>& names) {
 void Dataset::keep_few(std::int64_t count) {
   keep_splits({"train"});
   require_split("train");
-  if (std::ssize(set_.images) > count) set_.images.resize(static_cast<std::size_t>(count));
+  if (std::ssize(set_.images) > count) set_.images.resize(count);
   for (CaptionedImage& image : set_.images) image.captions.resize(std::min<std::size_t>(image.captions.size(), 1));
   few_ = true;
 }

@@ -85,7 +85,7 @@ struct Canvas {
   int size;
   std::vector<Colour> pixels;
 
-  Colour& at(int x, int y) { return pixels[static_cast<std::size_t>(y * size + x)]; }
+  Colour& at(int x, int y) { return pixels[y * size + x]; }
   void blend(int x, int y, Colour colour, float share) {
     Colour& pixel = at(x, y);
     pixel.red += share * (colour.red - pixel.red);
@@ -148,7 +148,7 @@ void draw_object(Canvas& canvas, SceneObject& object, Generator& random) {
       canvas.blend(x, y, border, std::clamp(0.5f - distance, 0.0f, 1.0f));
       canvas.blend(x, y, {light * colour.red, light * colour.green, light * colour.blue},
                    std::clamp(-0.4f - distance, 0.0f, 1.0f));
-      object.mask.inside[static_cast<std::size_t>(y * canvas.size + x)] = distance <= 0;
+      object.mask.inside[y * canvas.size + x] = distance <= 0;
     }
   }
 }

@@ -51,7 +51,7 @@ void plan_pair(Plan& plan, bool held_out, Generator& random) {
   const double across = uniform(random, 0.35, 0.65);
   for (int i = 0; i < 2; ++i) {
     const double along = 0.25 + 0.5 * i;
-    SceneObject& object = plan.objects[static_cast<std::size_t>(i)];
+    SceneObject& object = plan.objects[i];
     place(object, plan.vertical ? across : along, plan.vertical ? along : across, 0.06, random);
   }
 }

@@ -48,7 +48,7 @@ bool SceneDataset::is_held_out(SceneColour colour, SceneShape shape) {
 }
 
 int SceneDataset::size(std::string_view split) const {
-  return std::array{counts_.train, counts_.val, counts_.test}[static_cast<std::size_t>(split_index(split))];
+  return std::array{counts_.train, counts_.val, counts_.test}[split_index(split)];
 }
 
 Scene SceneDataset::scene(std::string_view split, int index) const {
@@ -80,7 +80,7 @@ Scene SceneDataset::scene(std::string_view filename) const {
 CaptionSet SceneDataset::captions() const {
   CaptionSet set;
   for (int split = 0; split < 3; ++split) {
-    const std::string name = split_names[static_cast<std::size_t>(split)];
+    const std::string name = split_names[split];
     for (int i = 0; i < size(name); ++i) {
       Generator random;
       set.images.push_back({filename_of(name, i), "", name, scenes::describe(plan_of(seed_, split, i, random))});
@@ -103,13 +103,13 @@ double attention_inside(const SceneMask& mask, std::span<const float> weights, i
   double inside = 0;
   for (int y = 0; y < mask.height; ++y) {
     for (int x = 0; x < mask.width; ++x) {
-      if (!mask.inside[static_cast<std::size_t>(y * mask.width + x)]) continue;
+      if (!mask.inside[y * mask.width + x]) continue;
       const int last_row = std::min(grid_height - 1, ((y + 1) * grid_height - 1) / mask.height);
       const int last_column = std::min(grid_width - 1, ((x + 1) * grid_width - 1) / mask.width);
       for (int j = y * grid_height / mask.height; j <= last_row; ++j)
         for (int i = x * grid_width / mask.width; i <= last_column; ++i)
-          inside += static_cast<double>(weights[static_cast<std::size_t>(j * grid_width + i)]) *
-                    overlap(y, mask.height, j, grid_height) * overlap(x, mask.width, i, grid_width);
+          inside += static_cast<double>(weights[j * grid_width + i]) * overlap(y, mask.height, j, grid_height) *
+                    overlap(x, mask.width, i, grid_width);
     }
   }
   return inside;

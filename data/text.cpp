@@ -134,7 +134,7 @@ std::vector<Run> runs_of(std::string_view text) {
     const std::size_t end = std::min(text.find_first_not_of(' ', word_end), text.size());
     const std::string_view joined =
         runs.empty() ? word
-                     : text.substr(static_cast<std::size_t>(runs.back().text.data() - text.data()),
+                     : text.substr(runs.back().text.data() - text.data(),
                                    word_end - static_cast<std::size_t>(runs.back().text.data() - text.data()));
     if (!runs.empty() && runs.back().by_font == by_font && (!by_font || fonts::covers(joined)))
       runs.back().text = {joined.data(), joined.size() + end - word_end};

@@ -121,10 +121,9 @@ void depthwise_backward_weight(const Shape& s, const T* x, const T* dy, T* dweig
                              double sum = 0;
                              for (std::int64_t j = columns.begin; j < columns.end; ++j)
                                sum += static_cast<double>(x[from + j * s.stride]) * static_cast<double>(dy[to + j]);
-                             sums[static_cast<std::size_t>(tap)] += sum;
+                             sums[tap] += sum;
                            });
-      for (std::int64_t tap = 0; tap < taps; ++tap)
-        dweight[c * taps + tap] = static_cast<T>(sums[static_cast<std::size_t>(tap)]);
+      for (std::int64_t tap = 0; tap < taps; ++tap) dweight[c * taps + tap] = static_cast<T>(sums[tap]);
     }
   });
 }

@@ -35,13 +35,13 @@ void sum_rows_by_index(Cpu, std::int64_t rows, std::int64_t n, std::int64_t widt
   for (std::int64_t i = 0; i < n; ++i) ++first[static_cast<std::size_t>(index[i]) + 1];
   for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) first[r + 1] += first[r];
   std::vector<std::int64_t> next(first.begin(), first.end() - 1);
-  for (std::int64_t i = 0; i < n; ++i) order[static_cast<std::size_t>(next[static_cast<std::size_t>(index[i])]++)] = i;
+  for (std::int64_t i = 0; i < n; ++i) order[next[static_cast<std::size_t>(index[i])]++] = i;
 
   vector_for(rows, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t block = 128;
     double sum[block];
     for (std::int64_t r = begin; r < end; ++r) {
-      const std::int64_t* from = order.data() + first[static_cast<std::size_t>(r)];
+      const std::int64_t* from = order.data() + first[r];
       const std::int64_t* to = order.data() + first[static_cast<std::size_t>(r) + 1];
       if (to - from <= 1) {  // most words of a vocabulary
         if (from == to)

@@ -45,7 +45,7 @@ GradientSums gradient_sums(Cpu, std::int64_t n, double clip_value, const T* g) {
   const T value = static_cast<T>(clip_value);
   vector_for(chunks, grain / chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c)
-      parts[static_cast<std::size_t>(c)] = chunk_sums(std::min(chunk, n - c * chunk), value, g + c * chunk);
+      parts[c] = chunk_sums(std::min(chunk, n - c * chunk), value, g + c * chunk);
   });
   GradientSums sums{0, 0};
   for (const GradientSums& part : parts) {

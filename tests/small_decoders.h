@@ -49,7 +49,7 @@ inline double log_probability(const Decoder& decoder, const Tensor& features, co
   std::int32_t read = start_word;
   for (const std::int32_t word : words) {
     const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state);
-    total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(word)];
+    total += log_softmax(step.logits).to_vector<double>()[word];
     state = step.state;
     read = word;
   }

@@ -99,7 +99,7 @@ TEST_CASE("captions of a batch are about equally long, or share images") {
     for (const auto& batch : epoch(sampler, 0)) {
       std::int32_t longest = 0, sum = 0;
       for (const CaptionIndex& i : batch) {
-        const std::int32_t length = lengths[static_cast<std::size_t>(i.image)][static_cast<std::size_t>(i.caption)];
+        const std::int32_t length = lengths[i.image][i.caption];
         longest = std::max(longest, length);
         sum += length;
       }

@@ -55,7 +55,7 @@ TEST_CASE("a beam that holds everything finds the best captions of all") {
       REQUIRE(found.size() == 3);
       for (std::int64_t i = 0; i < 3; ++i) {
         const auto truth = all_captions(decoder, features.rows(i, i + 1), 3, penalty);
-        const auto& captions = found[static_cast<std::size_t>(i)];
+        const auto& captions = found[i];
         REQUIRE(captions.size() == 5);
         for (std::size_t n = 0; n < 5; ++n) {
           INFO("paper " << paper << " penalty " << penalty << " image " << i << " place " << n);
@@ -77,7 +77,7 @@ TEST_CASE("a beam of the size of the vocabulary is exhaustive for two words") {
   const auto found = beam_search(decoder, features, options);
   for (std::int64_t i = 0; i < 6; ++i) {
     const auto truth = all_captions(decoder, features.rows(i, i + 1), 2, 0);
-    CHECK(with_end(found[static_cast<std::size_t>(i)][0]) == truth[0].words);
+    CHECK(with_end(found[i][0]) == truth[0].words);
   }
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("one beam is greedy search") {
         words.push_back(read);
         state = step.state;
       }
-      const Caption& caption = found[static_cast<std::size_t>(i)][0];
+      const Caption& caption = found[i][0];
       CHECK(with_end(caption) == words);
       CHECK(caption.finished == (words.back() == end_word));
       CHECK(caption.log_probability == Approx(log_probability(decoder, image, words)).epsilon(1e-12));
@@ -123,7 +123,7 @@ TEST_CASE("images in a batch get the captions that they get alone") {
     const auto together = beam_search(decoder, features, options);
     for (std::int64_t i = 0; i < 9; ++i) {
       const auto alone = beam_search(decoder, features.rows(i, i + 1), options)[0];
-      const auto& captions = together[static_cast<std::size_t>(i)];
+      const auto& captions = together[i];
       REQUIRE(captions.size() == alone.size());
       for (std::size_t n = 0; n < alone.size(); ++n) {
         CHECK(captions[n].words == alone[n].words);
@@ -145,7 +145,7 @@ TEST_CASE("attention maps are those of the caption's own words") {
   for (std::int64_t i = 0; i < 2; ++i) {
     const Tensor image = features.rows(i, i + 1);
     const DecoderMemory memory = decoder.remember(image);
-    for (const Caption& caption : found[static_cast<std::size_t>(i)]) {
+    for (const Caption& caption : found[i]) {
       const std::vector<std::int32_t> words = with_end(caption);
       REQUIRE(caption.alphas.shape() == Shape{static_cast<std::int64_t>(words.size()), locations});
       DecoderState state = decoder.start(memory);
@@ -250,7 +250,7 @@ TEST_CASE("a decoder with a visual sentinel searches as it steps") {
         CHECK(best.betas.data<float>()[t] == Approx(step.beta.item()));
         for (std::int64_t l = 0; l < locations; ++l)
           CHECK(best.alphas.data<float>()[t * locations + l] == Approx(step.alpha.data<double>()[l]));
-        total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(read[t + 1])];
+        total += log_softmax(step.logits).to_vector<double>()[read[t + 1]];
         state = step.state;
       }
       CHECK(best.log_probability == Approx(total).epsilon(1e-12));

@@ -194,8 +194,7 @@ TEST_CASE("tiles hold pairs along k, rounded to nearest even, and zeros at the e
           for (std::int64_t s = 0; s < side; ++s)
             for (std::int64_t p = 0; p < pairs; ++p) {
               const std::int64_t l = t * depth + 2 * p, at = pairs_first ? p * side + s : s * pairs + p;
-              REQUIRE(tiles[static_cast<std::size_t>(t * tile + at)] ==
-                      (number(first + s, l) | number(first + s, l + 1) << 16));
+              REQUIRE(tiles[t * tile + at] == (number(first + s, l) | number(first + s, l + 1) << 16));
             }
       }
     }

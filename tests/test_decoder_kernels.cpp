@@ -53,8 +53,16 @@ TEST_CASE("a packed product is the product") {
   struct Size {
     std::int64_t m, n, k;
   };
-  for (const Size s :
-       {Size{1, 1, 1}, {2, 3, 5}, {7, 31, 33}, {64, 65, 64}, {33, 130, 17}, {5, 4, 0}, {0, 3, 2}, {70, 1, 100}, {11, 200, 9}, {4, 48, 600}})
+  for (const Size s : {Size{1, 1, 1},
+                       {2, 3, 5},
+                       {7, 31, 33},
+                       {64, 65, 64},
+                       {33, 130, 17},
+                       {5, 4, 0},
+                       {0, 3, 2},
+                       {70, 1, 100},
+                       {11, 200, 9},
+                       {4, 48, 600}})
     for (const bool transposed : {false, true})
       for (const bool accumulate : {false, true}) {
         INFO(s.m << " x " << s.n << " x " << s.k << " transposed " << transposed << " accumulate " << accumulate);
@@ -101,7 +109,7 @@ TEST_CASE("the likeliest words are those of a sorted row") {
             CHECK(value[at] == -std::numeric_limits<double>::infinity());
             continue;
           }
-          const std::int32_t expected = order[static_cast<std::size_t>(j)];
+          const std::int32_t expected = order[j];
           REQUIRE(index[at] == expected);
           CHECK(value[at] == Approx(static_cast<double>(x[r * v + expected]) - std::log(sum)).epsilon(1e-6));
         }
@@ -115,6 +123,6 @@ TEST_CASE("the rank of a word counts those before it, ties by their order") {
   const std::vector<std::int32_t> expected{4, 0, 1, 3, 2, 5};
   for (std::int32_t target = 0; target < 6; ++target) {
     kernels::rank_of_target<double>(Cpu{}, 1, 6, logits.data(), &target, &rank[0]);
-    CHECK(rank[0] == expected[static_cast<std::size_t>(target)]);
+    CHECK(rank[0] == expected[target]);
   }
 }

@@ -212,7 +212,7 @@ TEST_CASE("atomics return what was there and lose nothing") {
   std::vector<int> seen(640, 0);
   run(10, 64, [&] {
     const int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-    ++seen[static_cast<std::size_t>(atomicAdd(&i, 1) - 5)];
+    ++seen[atomicAdd(&i, 1) - 5];
     atomicAdd(&u, 2u);
     atomicAdd(&l, 1ull << 33);
     atomicAdd(&f, 0.5f);
@@ -299,7 +299,7 @@ TEST_CASE("the shared helpers: sums and maxima of warps and blocks, strides, pac
   }
   std::vector<int> visits(1000, 0);
   run(3, 64, [&] {
-    for (const std::int64_t i : grid_stride(1000)) ++visits[static_cast<std::size_t>(i)];
+    for (const std::int64_t i : grid_stride(1000)) ++visits[i];
   });
   CHECK(std::all_of(visits.begin(), visits.end(), [](int n) { return n == 1; }));
   alignas(16) float data[8] = {0, 1, 2, 3, 4, 5, 6, 7};

@@ -49,18 +49,15 @@ double worst_error(const Product& p, Gemm<T> gemm) {
   double worst = 0;
   for (std::int64_t i = 0; i < p.m; ++i)
     for (std::int64_t j = 0; j < c_stride; ++j) {
-      const T found = c[static_cast<std::size_t>(i * c_stride + j)],
-              old = before[static_cast<std::size_t>(i * c_stride + j)];
+      const T found = c[i * c_stride + j], old = before[i * c_stride + j];
       if (j >= p.n) {
         if (found != old && !(std::isnan(found) && std::isnan(old))) return HUGE_VAL;
         continue;
       }
       double truth = p.beta == 0 ? 0 : p.beta * static_cast<double>(old), size = std::abs(truth) + 1;
       for (std::int64_t k = 0; k < p.k; ++k) {
-        const double term =
-            p.alpha *
-            static_cast<double>(a[static_cast<std::size_t>(p.transpose_a ? k * a_stride + i : i * a_stride + k)]) *
-            static_cast<double>(b[static_cast<std::size_t>(p.transpose_b ? j * b_stride + k : k * b_stride + j)]);
+        const double term = p.alpha * static_cast<double>(a[p.transpose_a ? k * a_stride + i : i * a_stride + k]) *
+                            static_cast<double>(b[p.transpose_b ? j * b_stride + k : k * b_stride + j]);
         truth += term;
         size += std::abs(term);
       }

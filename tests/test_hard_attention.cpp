@@ -70,7 +70,7 @@ Forced force(const Toy& toy, const Locations& wanted) {
   for (std::int64_t t = 0; t < steps; ++t) {
     const Sequence sequence = run_sequence(toy.decoder, memory, words, start, toy.batch, forced.draws.uniform);
     const double* alpha = sequence.alpha.data<double>() + t * locations;
-    const std::int32_t l = wanted[static_cast<std::size_t>(t)];
+    const std::int32_t l = wanted[t];
     forced.draws.uniform.data<double>()[t] = std::accumulate(alpha, alpha + l, 0.0) + alpha[l] / 2;
     forced.probability *= alpha[l];
   }
@@ -195,8 +195,7 @@ TEST_CASE("half of the captions read the mean of all locations, and none outside
   CHECK(std::count(draws.sampled.begin(), draws.sampled.end(), true) == Approx(200).margin(40));
   const double* uniform = draws.uniform.data<double>();
   for (std::int64_t t = 0; t < batch.steps(); ++t)
-    for (std::int64_t row = 0; row < 400; ++row)
-      CHECK((uniform[batch.offset[t] + row] >= 0) == draws.sampled[static_cast<std::size_t>(row)]);
+    for (std::int64_t row = 0; row < 400; ++row) CHECK((uniform[batch.offset[t] + row] >= 0) == draws.sampled[row]);
   LossOptions options;
   options.train = false;
   CHECK_FALSE(draw_locations(decoder, batch, generator, options).uniform.defined());
@@ -224,7 +223,7 @@ TEST_CASE("at test a hard decoder reads the mean, or the likeliest location") {
     if (caption.finished) words.push_back(end_word);
     for (const std::int32_t word : words) {
       const DecoderStep step = toy.decoder.step(memory, from_vector(std::vector<std::int32_t>{read}), state, context);
-      total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(word)];
+      total += log_softmax(step.logits).to_vector<double>()[word];
       state = step.state;
       read = word;
     }

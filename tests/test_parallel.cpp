@@ -36,7 +36,7 @@ struct Threads {
 std::vector<int> visits(std::int64_t n, std::int64_t grain) {
   std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n));
   kernels::parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+    for (std::int64_t i = begin; i < end; ++i) ++seen[i];
   });
   return {seen.begin(), seen.end()};
 }
@@ -92,7 +92,7 @@ TEST_CASE("a loop within a loop runs on the thread that meets it") {
     for (std::int64_t i = begin; i < end; ++i) {
       if (kernels::threads() > widest) widest = kernels::threads();
       kernels::parallel_for(100, 1, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t j = first; j < last; ++j) ++seen[static_cast<std::size_t>(i * 100 + j)];
+        for (std::int64_t j = first; j < last; ++j) ++seen[i * 100 + j];
       });
     }
   });
@@ -192,9 +192,9 @@ double seconds_of_loops(int count) {
   for (int loop = 0; loop < count; ++loop) {
     kernels::vector_for(std::ssize(x), 1 << 10, [&](std::int64_t begin, std::int64_t end) {
       for (int pass = 0; pass < 20; ++pass)
-        for (std::int64_t i = begin; i < end; ++i) x[static_cast<std::size_t>(i)] *= 1.0001f;
+        for (std::int64_t i = begin; i < end; ++i) x[i] *= 1.0001f;
     });
-    for (int i = 0; i < 200; ++i) x[static_cast<std::size_t>(i)] += 1e-6f;
+    for (int i = 0; i < 200; ++i) x[i] += 1e-6f;
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -231,7 +231,7 @@ TEST_CASE("vectors can be narrowed and not widened beyond the processor") {
     CHECK(kernels::vector_bits() <= std::max(widest, 128));
     std::vector<float> x(1000, 1.0f);
     kernels::vector_for(std::ssize(x), 10, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) x[static_cast<std::size_t>(i)] *= 3.0f;
+      for (std::int64_t i = begin; i < end; ++i) x[i] *= 3.0f;
     });
     CHECK(std::accumulate(x.begin(), x.end(), 0.0f) == 3000.0f);
   }

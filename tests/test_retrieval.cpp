@@ -19,7 +19,7 @@ double stepwise_log_probability(const Decoder& decoder, const Tensor& image, con
   double total = 0;
   for (std::size_t t = 0; t + 1 < words.size(); ++t) {
     const DecoderStep step = decoder.step(memory, from_vector(std::vector<std::int32_t>{words[t]}), state);
-    total += log_softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(words[t + 1])];
+    total += log_softmax(step.logits).to_vector<double>()[words[t + 1]];
     state = step.state;
   }
   return total;

@@ -100,7 +100,7 @@ TEST_CASE("masks lie where the colour is, inside the picture, and apart from eac
       share += static_cast<double>(o.mask.area()) / static_cast<double>(owners.size());
       ++count;
       if (o.shape == SceneShape::circle) areas[o.size].insert(o.mask.area());
-      CHECK(o.mask.inside[static_cast<std::size_t>(int(o.y * 64) * size + int(o.x * 64))] == 1);
+      CHECK(o.mask.inside[int(o.y * 64) * size + int(o.x * 64)] == 1);
       for (std::size_t p = 0; p < owners.size(); ++p) {
         owners[p] += o.mask.inside[p];
         const int x = static_cast<int>(p) % size, y = static_cast<int>(p) / size;

@@ -231,7 +231,7 @@ TEST_CASE("groups of one hypothesis are greedy searches that pay for words of th
       }
     }
     std::set<Words> expected(written.begin(), written.end()), ours;
-    for (const Caption& caption : found[static_cast<std::size_t>(i)]) {
+    for (const Caption& caption : found[i]) {
       ours.insert(with_end(caption));
       CHECK(caption.log_probability == Approx(log_probability(decoder, image, with_end(caption))).epsilon(1e-12));
       CHECK(caption.alphas.size(0) == std::ssize(with_end(caption)));
@@ -254,7 +254,7 @@ TEST_CASE("an ensemble writes by the mean of its members' probabilities") {
     std::int32_t read = start_word;
     for (const std::int32_t word : words) {
       const DecoderStep step = decoder.step(memory, from_vector(Words{read}), state);
-      result.push_back(softmax(step.logits).to_vector<double>()[static_cast<std::size_t>(word)]);
+      result.push_back(softmax(step.logits).to_vector<double>()[word]);
       state = step.state;
       read = word;
     }
@@ -268,8 +268,8 @@ TEST_CASE("an ensemble writes by the mean of its members' probabilities") {
       return sum;
     });
     for (std::size_t n = 0; n < 4; ++n) {
-      CHECK(with_end(found[static_cast<std::size_t>(i)][n]) == truth[n].words);
-      CHECK(found[static_cast<std::size_t>(i)][n].score == Approx(truth[n].score).epsilon(1e-10));
+      CHECK(with_end(found[i][n]) == truth[n].words);
+      CHECK(found[i][n].score == Approx(truth[n].score).epsilon(1e-10));
     }
   }
   // One model twice is that model.

@@ -101,7 +101,7 @@ class Buffers {
       : Buffers(device, static_cast<std::int64_t>(values.size()), sets) {
     for (const auto& memory : memory_) copy_in(device, memory.get(), values.data(), bytes());
   }
-  T* operator[](int set) const { return static_cast<T*>(memory_[static_cast<std::size_t>(set)].get()); }
+  T* operator[](int set) const { return static_cast<T*>(memory_[set].get()); }
   /// The first one, on the host.
   std::vector<T> host() const {
     std::vector<T> values(static_cast<std::size_t>(n_));

@@ -48,9 +48,7 @@ int calls_of_sample(const Place& place, const Sampling& sampling, const std::fun
 
 Timing summary(std::vector<double> us) {
   std::sort(us.begin(), us.end());
-  const auto at = [&](double share) {
-    return us[static_cast<std::size_t>(std::lround(share * static_cast<double>(us.size() - 1)))];
-  };
+  const auto at = [&](double share) { return us[std::lround(share * static_cast<double>(us.size() - 1))]; };
   const std::size_t half = us.size() / 2;
   return {us.size() % 2 == 1 ? us[half] : (us[half - 1] + us[half]) / 2, at(0.1), at(0.9)};
 }

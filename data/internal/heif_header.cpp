@@ -25,7 +25,7 @@ class ByteReader {
   }
   Bytes take(std::int64_t count) {
     check(count >= 0 && count <= std::ssize(rest_), "truncated: a box ends before its content");
-    const Bytes taken = rest_.substr(0, static_cast<std::size_t>(count));
+    const Bytes taken = rest_.substr(0, count);
     rest_.remove_prefix(taken.size());
     return taken;
   }
@@ -78,8 +78,8 @@ void each_box(Bytes bytes, Take take) {
     }
     check(size >= head, "broken HEIF: a box of {} bytes", size);
     size = std::min<std::int64_t>(size, std::ssize(bytes));
-    take(type, bytes.substr(static_cast<std::size_t>(head), static_cast<std::size_t>(size - head)));
-    bytes.remove_prefix(static_cast<std::size_t>(size));
+    take(type, bytes.substr(head, size - head));
+    bytes.remove_prefix(size);
   }
 }
 

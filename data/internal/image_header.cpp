@@ -45,8 +45,7 @@ ImageHeader png_header(std::string_view bytes) {
   for (std::size_t at = 33; at + 8 <= bytes.size();) {
     const std::int64_t length = number(at, 4);
     if (four(bytes, at + 4) == "IEND") break;
-    if (four(bytes, at + 4) == "eXIf")
-      header.orientation = exif_orientation(bytes.substr(at + 8, static_cast<std::size_t>(length)));
+    if (four(bytes, at + 4) == "eXIf") header.orientation = exif_orientation(bytes.substr(at + 8, length));
     at += static_cast<std::size_t>(length) + 12;
   }
   return header;

@@ -39,7 +39,7 @@ class JpegReader {
     if (marker == 0xd9) return false;
     const std::int64_t length = number(at_, 2);
     check(length >= 2, "broken JPEG: segment of {} bytes at byte {}", length, at_);
-    const std::string_view content = bytes_.substr(at_ + 2, static_cast<std::size_t>(length - 2));
+    const std::string_view content = bytes_.substr(at_ + 2, length - 2);
     if (marker == 0xee && content.starts_with("Adobe")) header_.adobe_marker = true;
     if (marker == 0xe1 && content.starts_with(std::string_view("Exif\0\0", 6)) && !has_exif_) {
       has_exif_ = true;

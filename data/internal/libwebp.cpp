@@ -65,7 +65,7 @@ Rgba decode_still(std::string_view bytes, const EncodedImage& file) {
   const std::int64_t pixels = std::int64_t{image.width} * image.height;
   check(pixels <= file.max_pixels && pixels * 8 <= file.max_bytes, "{} x {} pixels in one frame", image.width,
         image.height);
-  image.pixels.resize(static_cast<std::size_t>(4 * pixels));
+  image.pixels.resize(4 * pixels);
   WebPDecoderConfig config;
   check(WebPInitDecoderConfig(&config) != 0, "cannot be decoded: another libwebp than at build time");
   config.output.colorspace = MODE_RGBA;

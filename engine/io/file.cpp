@@ -174,7 +174,7 @@ void AtomicFile::overwrite(std::size_t offset, std::string_view bytes) {
         uninterrupted([&] { return ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
     if (done <= 0) fail_with_errno(done < 0 ? errno : ENOSPC);
     offset += static_cast<std::size_t>(done);
-    bytes.remove_prefix(static_cast<std::size_t>(done));
+    bytes.remove_prefix(done);
   }
 }
 

@@ -92,7 +92,7 @@ class HeaderParser {
       std::int64_t size = 0;
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
       if (error != std::errc() || size < 0) bad();
-      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      rest_.remove_prefix(end - rest_.data());
       sizes.push_back(size);
       if (!accept(',')) {
         expect(')');

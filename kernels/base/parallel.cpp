@@ -238,7 +238,7 @@ void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t
       try {
         work(i);
       } catch (...) {
-        errors[static_cast<std::size_t>(i)] = std::current_exception();
+        errors[i] = std::current_exception();
       }
     }
   });

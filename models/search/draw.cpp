@@ -76,7 +76,7 @@ class Sampling {
       : options_(options), step_(members, options.count), hypotheses_(options.keep_alphas, false) {
     for (std::int64_t i = 0; i < members.front().features.size(0); ++i)
       for (int s = 0; s < options.count; ++s) drafts_.push_back({i, s, hypotheses_.begin()});
-    captions_.resize(static_cast<std::size_t>(members.front().features.size(0)));
+    captions_.resize(members.front().features.size(0));
   }
 
   std::vector<std::vector<Caption>> run() {

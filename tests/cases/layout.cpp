@@ -24,11 +24,10 @@ const OpCaseRegistrar permute_case({
         [](const Sizes& s, Draw& draw) {
           return Tensors{draw.normal({s[0], s[1], s[2], s[3]})};
         },
-    .run = [](const Sizes& s,
-              const Tensors& in) { return Tensors{permute(in[0], orders[static_cast<std::size_t>(s[4])])}; },
+    .run = [](const Sizes& s, const Tensors& in) { return Tensors{permute(in[0], orders[s[4]])}; },
     .reference =
         [](const Sizes& s, const Tensors& in) {
-          const std::vector<int>& order = orders[static_cast<std::size_t>(s[4])];
+          const std::vector<int>& order = orders[s[4]];
           const Shape& x = in[0].shape();
           Tensor y = empty({x[order[0]], x[order[1]], x[order[2]], x[order[3]]}, DType::f64);
           std::int64_t i[4], next = 0;
@@ -37,7 +36,7 @@ const OpCaseRegistrar permute_case({
               for (i[2] = 0; i[2] < x[2]; ++i[2])
                 for (i[3] = 0; i[3] < x[3]; ++i[3]) {
                   std::int64_t place = 0;
-                  for (int d = 0; d < 4; ++d) place = place * y.size(d) + i[order[static_cast<std::size_t>(d)]];
+                  for (int d = 0; d < 4; ++d) place = place * y.size(d) + i[order[d]];
                   at(y, place) = at(in[0], next++);
                 }
           return Tensors{y};

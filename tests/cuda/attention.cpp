@@ -50,7 +50,7 @@ struct Problem {
     std::vector<std::int64_t> result;
     for (std::int64_t i = 0; i < n; ++i) result.push_back((i * 7 + 3) % n);
     if (n % 7 == 0)
-      for (std::int64_t i = 0; i < n; ++i) result[static_cast<std::size_t>(i)] = n - 1 - i;
+      for (std::int64_t i = 0; i < n; ++i) result[i] = n - 1 - i;
     return result;
   }
 

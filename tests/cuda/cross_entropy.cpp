@@ -23,7 +23,7 @@ void check_case(std::int64_t n, std::int64_t v, double smoothing) {
     if (target[r] >= 0) logits[r * static_cast<std::size_t>(v) + static_cast<std::size_t>(target[r])] = T(1.5f);
   }
   if (n > 2 && smoothing == 0)  // a row without any probability
-    for (std::int64_t i = 0; i < v; ++i) logits[static_cast<std::size_t>(2 * v + i)] = T(static_cast<float>(lowest));
+    for (std::int64_t i = 0; i < v; ++i) logits[2 * v + i] = T(static_cast<float>(lowest));
   const std::vector<T> dloss = {T(0.5f)};
 
   const std::vector<double> wide = to_double(logits), wide_dloss = to_double(dloss);

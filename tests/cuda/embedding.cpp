@@ -92,7 +92,7 @@ TEST_CASE("indices outside of a table are found, the first of them") {
     index.back() = 100;
     CHECK(find(-1) == n - 1);
     CHECK(find(100) == -1);
-    index[static_cast<std::size_t>(n / 2)] = -1;
+    index[n / 2] = -1;
     CHECK(find(-1) == (n == 1 ? -1 : n - 1));
     CHECK(find(100) == n / 2);
     CHECK(find(-2) == n / 2);

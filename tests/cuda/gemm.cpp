@@ -60,9 +60,8 @@ double worst_share_of_bound(const Product& p, double unit) {
       }
       double truth = p.beta == 0 ? 0 : p.beta * wide_before[at], products = std::abs(truth);
       for (std::int64_t k = 0; k < p.k; ++k) {
-        const double term = p.alpha *
-                            wide_a[static_cast<std::size_t>(p.transpose_a ? k * a_stride + i : i * a_stride + k)] *
-                            wide_b[static_cast<std::size_t>(p.transpose_b ? j * b_stride + k : k * b_stride + j)];
+        const double term = p.alpha * wide_a[p.transpose_a ? k * a_stride + i : i * a_stride + k] *
+                            wide_b[p.transpose_b ? j * b_stride + k : k * b_stride + j];
         truth += term;
         products += std::abs(term);
       }

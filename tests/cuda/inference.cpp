@@ -139,7 +139,7 @@ TEST_CASE("inference: channels of each image times a gate of its own") {
       std::vector<double> truth = to_double(taken(x, c.x, c.s.n, c.s.c * c.s.area));
       for (std::size_t i = 0; i < truth.size(); ++i) {
         const auto plane = static_cast<std::int64_t>(i) / c.s.area;
-        truth[i] *= static_cast<double>(gate[static_cast<std::size_t>(plane / c.s.c * gates + plane % c.s.c)]);
+        truth[i] *= static_cast<double>(gate[plane / c.s.c * gates + plane % c.s.c]);
       }
       const std::vector<float> got = repeated<float>(name, [&] {
         DeviceArray<float> in(x), out(old), factor(gate);

@@ -20,8 +20,8 @@ StridedView permuted(const std::vector<std::int64_t>& sizes, const std::vector<i
   StridedView view{};
   view.rank = static_cast<int>(sizes.size());
   for (std::size_t d = 0; d < order.size(); ++d) {
-    view.sizes[d] = sizes[static_cast<std::size_t>(order[d])];
-    view.strides[d] = strides[static_cast<std::size_t>(order[d])];
+    view.sizes[d] = sizes[order[d]];
+    view.strides[d] = strides[order[d]];
   }
   return view;
 }
@@ -35,7 +35,7 @@ std::vector<T> permuted_values(const StridedView& view, const std::vector<T>& x)
       at += rest % view.sizes[d] * view.strides[d];
       rest /= view.sizes[d];
     }
-    y[i] = x[static_cast<std::size_t>(at)];
+    y[i] = x[at];
   }
   return y;
 }

@@ -29,7 +29,7 @@ std::vector<T> scores(const Case& c) {
   std::vector<T> x = draw<T>(c.rows * c.n, static_cast<std::uint64_t>(c.n), 5);
   if (c.n > 1) scatter(x, 7, lowest, 3);
   if (c.rows > 1)
-    for (std::int64_t i = 0; i < c.n; ++i) x[static_cast<std::size_t>(i)] = T(static_cast<float>(lowest));
+    for (std::int64_t i = 0; i < c.n; ++i) x[i] = T(static_cast<float>(lowest));
   return x;
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("softmax keeps its precision where scores are large") {
 TEST_CASE("a row with a NaN becomes NaN, and no other row does") {
   for (const std::int64_t n : {33, 2000}) {
     std::vector<float> x = draw<float>(3 * n, 5);
-    x[static_cast<std::size_t>(n + n / 2)] = std::numeric_limits<float>::quiet_NaN();
+    x[n + n / 2] = std::numeric_limits<float>::quiet_NaN();
     std::vector<double> y(x.size());
     kernels::softmax_forward(Cpu{}, 3, n, to_double(x).data(), y.data());
     DeviceArray<float> in(x), out(3 * n);
@@ -133,8 +133,7 @@ TEST_CASE("softmax of one score far above the others, wherever it stands") {
       const auto rows = static_cast<std::int64_t>(places.size());
       std::vector<T> x = draw<T>(rows * n, 5);
       std::vector<double> softmax(x.size()), log_softmax(x.size());
-      for (std::int64_t r = 0; r < rows; ++r)
-        x[static_cast<std::size_t>(r * n + places[static_cast<std::size_t>(r)])] = T(1000.0f);
+      for (std::int64_t r = 0; r < rows; ++r) x[r * n + places[static_cast<std::size_t>(r)]] = T(1000.0f);
       kernels::softmax_forward(Cpu{}, rows, n, to_double(x).data(), softmax.data());
       kernels::log_softmax_forward(Cpu{}, rows, n, to_double(x).data(), log_softmax.data());
       const DeviceArray<T> in(x), out(rows * n);

@@ -66,7 +66,7 @@ void Block::live(int thread) noexcept {
     error = std::current_exception();
   }
   lock();
-  threads_[static_cast<std::size_t>(thread)].status = Status::exited;
+  threads_[thread].status = Status::exited;
   warp_of(thread).exited |= 1u << thread % warpSize;
   --running_;
   ++exited_;
@@ -76,7 +76,7 @@ void Block::live(int thread) noexcept {
 }
 
 std::uint64_t Block::arrive(int thread, Arrival arrival) {
-  Thread& self = threads_[static_cast<std::size_t>(thread)];
+  Thread& self = threads_[thread];
   publish(thread, arrival);
   lock();
   if (failed_) {
@@ -122,7 +122,7 @@ void Block::abandon(std::exception_ptr error) {
 }
 
 void Block::resume(int thread, std::uint64_t result) {
-  Thread& t = threads_[static_cast<std::size_t>(thread)];
+  Thread& t = threads_[thread];
   t.status = Status::running;
   t.result = result;
   warp_of(thread).waiting &= ~(1u << thread % warpSize);
@@ -134,21 +134,21 @@ void Block::resume(int thread, std::uint64_t result) {
 /// have not exited; compute-sanitizer reports a barrier that some threads have left by, and so does the emulator by
 /// default.
 void Block::settle_block(int arrived) {
-  const Arrival& first = threads_[static_cast<std::size_t>(first_at_barrier_)].arrival;
-  const Arrival& last = threads_[static_cast<std::size_t>(arrived)].arrival;
+  const Arrival& first = threads_[first_at_barrier_].arrival;
+  const Arrival& last = threads_[arrived].arrival;
   if (last.intrinsic != first.intrinsic || !same_place(last.where, first.where))
     fail_at(first_at_barrier_,
             fmt::format("{}, but thread {} {}", describe(first_at_barrier_), position(arrived), describe(arrived)));
   if (exited_ > 0 && !allow_early_exit_) {
     int gone = 0;
-    while (threads_[static_cast<std::size_t>(gone)].status != Status::exited) ++gone;
+    while (threads_[gone].status != Status::exited) ++gone;
     fail_at(arrived, fmt::format("{}, but thread {} has exited", describe(arrived), position(gone)));
   }
   const int present = size() - exited_;
   if (at_barrier_ < present) return;
   std::uint64_t count = 0;
   for (int t = 0; t < size(); ++t)
-    if (waiting(t)) count += threads_[static_cast<std::size_t>(t)].arrival.value;
+    if (waiting(t)) count += threads_[t].arrival.value;
   std::uint64_t result = count;
   if (first.intrinsic == Intrinsic::syncthreads_and) result = count == static_cast<std::uint64_t>(present);
   if (first.intrinsic == Intrinsic::syncthreads_or) result = count != 0;
@@ -170,7 +170,7 @@ void Block::settle_warp(int first, const Arrival& arrival) {
   if ((warp.waiting & expected) != expected) return;
   for (int lane = 0; lane < warpSize; ++lane) {
     if (!(expected >> lane & 1)) continue;
-    const Arrival& other = threads_[static_cast<std::size_t>(first + lane)].arrival;
+    const Arrival& other = threads_[first + lane].arrival;
     // It may come later, from another group of lanes; check_alive() sees when it never does.
     if (other.mask != arrival.mask || other.intrinsic != arrival.intrinsic) return;
   }
@@ -181,15 +181,14 @@ void Block::complete_warp(int first, std::uint32_t present, Intrinsic intrinsic)
   std::uint32_t votes = 0;
   for (int lane = 0; lane < warpSize; ++lane) {
     if (!(present >> lane & 1)) continue;
-    if (threads_[static_cast<std::size_t>(first + lane)].arrival.value) votes |= 1u << lane;
+    if (threads_[first + lane].arrival.value) votes |= 1u << lane;
   }
   std::uint64_t results[warpSize] = {};
   for (int lane = 0; lane < warpSize; ++lane) {
     if (!(present >> lane & 1)) continue;
-    const int source = threads_[static_cast<std::size_t>(first + lane)].arrival.source;
+    const int source = threads_[first + lane].arrival.source;
     if (is_shuffle(intrinsic))
-      results[lane] =
-          present >> source & 1 ? threads_[static_cast<std::size_t>(first + source)].arrival.value : undefined_value;
+      results[lane] = present >> source & 1 ? threads_[first + source].arrival.value : undefined_value;
     else if (intrinsic == Intrinsic::any)
       results[lane] = votes != 0;
     else if (intrinsic == Intrinsic::all)
@@ -207,7 +206,7 @@ void Block::settle_exit(int thread) {
   const int first = thread / warpSize * warpSize;
   const std::uint32_t bit = 1u << (thread - first);
   for (int t = first; t < first + warpSize && t < size(); ++t) {
-    const Arrival& arrival = threads_[static_cast<std::size_t>(t)].arrival;
+    const Arrival& arrival = threads_[t].arrival;
     if (waiting(t) && !is_barrier(arrival.intrinsic) && arrival.mask & bit) settle_warp(first, arrival);
   }
   check_alive();
@@ -228,12 +227,12 @@ void Block::check_alive() {
 }
 
 std::string Block::position(int thread) const {
-  const uint3 t = threads_[static_cast<std::size_t>(thread)].index;
+  const uint3 t = threads_[thread].index;
   return fmt::format("({},{},{})", t.x, t.y, t.z);
 }
 
 std::string Block::describe(int thread) const {
-  const Arrival& arrival = threads_[static_cast<std::size_t>(thread)].arrival;
+  const Arrival& arrival = threads_[thread].arrival;
   const char* name = names[static_cast<int>(arrival.intrinsic)];
   if (is_barrier(arrival.intrinsic)) return fmt::format("waits at {} ({})", name, place(arrival.where));
   return fmt::format("waits at {} with mask {:#010x} ({})", name, arrival.mask, place(arrival.where));

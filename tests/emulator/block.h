@@ -73,7 +73,7 @@ class Block {
 
  protected:
   int size() const { return static_cast<int>(threads_.size()); }
-  bool waiting(int thread) const { return threads_[static_cast<std::size_t>(thread)].status == Status::waiting; }
+  bool waiting(int thread) const { return threads_[thread].status == Status::waiting; }
   /// The whole life of one thread; called by the derived class in that thread's own context.
   void live(int thread) noexcept;
   /// Sets blockIdx and its kin; called once by each operating system thread that runs threads of this block.
@@ -81,7 +81,7 @@ class Block {
   /// Sets threadIdx; called whenever an operating system thread turns to `thread`.
   void become(int thread) {
     current_thread = thread;
-    threadIdx = threads_[static_cast<std::size_t>(thread)].index;
+    threadIdx = threads_[thread].index;
   }
 
   /// Runs live() once for every thread, and returns when all have returned.
@@ -109,7 +109,7 @@ class Block {
     std::uint32_t existing = 0, waiting = 0, exited = 0;  // lanes
   };
 
-  Warp& warp_of(int thread) { return warps_[static_cast<std::size_t>(thread / warpSize)]; }
+  Warp& warp_of(int thread) { return warps_[thread / warpSize]; }
   void settle_block(int arrived);
   void settle_warp(int first, const Arrival& arrival);
   void complete_warp(int first, std::uint32_t present, Intrinsic intrinsic);

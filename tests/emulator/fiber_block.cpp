@@ -70,11 +70,11 @@ class FiberBlock final : public Block {
     for (std::size_t w = order_.size(); w > 1; --w) std::swap(order_[w - 1], order_[draw() % w]);
     for (int t = 0; t < size(); ++t) {
       entries.push_back({this, t});
-      fibers_[static_cast<std::size_t>(t)].prepare(stacks.of(t), stack_bytes, enter, &entries.back());
+      fibers_[t].prepare(stacks.of(t), stack_bytes, enter, &entries.back());
       release(t);
     }
     enter_block();
-    Fiber::change(main_, fibers_[static_cast<std::size_t>(next())]);
+    Fiber::change(main_, fibers_[next()]);
   }
 
   static void enter(void* argument) {
@@ -85,19 +85,18 @@ class FiberBlock final : public Block {
 
   /// Waiting threads were all let go by Block before the last running one ends, so none is forgotten here.
   void end(int thread) {
-    Fiber& to = ready_count_ == 0 ? main_ : fibers_[static_cast<std::size_t>(next())];
-    Fiber::change(fibers_[static_cast<std::size_t>(thread)], to, true);
+    Fiber& to = ready_count_ == 0 ? main_ : fibers_[next()];
+    Fiber::change(fibers_[thread], to, true);
   }
 
   void wait(int thread) override {
     const int other = next();
-    if (other != thread)
-      Fiber::change(fibers_[static_cast<std::size_t>(thread)], fibers_[static_cast<std::size_t>(other)]);
+    if (other != thread) Fiber::change(fibers_[thread], fibers_[other]);
     become(thread);
   }
 
   void release(int thread) override {
-    ready_[static_cast<std::size_t>(thread / warpSize)].push_back(thread);
+    ready_[thread / warpSize].push_back(thread);
     ++ready_count_;
   }
 

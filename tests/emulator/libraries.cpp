@@ -43,7 +43,7 @@ void gemm_of_factors(std::int64_t m, std::int64_t n, std::int64_t k, float alpha
   for (std::int64_t i = 0; i < m; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
       T& to = c[i * ldc + j];
-      const float sum = product[static_cast<std::size_t>(i * n + j)];
+      const float sum = product[i * n + j];
       to = static_cast<T>(beta == 0 ? sum : sum + beta * static_cast<float>(to));
     }
 }

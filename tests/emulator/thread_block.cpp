@@ -36,7 +36,7 @@ class ThreadBlock final : public Block {
     for (std::thread& thread : threads) thread.join();
   }
 
-  State& state(int thread) { return states_[static_cast<std::size_t>(thread)]; }
+  State& state(int thread) { return states_[thread]; }
   void lock() override { lock_.lock(); }
   void unlock() override { lock_.unlock(); }
 

@@ -17,7 +17,7 @@ class MemoryFile {
     while (file_ >= 0 && !bytes.empty()) {
       const ssize_t done = write(file_, bytes.data(), bytes.size());
       if (done <= 0) throw std::runtime_error("cannot write a file in memory");
-      bytes.remove_prefix(static_cast<std::size_t>(done));
+      bytes.remove_prefix(done);
     }
   }
   ~MemoryFile() { close(file_); }

@@ -137,10 +137,9 @@ template <class T>
 void forward(X x, const void* xs, W w, const void* ws, C c, double factor, const void* bias, double least, X y,
              void* ys) {
   std::vector<double> sum(static_cast<std::size_t>(y->n * y->stride_n));
-  for_products(x, w, c, y,
-               [&](int i, int k, int o) { sum[static_cast<std::size_t>(o)] += at<T>(xs, i) * at<T>(ws, k); });
+  for_products(x, w, c, y, [&](int i, int k, int o) { sum[o] += at<T>(xs, i) * at<T>(ws, k); });
   for_elements(y, [&](int i, int channel) {
-    double value = sum[static_cast<std::size_t>(i)] + (bias ? at<T>(bias, channel) : 0);
+    double value = sum[i] + (bias ? at<T>(bias, channel) : 0);
     if (factor != 0) value += factor * at<T>(ys, i);
     static_cast<T*>(ys)[i] = static_cast<T>(value < least ? least : value);
   });
@@ -268,9 +267,8 @@ Status cudnnConvolutionBackwardData(H, const void* alpha, const W w, const void*
   with_type(x->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);
     std::vector<double> sum(static_cast<std::size_t>(x->n * x->stride_n));
-    for_products(x, w, c, y,
-                 [&](int i, int k, int o) { sum[static_cast<std::size_t>(i)] += at<T>(ws, k) * at<T>(dys, o); });
-    for_elements(x, [&](int i, int) { static_cast<T*>(dxs)[i] = static_cast<T>(sum[static_cast<std::size_t>(i)]); });
+    for_products(x, w, c, y, [&](int i, int k, int o) { sum[i] += at<T>(ws, k) * at<T>(dys, o); });
+    for_elements(x, [&](int i, int) { static_cast<T*>(dxs)[i] = static_cast<T>(sum[i]); });
   });
   return CUDNN_STATUS_SUCCESS;
 }
@@ -284,8 +282,7 @@ Status cudnnConvolutionBackwardFilter(H, const void* alpha, const X x, const voi
   with_type(x->type, [&]<class T>() {
     REQUIRE(at<T>(alpha, 0) == 1 && at<T>(beta, 0) == 0);
     std::vector<double> sum(static_cast<std::size_t>(w->o * w->c * w->h * w->w));
-    for_products(x, w, c, y,
-                 [&](int i, int k, int o) { sum[static_cast<std::size_t>(k)] += at<T>(xs, i) * at<T>(dys, o); });
+    for_products(x, w, c, y, [&](int i, int k, int o) { sum[k] += at<T>(xs, i) * at<T>(dys, o); });
     for (std::size_t k = 0; k < sum.size(); ++k) static_cast<T*>(dws)[k] = static_cast<T>(sum[k]);
   });
   return CUDNN_STATUS_SUCCESS;

@@ -120,7 +120,7 @@ int lite_block(NetworkBuilder& b, const std::string& name, int input, const Grou
 }  // namespace
 
 Network efficientnet(NetworkBuilder b, int size) {
-  const Scale scale = scales[static_cast<std::size_t>(size)];
+  const Scale scale = scales[size];
   EfficientNet family(b, size >= 5 ? tensorflow_norm : BatchNormOptions{});
   b.begin_stage("features.0");
   int x = b.silu(family.convolution("features.0", b.image(), scale.channels(32), 3, same_size(3, 2)));
@@ -144,7 +144,7 @@ Preprocessing efficientnet_lite_preprocessing() {
 }
 
 Network efficientnet_lite(NetworkBuilder b, int size) {
-  const Scale scale = scales[static_cast<std::size_t>(size)];
+  const Scale scale = scales[size];
   b.begin_stage("_conv_stem");
   int x = b.convolution("_conv_stem", b.image(), 32, 3, tensorflow_same(b.shape(0).height, {3, 2, 1}, true));
   x = b.relu6(b.batch_norm("_bn0", x, tensorflow_norm));

@@ -160,8 +160,8 @@ class Planner {
 
   void plan(int i, const ActivationLayer& activation) {
     InferenceStep s = step_of(i, InferenceStep::Kind::affine);
-    s.weight.assign(static_cast<std::size_t>(s.in.channels), 1.0f);
-    s.bias.assign(static_cast<std::size_t>(s.in.channels), 0.0f);
+    s.weight.assign(s.in.channels, 1.0f);
+    s.bias.assign(s.in.channels, 0.0f);
     s.function = activation.function;
     emit(s, layer(i).inputs[0], i);
   }

@@ -67,7 +67,7 @@ BeamStep::BeamStep(const Decoder& decoder, const Tensor& features, HardContext h
   output_ = Matrix(output, 0, output.size(1));
   gates_of_words_ = Matrix(cell.weight_ih, 0, word);
   bias_ = cell.bias_ih + cell.bias_hh;
-  slot_.assign(static_cast<std::size_t>(decoder.config.vocabulary), -1);
+  slot_.assign(decoder.config.vocabulary, -1);
 }
 
 Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {

@@ -29,7 +29,7 @@ std::int64_t Hypotheses::add(std::int64_t parent, std::int32_t word, std::int64_
   list_.push_back({parent, word, list_[parent].length + 1, row, log_probability});
   if (coverage_) {
     std::vector<double> sums = attended_[parent];
-    sums.resize(static_cast<std::size_t>(locations_), 0);
+    sums.resize(locations_, 0);
     for (std::int64_t l = 0; l < locations_; ++l) sums[l] += step_alpha_[row * locations_ + l];
     attended_.push_back(std::move(sums));
   }
