@@ -52,8 +52,9 @@ namespace {
 template <class Fill>
 void fill_on_cpu(const Tensor& x, Generator& generator, Fill fill) {
   require_floating("random", "x", x);
-  const Tensor host = x.device() == Device::cpu ? x : Tensor(x.shape(), x.dtype(), Device::cpu);
   const Generator::State random = generator.reserve(2 * x.numel());
+  if (!generator.draws()) return;
+  const Tensor host = x.device() == Device::cpu ? x : Tensor(x.shape(), x.dtype(), Device::cpu);
   if (x.dtype() == DType::f64)
     fill(random, host.data<double>());
   else

@@ -51,6 +51,20 @@ TEST_CASE("a block of the stream is Philox of its position") {
         ten_rounds({0x76543210, 0xfedcba98, 0, 0}, 0x89abcdef, 0x01234567));
 }
 
+TEST_CASE("a stream that is not drawn leaves tensors alone and goes on where the drawn one does") {
+  Generator drawn(9), generator = drawn.undrawn();
+  const Tensor x = full({7, 3}, 5);
+  fill_uniform(x, 0, 1, generator);
+  fill_normal(x, 0, 1, generator);
+  for (std::int64_t i = 0; i < x.numel(); ++i) CHECK(x.data<float>()[i] == 5);
+  fill_uniform(x, 0, 1, drawn);
+  fill_normal(x, 0, 1, drawn);
+  CHECK(x.data<float>()[0] != 5);
+  CHECK(generator.state().position == drawn.state().position);
+  CHECK(generator.next() == drawn.next());
+  CHECK_FALSE(generator.draws());
+}
+
 TEST_CASE("the state of a generator is two numbers") {
   Generator a(9);
   a.next();

@@ -13,6 +13,7 @@
 #include "common/interrupt.h"
 #include "common/program.h"
 #include "common/progress.h"
+#include "glimpse/engine/random.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
@@ -93,7 +94,8 @@ Photographs readable(const Photographs& all, const ImageOptions& options, bool s
 void encode(const Arguments& a) {
   const Device device = use_device(a.device);
   use_threads(a.threads);
-  Encoder encoder = make_encoder(a.encoder);
+  Generator generator = Generator().undrawn();
+  Encoder encoder = make_encoder(a.encoder, generator);
   const EncoderWeights weights = load_encoder_weights(encoder, a.weights);
   if (!weights.note.empty()) fmt::print("{}\n", weights.note);
   if (!weights.left_over.empty())

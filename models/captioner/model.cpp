@@ -120,14 +120,6 @@ void check_claims(const Config& config, std::int64_t vocabulary, const std::vect
   check_names_and_shapes(wanted, given, path);
 }
 
-/// A decoder whose weights are about to be loaded: drawing them as the paper does takes seconds.
-Decoder undrawn_decoder(DecoderConfig config, Generator& generator) {
-  const WeightInit weights = std::exchange(config.weights, WeightInit::tutorial);
-  Decoder decoder(config, generator);
-  decoder.config.weights = weights;
-  return decoder;
-}
-
 }  // namespace
 
 EncoderOptions encoder_options(const Config& config) {
@@ -158,8 +150,11 @@ LossOptions loss_options(const Config& config) {
 }
 
 CaptionModel make_model(const Config& config, const Vocabulary& vocabulary, Generator& generator, std::string* note) {
-  Encoder encoder = make_encoder(encoder_options(config), generator);
-  if (!config.encoder.weights.empty()) {
+  const bool pretrained = !config.encoder.weights.empty();
+  Generator for_encoder = pretrained ? generator.undrawn() : generator;
+  Encoder encoder = make_encoder(encoder_options(config), for_encoder);
+  generator.set_state(for_encoder.state());
+  if (pretrained) {
     const EncoderWeights weights = load_encoder_weights(encoder, config.encoder.weights);
     if (note) *note = weights.note;
   } else {
@@ -220,10 +215,10 @@ CaptionModel load_model(const std::string& path, ModelWeights which) {
   check_preprocessing(preprocessing, config, path);
   check_claims(config, std::ssize(words), file.tensors, path);
   check_finite(file.tensors, path);
-  Generator generator(1);
+  Generator generator = Generator().undrawn();
   Encoder encoder = make_encoder(encoder_options(config), generator);
   Decoder decoder = of_file(
-      path, [&] { return undrawn_decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator); });
+      path, [&] { return Decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator); });
   CaptionModel model{std::move(config),  vocabulary_of(std::move(words), file.metadata, path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};

@@ -82,6 +82,7 @@ void draw_paper_weights(Decoder& decoder, Generator& generator) {
 }  // namespace
 
 void draw_weights(Decoder& decoder, Generator& generator) {
+  if (!generator.draws()) return;
   if (decoder.config.weights == WeightInit::paper) return draw_paper_weights(decoder, generator);
   fill_uniform(decoder.embedding.weight, -0.1, 0.1, generator);
   if (decoder.output.weight.defined()) fill_uniform(decoder.output.weight, -0.1, 0.1, generator);
