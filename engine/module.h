@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -110,10 +111,33 @@ void move_to(M& module, Device device) {
   detail::replace_tensors(module, [&](const Tensor& x) { return x.to(device); });
 }
 
+/// Gives a module memory of its own, as new tensors; trainable ones stay so, without their gradients.
+template <ModuleLike M>
+void copy_tensors(M& module) {
+  detail::replace_tensors(module, [](const Tensor& x) { return x.clone(); });
+}
+
 /// Copies every tensor of `source` into the tensor of the same name in `target`, converting the type. Throws Error that
 /// lists, by name, what is missing, what is left over, and what has another shape; then nothing was copied. `what` says
 /// in the message where the tensors come from.
 void load_tensors(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source,
                   const std::string& what);
+
+namespace detail {
+/// The tensor of each name. Throws what load_tensors throws.
+std::map<std::string, Tensor> fitting_tensors(const std::vector<NamedTensor>& target,
+                                              const std::vector<NamedTensor>& source, const std::string& what);
+}  // namespace detail
+
+/// The same, but what has the right type is not copied: the module shares the memory of `source` from then on (a
+/// mapped file, say). Its tensors are new ones, without gradients. Before an optimizer takes the parameters.
+template <ModuleLike M>
+void adopt_tensors(M& module, const std::vector<NamedTensor>& source, const std::string& what) {
+  const std::map<std::string, Tensor> given = detail::fitting_tensors(named_tensors(module), source, what);
+  Visitor visitor([&](const std::string& name, Tensor& tensor, bool) {
+    if (tensor.defined()) tensor = given.at(name).detach().to(tensor.dtype());
+  });
+  module.visit(visitor);
+}
 
 }  // namespace glimpse

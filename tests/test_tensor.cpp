@@ -245,3 +245,19 @@ TEST_CASE("loading says what does not fit, and then changes nothing") {
   CHECK(layer.bias.to_vector<float>() == Floats{4, 4});
   CHECK(layer.weight.requires_grad());
 }
+
+TEST_CASE("a module adopts tensors without copying them, and lets go of them by a copy") {
+  Linear layer(2, 2);
+  const Tensor weight = full({2, 2}, 3);
+  const std::vector<NamedTensor> source = {{"weight", weight}, {"bias", full({2}, 4, DType::f64)}};
+  CHECK(error_of([&] { adopt_tensors(layer, {source[0]}, "file"); }) == "file: tensors do not match: 1 missing: bias");
+  adopt_tensors(layer, source, "file");
+  CHECK(layer.weight.data<float>() == weight.data<float>());
+  CHECK_FALSE(layer.weight.requires_grad());
+  CHECK(layer.bias.to_vector<float>() == Floats{4, 4});
+  layer.weight.set_requires_grad();
+  copy_tensors(layer);
+  weight.fill(5);
+  CHECK(layer.weight.to_vector<float>() == Floats{3, 3, 3, 3});
+  CHECK(layer.weight.requires_grad());
+}

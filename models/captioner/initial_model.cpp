@@ -45,6 +45,7 @@ CaptionModel initial_model(const Config& config, std::string* note) {
   check(wanted.empty() || wanted == hash, "--init {}: not the model that training.init_hash names", path);
   check(config.encoder.weights.empty(), "--init {}: the model has the weights of its encoder; without --weights", path);
   CaptionModel model = load_model(path);
+  copy_tensors(model);  // a file that is overwritten must not end a run of hours
   std::vector<std::string> differences = config_differences(model.config, config);
   std::erase_if(differences, may_differ);
   check(differences.empty(), "--init {}: the model has {}", path, fmt::join(differences, "; "));

@@ -222,11 +222,7 @@ CaptionModel load_model(const std::string& path, ModelWeights which) {
   CaptionModel model{std::move(config),  vocabulary_of(std::move(words), file.metadata, path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};
-  load_tensors(named_tensors(model), file.tensors, path);
-  Visitor freeze([](const std::string&, Tensor& tensor, bool trainable) {
-    if (trainable && tensor.defined()) tensor.set_requires_grad(false);
-  });
-  model.visit(freeze);
+  adopt_tensors(model, file.tensors, path);
   return model;
 }
 

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 
 namespace glimpse {
 namespace {
@@ -25,11 +26,18 @@ struct Affine {
   }
 };
 
-/// Multiplies what a convolution with these weights and biases gives by a factor a channel.
-void scale(std::vector<double>& weight, std::vector<double>& bias, const std::vector<double>& factor) {
-  const std::size_t per_channel = weight.size() / bias.size();
-  for (std::size_t k = 0; k < weight.size(); ++k) weight[k] *= factor[k / per_channel];
-  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] *= factor[c];
+/// The weights of a convolution, the rows of each channel multiplied by its factor.
+std::vector<float> scaled(const Tensor& weight, const std::vector<double>& factor) {
+  const Tensor host = weight.to(Device::cpu).to(DType::f32);
+  const float* w = host.data<float>();
+  std::vector<float> result(host.numel());
+  const std::int64_t width = host.numel() / std::ssize(factor);
+  kernels::parallel_for(std::ssize(factor), 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c)
+      for (std::int64_t k = c * width; k < (c + 1) * width; ++k)
+        result[k] = static_cast<float>(static_cast<double>(w[k]) * factor[c]);
+  });
+  return result;
 }
 
 class Planner {
@@ -214,21 +222,26 @@ class Planner {
     s.shape = {
         1,        s.in.channels, s.in.height, s.in.width, convolution.out, convolution.kernel, convolution.kernel,
         o.stride, o.padding,     o.dilation,  o.groups,   o.extra_padding};
-    auto weight = values_of(convolution.module.weight);
-    auto bias = convolution.with_bias ? values_of(convolution.module.bias)
-                                      : std::vector<double>(static_cast<std::size_t>(convolution.out), 0.0);
+    std::vector<double> factor(convolution.out, 1.0), bias(convolution.out, 0.0);
+    if (convolution.with_bias) bias = values_of(convolution.module.bias);
+    const auto scale = [&](const std::vector<double>& by) {
+      for (std::size_t c = 0; c < bias.size(); ++c) {
+        factor[c] *= by[c];
+        bias[c] *= by[c];
+      }
+    };
     int end = i;
     if (const auto* norm = next<BatchNormLayer>(end)) {
       const Affine affine(norm->module);
-      scale(weight, bias, affine.scale);
+      scale(affine.scale);
       for (std::size_t c = 0; c < bias.size(); ++c) bias[c] += affine.shift[c];
       end = take_next(end);
     }
     if (const auto* factors = next<ChannelScaleLayer>(end)) {
-      scale(weight, bias, values_of(factors->factor));
+      scale(values_of(factors->factor));
       end = take_next(end);
     }
-    s.weight.assign(weight.begin(), weight.end());
+    s.weight = scaled(convolution.module.weight, factor);
     s.bias.assign(bias.begin(), bias.end());
     if (next<AddLayer>(end)) end = take_addition(i, end, s);
     end = take_activation(end, s);
