@@ -1,7 +1,10 @@
 #pragma once
-// report.html of a run: one file that shows what was trained, how it went, and what it says about which pictures.
+// The page of a run or an evaluation: one file that shows what was trained, how it went, and what it says about which
+// pictures, word by word with where it looked.
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -32,21 +35,26 @@ struct ReportChart {
   double marked_x = std::numeric_limits<double>::quiet_NaN();  ///< the x of the model that was kept; NaN: no mark
 };
 
-/// A caption beside what people wrote.
+/// A caption of an image.
 struct ReportCaption {
-  std::string name;  ///< of the image
-  Image photograph;
-  CaptionWords caption;
-  std::vector<CaptionWords> references;
+  CaptionWords words;
   double score = 0;                 ///< by which captions are ranked
   WordRule rule = WordRule::ascii;  ///< how the words are joined
+  AttentionMaps maps = {};          ///< of each word; without weights: not known
 };
 
-/// A caption that can be read word by word with the map of each word; left out where it has no words.
-struct ReportAttention {
+/// An image, its caption, and what people wrote of it.
+struct ReportCard {
   std::string name;
-  Image photograph;
-  AttentionMaps maps;
+  Image photograph;  ///< one without pixels is not shown
+  ReportCaption caption;
+  std::vector<CaptionWords> references;
+};
+
+/// Cards below a title.
+struct ReportSheet {
+  std::string title, note;
+  std::vector<ReportCard> cards;
 };
 
 /// What a report shows, in this order. Parts that are empty are left out.
@@ -56,17 +64,27 @@ struct Report {
   std::vector<ReportRow> scores;  ///< large numbers: {"BLEU-4", "0.213"}
   std::string scores_note;        ///< "val, 1000 images, beam 3, refs=karpathy-tokens"
   std::vector<ReportChart> charts;
-  std::vector<ReportAttention> attention;
-  std::string ranked_by;  ///< "CIDEr-D", the score of the single captions below
-  std::vector<ReportCaption> best, worst;
+  std::string ranked_by;  ///< "CIDEr-D", what the score of a caption is
+  std::string beta_is;    ///< what the number beside a word says: "the sentinel's share"
+  std::vector<ReportSheet> sheets;
   std::vector<ReportRow> configuration;
 };
 
 /// All scores as rows with three decimals.
 std::vector<ReportRow> score_rows(const Scores& scores);
 
-/// The page: UTF-8, with pictures, style and script inside; it loads nothing and follows the reader's light or dark
-/// setting. All text is escaped. Pictures are reduced to at most 480 pixels.
+/// Sheets of the images whose captions are best and worst by `ranked_by` (a score's name), and of some drawn by `seed`;
+/// at most `count` each, of whose number `card` makes the card.
+std::vector<ReportSheet> report_sheets(const Scores& scores, const std::string& ranked_by, std::size_t count,
+                                       std::uint64_t seed, const std::function<ReportCard(std::size_t)>& card);
+
+/// The photograph of a card: no larger than a page shows it.
+Image report_photograph(const Image& image);
+
+/// The page: UTF-8, with pictures, style and script inside. It loads nothing, which its content security policy also
+/// says, and follows the reader's light or dark setting. All text is escaped. An image takes about 40 KB of it: a
+/// photograph of at most 480 pixels, and a byte for each word and cell of its maps. Throws Error for maps that do not
+/// fit their words.
 std::string report_html(const Report& report);
 
 /// Writes the page under a temporary name, then renames. Throws Error naming the path.

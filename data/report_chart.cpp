@@ -11,7 +11,7 @@ namespace {
 using Points = std::vector<std::array<double, 2>>;
 
 // In the units of the SVG.
-constexpr double width = 520, height = 250, left = 46, right = 14, top = 12, bottom = 34;
+constexpr double width = 520, height = 264, left = 46, right = 14, top = 12, bottom = 50;
 
 struct Axis {
   double low, high, step;  // in units of the data
@@ -50,8 +50,9 @@ Axis axis_over(const std::vector<Points>& curves, int coordinate, int marks, dou
     low -= room;
     high += room;
   }
-  const double step = axis_step(high - low, marks);
-  if (coordinate == 1) {  // values end at a mark; x ends with the data
+  double step = axis_step(high - low, marks);
+  if (coordinate == 0) step = std::max(step, 1.0);  // there is no half epoch
+  if (coordinate == 1) {                            // values end at a mark; x ends with the data
     low = std::floor(low / step + 1e-9) * step;
     high = std::ceil(high / step - 1e-9) * step;
   }
@@ -69,9 +70,9 @@ std::string axes(const Axis& x, const Axis& y, const std::string& x_label) {
   }
   for (double i = std::ceil(x.low / x.step - 1e-9); i * x.step <= x.high + 1e-9 * x.step; ++i)
     svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", x.at(i * x.step),
-                       height - bottom + 16, axis_number(i * x.step, x.step));
+                       height - bottom + 24, axis_number(i * x.step, x.step));
   svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", (left + width - right) / 2,
-                     height - 3, escaped(x_label));
+                     height - 4, escaped(x_label));
   return svg;
 }
 

@@ -72,6 +72,31 @@ TEST_CASE("evaluate and caption with a small model") {
     REQUIRE(scores["coverage_penalty"] == 0.1);
     REQUIRE_FALSE(scores.contains("no_repeat"));
   }
+  SECTION("a page shows captions over their photographs") {
+    const auto page = [&](std::vector<std::string> arguments) {
+      arguments.insert(arguments.begin(), "evaluate");
+      arguments.insert(arguments.end(), {"--report", folder / "page.html"});
+      const ProgramResult r = run_program(arguments);
+      INFO(r.out << r.err);
+      REQUIRE(r.code == 0);
+      REQUIRE_THAT(r.out, Contains("report      " + (folder / "page.html")));
+      return slurp(folder / "page.html");
+    };
+    const std::string model = run + "/best.safetensors";
+    const std::string of_model = page({"--model", model, "--out", folder / "o.json"});
+    REQUIRE_THAT(of_model, Contains("class=\"attended\"") && Contains("<h2>Random captions</h2>") &&
+                               Contains("split test, 10 images, beam 5") && Contains("CIDEr-D"));
+    REQUIRE(page({"--model", model}) == of_model);  // nothing is left to chance
+    export_scenes(SceneDataset(1, {40, 10, 10}), folder / "scenes");
+    const std::vector<std::string> compared{
+        "--compare", folder / "o.json", "--captions", folder / "scenes/dataset_scenes.json", "--split", "test"};
+    REQUIRE_THAT(page(compared), !Contains("<img") && Contains("test_000003.png"));
+    std::vector<std::string> with_images = compared;
+    with_images.insert(with_images.end(), {"--images", folder / "scenes/images"});
+    REQUIRE_THAT(page(with_images), Contains("<img") && !Contains("class=\"attended\""));
+    REQUIRE_THAT(run_program({"evaluate", "--model", model, "--report", "/no/such/folder/page.html"}).err,
+                 Contains("/no/such/folder"));
+  }
   SECTION("two systems are compared: models, captions, or one of each") {
     export_scenes(SceneDataset(1, {40, 10, 10}), folder / "scenes");
     const std::string model = run + "/best.safetensors", captions = folder / "scenes/dataset_scenes.json";

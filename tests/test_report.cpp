@@ -1,5 +1,6 @@
 // report.html: that it is whole, loads nothing, and says what it was given.
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -33,10 +34,15 @@ Report sample() {
   report.charts = {{"Loss", "nats", "epoch", {{"training", {{1, 5}, {2, 4}, {3, NAN}}}, {"validation", {{1, 4.5}}}}, 2},
                    {"Top-5", "%", "epoch", {{"validation", {{1, 50}, {2, 60}}}}},
                    {"empty", "", "epoch", {{"training", {}}}}};
-  report.attention = {
-      {"one.jpg", plain(20, 10), {2, 2, {"a", "<unk>"}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}, {0.25f, 1}}}};
-  report.best = {{"two.jpg", plain(600, 300), {"a", "<b>red</b>", "dog"}, {{"a", "dog"}, {"the", "dog's"}}, 3.25}};
-  report.worst = {{"three.jpg", plain(3, 2), {}, {{"a", "cat"}}, 0}};
+  report.ranked_by = "CIDEr-D";
+  report.beta_is = "<beta>";
+  const AttentionMaps maps{2, 2, {}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}, {0.25f, 1}};
+  const std::vector<CaptionWords> references{{"a", "dog"}, {"the", "dog's"}};
+  report.sheets = {{"Best <captions>",
+                    "a note",
+                    {{"one.jpg", plain(20, 10), {{"a", "<unk>"}, 1, WordRule::ascii, maps}, references},
+                     {"two.jpg", plain(600, 300), {{"a", "<b>red</b>", "dog"}, 3.25}, references}}},
+                   {"Worst", "", {{"three.jpg", plain(3, 2), {{}, 0}, {{"a", "cat"}}}, {"4.jpg", {}, {{"a"}, 0}, {}}}}};
   report.configuration = {{"seed", "1"}, {"path", "a&b"}};
   return report;
 }
@@ -48,6 +54,8 @@ TEST_CASE("a report is one page that loads nothing", "[report]") {
   CHECK(html.rfind("<!DOCTYPE html>", 0) == 0);
   CHECK(html.substr(html.size() - 8) == "</html>\n");
   CHECK(count(html, "http://") == 1);  // the name space of SVG in the script
+  CHECK(count(html, "Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'nonce-") == 1);
+  CHECK(count(html, " style=\"") + count(html, " onclick") + count(html, "javascript:") == 0);
   CHECK(count(html, "https://") == 0);
   CHECK(count(html, "<link") == 0);
   CHECK(count(html, " src=\"") == 3);
@@ -72,12 +80,14 @@ TEST_CASE("a report shows what it was given, escaped", "[report]") {
   CHECK(count(html, "nan") == 0);
   CHECK(html.find("<u>&lt;b&gt;red&lt;/b&gt;</u> dog") != std::string::npos);  // no reference holds that word
   CHECK(html.find("the dog&#39;s") != std::string::npos);
-  CHECK(html.find("<span class=\"score\">3.25</span>") != std::string::npos);
+  CHECK(html.find("alt=\"a &lt;b&gt;red&lt;/b&gt; dog\"") != std::string::npos);  // a photograph's text is its caption
+  CHECK(html.find("alt=\"three.jpg\"") != std::string::npos);                     // or its name where it has none
+  CHECK(html.find("<span>two.jpg</span><span class=\"score\">CIDEr-D 3.25</span>") != std::string::npos);
+  CHECK(html.find("<h2>Best &lt;captions&gt;</h2><p class=\"note\">a note</p>") != std::string::npos);
+  CHECK(html.find("beta, &lt;beta&gt;.") != std::string::npos);
   CHECK(html.find("(no words)") != std::string::npos);
   CHECK(html.find("data-peaks=\"4.000 1.600\" data-maps=\"/wAAAECAv/8=\"") != std::string::npos);
-  CHECK(html.find("data-start=\"0\"") != std::string::npos);
-  CHECK(html.find("<button type=\"button\">&lt;unk&gt; <small title=\"beta\">1.00</small></button>") !=
-        std::string::npos);
+  CHECK(html.find("<button type=\"button\"><u>&lt;unk&gt;</u> <small>1.00</small></button>") != std::string::npos);
   CHECK(html.find("<th>path</th><td>a&amp;b</td>") != std::string::npos);
 }
 
@@ -87,12 +97,55 @@ TEST_CASE("a report may be empty, or hold broken text", "[report]") {
   Report report;
   report.charts = {{"\xff", "", "", {{"\xff", {{1, 1}, {2, INFINITY}}}}}};
   CHECK(count(report_html(report), "<figure") == 1);
-  report.attention = {{"x", plain(2, 2), {2, 2, {}, {}}}};  // a caption without words has no maps
-  CHECK(count(report_html(report), "<article") == 0);
-  report.attention = {{"x", plain(2, 2), {2, 2, {"a"}, {1, 2, 3}}}};
-  CHECK_THROWS_AS(report_html(report), Error);
-  report.attention = {{"x", plain(2, 2), {1, 1, {"a"}, {1}, {1, 2}}}};
-  CHECK_THROWS_WITH(report_html(report), Contains("2 values of beta for 1 words"));
+  const auto with = [](CaptionWords words, AttentionMaps maps) {
+    Report one;
+    one.sheets = {{"t", "", {{"x", plain(2, 2), {std::move(words), 0, WordRule::ascii, std::move(maps)}, {}}}}};
+    return report_html(one);
+  };
+  CHECK(count(with({}, {2, 2, {}, {}}), "<canvas") == 0);  // a caption without words has no maps
+  CHECK(count(with({"a"}, {1, 2, {}, {0.5f, 0.5f}}), "<canvas") == 1);
+  CHECK_THROWS_AS(with({"a"}, {2, 2, {}, {1, 2, 3}}), Error);
+  CHECK_THROWS_AS(with({"a"}, {1, 2, {}, {NAN, NAN}}), Error);
+  CHECK_THROWS_WITH(with({"a"}, {1, 1, {}, {1}, {1, 2}}), Contains("2 values of beta for 1 words"));
+}
+
+TEST_CASE("a page's policy lets only its own script run", "[report]") {
+  const auto nonce = [](const Report& report) {
+    const std::string html = report_html(report), mark = "<script nonce=\"";
+    return html.substr(html.find(mark) + mark.size(), 16);
+  };
+  Report report = sample();
+  const std::string before = nonce(report);
+  CHECK(nonce(report) == before);
+  report.summary += "!";
+  CHECK(nonce(report) != before);
+}
+
+TEST_CASE("sheets hold the best, the worst and random captions", "[report]") {
+  Scores scores = score_captions({{"a", "dog"}, {"a", "cat"}, {"sea"}, {"x"}},
+                                 {{{"a", "dog"}}, {{"a", "blue", "cat"}}, {{"sky"}}, {{"y"}}});
+  const auto sheets = [&](std::size_t count, std::uint64_t seed) {
+    return report_sheets(scores, "cider", count, seed, [](std::size_t i) {
+      return ReportCard{std::to_string(i), {}, {}, {}};
+    });
+  };
+  const std::vector<ReportSheet> two = sheets(2, 1);
+  REQUIRE(two.size() == 3);
+  const auto names = [](const ReportSheet& sheet) {
+    std::string all;
+    for (const ReportCard& card : sheet.cards) all += card.name;
+    return all;
+  };
+  CHECK(names(two[0]) == "01");
+  CHECK(names(two[1]) == "23");
+  CHECK(two[2].cards.size() == 2);
+  CHECK(names(two[2]) == names(sheets(2, 1)[2]));
+  std::string all = names(sheets(9, 7)[2]);
+  bool differs = false;
+  for (std::uint64_t seed = 1; seed < 9; ++seed) differs = differs || names(sheets(9, seed)[2]) != all;
+  CHECK(differs);
+  std::sort(all.begin(), all.end());
+  CHECK(all == "0123");  // each once
 }
 
 TEST_CASE("a report is written in one piece", "[report]") {

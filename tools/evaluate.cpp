@@ -8,12 +8,14 @@
 
 #include "common/decoding.h"
 #include "common/evaluation.h"
+#include "common/evaluation_report.h"
 #include "common/interrupt.h"
 #include "common/program.h"
 #include "common/progress.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/utf8.h"
+#include "glimpse/models/training/report_card.h"
 #include "glimpse/models/training/training_run.h"
 
 namespace {
@@ -23,7 +25,7 @@ using namespace glimpse::tools;
 using Json = nlohmann::ordered_json;
 
 struct Arguments {
-  std::string model, images, captions, splits, split, features, out, json, compare, against, attention;
+  std::string model, images, captions, splits, split, features, out, json, compare, against, attention, report;
   int pictures = 12, intervals = 0;
   std::int64_t retrieval = 0;
   bool skip_bad = false, coco_results = false, raw = false;
@@ -45,6 +47,9 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--out", a.out, "write [{\"filename\", \"caption\", \"references\"}, ...] here");
   app.add_flag("--coco-results", a.coco_results, "--out in COCO's form, [{\"image_id\", \"caption\"}, ...]");
   app.add_option("--json", a.json, "write the scores here");
+  app.add_option("--report", a.report,
+                 "write a page here: scores, and the best, worst and some random captions, word by word over their "
+                 "photographs");
   app.add_option("--compare", a.compare,
                  "score the captions of this JSON file, [{\"filename\" or \"image_id\", \"caption\"}, ...]; "
                  "with --against also a model")
@@ -211,10 +216,12 @@ class ModelRun {
   Evaluation captions() {
     const bool attends = model_.config.decoder.attends(), scenes = data_.dataset->scenes().has_value();
     CaptionOptions options = a_.decoding.captions;
-    options.attention = attends && (scenes || !a_.attention.empty());
+    options.attention = attends && (scenes || !a_.attention.empty() || !a_.report.empty());
     Evaluation e;
-    const DecodedSplit decoded = decode(options, others_.empty() ? &e.forced.emplace() : nullptr);
+    e.decoded = decode(options, others_.empty() ? &e.forced.emplace() : nullptr);
+    const DecodedSplit& decoded = e.decoded;
     e.captions = best_captions(decoded);
+    e.beta_is = meaning_of_beta(model_.config.decoder);
     e.vocabulary = model_.vocabulary.size() - end_word - 1;
     describe(e, decoded);
     if (scenes && attends) {
@@ -320,16 +327,23 @@ void write_json(const std::string& path, const Json& json) {
   if (!path.empty()) write_file_atomically(path, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+/// The page, with photographs where there are any: of captions that were compared, those of --images.
+void write_page(const Arguments& a, Data& data, const Evaluation& evaluation) {
+  if (!data.dataset && !a.images.empty()) data.dataset.emplace(a.images, a.captions, a.splits);
+  write_report(a.report, evaluation_report(evaluation, data.dataset ? &*data.dataset : nullptr));
+  fmt::print("report      {}\n", a.report);
+}
+
 /// What must be right before the work begins.
 void check_arguments(const Arguments& a) {
   check(!a.model.empty() || !a.compare.empty(), "--model FILE (or --compare CAPTIONS.json) says what to score");
   check(!a.coco_results || !a.out.empty(), "--coco-results needs --out FILE");
   const bool two = !a.against.empty();
-  check(!two || (a.out.empty() && a.attention.empty() && a.retrieval == 0),
-        "--against: --out, --attention and --retrieval are for one system");
+  check(!two || (a.out.empty() && a.attention.empty() && a.report.empty() && a.retrieval == 0),
+        "--against: --out, --attention, --report and --retrieval are for one system");
   check(a.decoding.ensemble.empty() || (!two && a.compare.empty() && a.retrieval == 0),
         "--ensemble goes with --model alone, without --compare, --against and --retrieval");
-  for (const std::string& path : {a.out, a.json})
+  for (const std::string& path : {a.out, a.json, a.report})
     if (!path.empty()) check_can_write(path);
   if (!a.attention.empty()) check_can_write_folder(a.attention);
 }
@@ -365,6 +379,7 @@ void run(int argc, char** argv) {
   if (results.size() == 1) {
     if (!a.out.empty()) write_json(a.out, captions_json(results[0], a.coco_results));
     write_json(a.json, evaluation_json(results[0]));
+    if (!a.report.empty()) write_page(a, data, results[0]);
     return;
   }
   const BootstrapOptions options{.samples = a.intervals > 0 ? a.intervals : BootstrapOptions{}.samples};

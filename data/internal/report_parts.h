@@ -9,6 +9,9 @@
 
 namespace glimpse::report_parts {
 
+/// Of a photograph at most, in pixels.
+constexpr int photograph_side = 480;
+
 /// Text as HTML text or attribute value.
 std::string escaped(std::string_view text);
 
@@ -21,6 +24,12 @@ double axis_step(double range, int count);
 /// A chart as a <figure> with an SVG picture; empty when no curve has a point. Curves of one name have one colour on
 /// the whole page: `names` collects those seen so far.
 std::string chart(const ReportChart& chart, std::vector<std::string>& names);
+
+/// Cards side by side, their scores called `ranked_by`; empty without cards. Throws Error for maps that do not fit.
+std::string cards(const std::vector<ReportCard>& cards, const std::string& ranked_by);
+
+/// How the cards are read, as HTML: what can be done with the words and what is marked; empty without cards.
+std::string reading(const Report& report);
 
 /// Contents of <style> and <script>.
 extern const char* const style;

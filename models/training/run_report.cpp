@@ -9,6 +9,7 @@
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/text.h"
+#include "glimpse/models/training/report_card.h"
 
 namespace glimpse {
 namespace {
@@ -16,7 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int report_beam = 3;
-constexpr std::size_t shown_captions = 8, shown_maps = 6;
+constexpr std::size_t shown_captions = 8;   // on each sheet
+constexpr std::uint64_t drawn_by = 1;       // seed
 constexpr const char* ranked_by = "cider";  // the score that says most about a single caption
 
 /// The epoch lines of log.jsonl: those that have a validation loss.
@@ -80,35 +82,6 @@ std::vector<ReportRow> configuration_rows(const Config& config) {
   return rows;
 }
 
-/// Photographs, spread over the split, with the maps of their captions.
-std::vector<ReportAttention> attention_examples(const CaptionModel& model, const Dataset& dataset,
-                                                const ImageList& images, const FeatureFunction& features,
-                                                CaptionOptions options) {
-  std::vector<ReportAttention> examples;
-  if (!model.config.decoder.attends()) return examples;
-  options.attention = true;
-  const std::size_t step = std::max<std::size_t>(1, images.size() / shown_maps);
-  ImageList few;
-  for (std::size_t i = 0; i < images.size() && few.size() < shown_maps; i += step) few.push_back(images[i]);
-  const DecodedSplit decoded = decode_split(model, few, features, options);
-  for (std::size_t i = 0; i < few.size(); ++i)
-    examples.push_back({few[i]->filename, dataset.image(*few[i]), attention_maps(decoded.captions[i].front())});
-  return examples;
-}
-
-/// The first of the images in `order`, with their captions and references.
-std::vector<ReportCaption> caption_examples(const Dataset& dataset, const ImageList& images,
-                                            const std::vector<CaptionWords>& captions, const Scores& scores,
-                                            const std::vector<std::size_t>& order) {
-  std::vector<ReportCaption> examples;
-  for (const std::size_t i : order) {
-    if (examples.size() == shown_captions) break;
-    examples.push_back({images[i]->filename, dataset.image(*images[i]), captions[i], images[i]->captions,
-                        scores.of_image(i, ranked_by), dataset.captions().rule});
-  }
-  return examples;
-}
-
 }  // namespace
 
 void write_run_report(const RunFolder& folder, const Dataset& dataset, const FeatureCache* cache,
@@ -120,9 +93,12 @@ void write_run_report(const RunFolder& folder, const Dataset& dataset, const Fea
   const ImageList images = dataset.require_split("val");
   const FeatureFunction features = cache != nullptr ? cached_features(model, *cache) : encoded_features(model, dataset);
   const ValidationConfig& validation = model.config.validation;
-  const CaptionOptions options{.beam = report_beam, .max_words = validation.max_words, .batch = validation.batch};
-  const std::vector<CaptionWords> captions = best_captions(decode_split(model, images, features, options));
-  const Scores scores = score_captions(captions, references_of(images));
+  const CaptionOptions options{.beam = report_beam,
+                               .max_words = validation.max_words,
+                               .attention = model.config.decoder.attends(),
+                               .batch = validation.batch};
+  const DecodedSplit decoded = decode_split(model, images, features, options);
+  const Scores scores = score_captions(best_captions(decoded), references_of(images));
 
   Report report;
   report.title = fmt::format("{}, recipe {}", dataset.description(), model.config.recipe);
@@ -138,9 +114,10 @@ void write_run_report(const RunFolder& folder, const Dataset& dataset, const Fea
   report.charts = charts_of(epochs_of(folder.log()), scores, state);
   report.configuration = configuration_rows(model.config);
   report.ranked_by = score_named(ranked_by).label;
-  report.best = caption_examples(dataset, images, captions, scores, scores.ranked(ranked_by, true));
-  report.worst = caption_examples(dataset, images, captions, scores, scores.ranked(ranked_by, false));
-  report.attention = attention_examples(model, dataset, images, features, options);
+  report.beta_is = meaning_of_beta(model.config.decoder);
+  report.sheets = report_sheets(scores, ranked_by, shown_captions, drawn_by, [&](std::size_t i) {
+    return report_card(dataset, *images[i], report_caption(decoded.captions[i].front(), scores.of_image(i, ranked_by)));
+  });
   write_report(folder.report(), report);
 }
 

@@ -20,6 +20,8 @@ struct Evaluation {
   std::string system, split;
   ImageList images;
   std::vector<CaptionWords> captions;
+  DecodedSplit decoded;                ///< of models: the captions with their attention, where that was asked for
+  std::string beta_is;                 ///< what beta of the attention says (meaning_of_beta)
   WordRule rule = WordRule::unicode;   ///< of captions and references
   std::int64_t vocabulary = 0;         ///< words that the system can write; 0: not known
   std::string decoding;                ///< ", beam 3, ...", for people
