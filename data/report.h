@@ -13,6 +13,7 @@
 #include "glimpse/data/attention_map.h"
 #include "glimpse/data/image.h"
 #include "glimpse/data/metrics.h"
+#include "glimpse/data/search_tree.h"
 #include "glimpse/data/words.h"
 
 namespace glimpse {
@@ -41,6 +42,7 @@ struct ReportCaption {
   double score = 0;                 ///< by which captions are ranked
   WordRule rule = WordRule::ascii;  ///< how the words are joined
   AttentionMaps maps = {};          ///< of each word; without weights: not known
+  SearchTree tree = {};             ///< how it was found; without nodes: not known
 };
 
 /// An image, its caption, and what people wrote of it.

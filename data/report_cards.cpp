@@ -87,7 +87,8 @@ std::string card(const ReportCard& card, const std::string& ranked_by) {
   std::string references;
   for (const CaptionWords& reference : card.references)
     references += "<li>" + escaped(join_words(reference, caption.rule)) + "</li>";
-  return html + (references.empty() ? "" : "<ul>" + references + "</ul>") + "</article>\n";
+  if (!references.empty()) html += "<ul>" + references + "</ul>";
+  return html + tree(card.name, caption.tree) + "</article>\n";
 }
 
 }  // namespace
@@ -99,12 +100,13 @@ std::string cards(const std::vector<ReportCard>& cards, const std::string& ranke
 }
 
 std::string reading(const Report& report) {
-  bool any = false, maps = false, beta = false;
+  bool any = false, maps = false, beta = false, trees = false;
   for (const ReportSheet& sheet : report.sheets)
     for (const ReportCard& card : sheet.cards) {
       any = true;
       maps = maps || !card.caption.maps.weights.empty();
       beta = beta || !card.caption.maps.beta.empty();
+      trees = trees || !card.caption.tree.nodes.empty();
     }
   if (!any) return "";
   std::string text;
@@ -113,6 +115,11 @@ std::string reading(const Report& report) {
         "Point at a word, tap it or go to it by the arrow keys, to see where the network looked when it wrote it; "
         "again, or Escape, for the photograph. ";
   if (beta) text += fmt::format("The number beside a word is beta, {}. ", escaped(report.beta_is));
+  if (trees)
+    text +=
+        "\u201cHow it was found\u201d has the beginnings that the search kept at each word, likeliest first, with "
+        "their log p "
+        "(natural), and with the score by which they are ranked where they end. ";
   return text + "Underlined: words that no reference holds.";
 }
 

@@ -68,6 +68,17 @@ button:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 .player { display: flex; align-items: center; gap: 6px; padding: 0 14px 0 8px; }
 .play { color: var(--soft); }
 .player input { flex: 1; accent-color: var(--accent); min-width: 0; }
+details { margin: 10px 14px 0; border-top: 1px solid var(--edge); padding-top: 8px; font-size: 13px; }
+summary { cursor: pointer; color: var(--soft); }
+summary:focus-visible, .beam:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; border-radius: 4px; }
+.beam { overflow-x: auto; margin: 6px -14px 0; padding: 0 4px; }
+.beam svg { display: block; }
+.beam text { fill: var(--soft); font-size: 13px; }
+.beam tspan { font-size: 11.5px; font-weight: 400; font-variant-numeric: tabular-nums; }
+.beam .chosen { fill: var(--accent); font-weight: 600; }
+.beam .ended { font-style: italic; }
+.beam .branch { fill: none; stroke: var(--soft); stroke-width: 1.5; opacity: 0.5; }
+.beam .branch.chosen { stroke: var(--accent); stroke-width: 2; opacity: 1; }
 @media (pointer: coarse) { button { min-height: 36px; min-width: 36px; } }
 .rows { overflow-x: auto; padding: 6px 16px; columns: 2 420px; column-gap: 40px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }

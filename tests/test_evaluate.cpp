@@ -84,8 +84,9 @@ TEST_CASE("evaluate and caption with a small model") {
     };
     const std::string model = run + "/best.safetensors";
     const std::string of_model = page({"--model", model, "--out", folder / "o.json"});
-    REQUIRE_THAT(of_model, Contains("class=\"attended\"") && Contains("<h2>Random captions</h2>") &&
-                               Contains("split test, 10 images, beam 5") && Contains("CIDEr-D"));
+    REQUIRE_THAT(of_model, Contains("class=\"attended\"") && Contains("<details>") &&
+                               Contains("<h2>Random captions</h2>") && Contains("split test, 10 images, beam 5") &&
+                               Contains("CIDEr-D"));
     REQUIRE(page({"--model", model}) == of_model);  // nothing is left to chance
     export_scenes(SceneDataset(1, {40, 10, 10}), folder / "scenes");
     const std::vector<std::string> compared{
@@ -93,7 +94,7 @@ TEST_CASE("evaluate and caption with a small model") {
     REQUIRE_THAT(page(compared), !Contains("<img") && Contains("test_000003.png"));
     std::vector<std::string> with_images = compared;
     with_images.insert(with_images.end(), {"--images", folder / "scenes/images"});
-    REQUIRE_THAT(page(with_images), Contains("<img") && !Contains("class=\"attended\""));
+    REQUIRE_THAT(page(with_images), Contains("<img") && !Contains("class=\"attended\"") && !Contains("<details>"));
     REQUIRE_THAT(run_program({"evaluate", "--model", model, "--report", "/no/such/folder/page.html"}).err,
                  Contains("/no/such/folder"));
   }

@@ -156,6 +156,35 @@ TEST_CASE("a report is written in one piece", "[report]") {
   CHECK_THROWS_AS(write_report("/no/such/folder/report.html", sample()), Error);
 }
 
+TEST_CASE("a beam tree stands behind a fold, its path marked", "[report]") {
+  Report report;
+  SearchTree tree{{{-1, "", 0, 0, false},
+                   {0, "a", -0.5, -0.5, false},
+                   {0, "<i>", -0.75, -0.75, false},
+                   {1, "dog", -1.25, -0.625, false},
+                   {1, "", -1.5, -0.75, true},
+                   {3, "", -1.5, -0.5, true}},
+                  5};
+  const auto html = [&] {
+    report.sheets = {{"t", "", {{"x", {}, {{"a", "dog"}, 0, WordRule::ascii, {}, tree}, {}}}}};
+    return report_html(report);
+  };
+  CHECK(count(html(), "<details>") == 1);
+  CHECK(count(html(), "<path class=\"branch") == 3);
+  CHECK(count(html(), "<path class=\"branch chosen\"") == 2);
+  CHECK(count(html(), "class=\"kept chosen\"") == 2);
+  CHECK(count(html(), "class=\"ended chosen\"") == 1);
+  CHECK(count(html(), ">&lt;i&gt;<tspan") == 1);
+  CHECK(count(html(), ">score \u22120.50</tspan>") == 1);
+  CHECK(count(html(), ">\u22121.25</tspan>") == 1);
+  tree.leaf = 6;
+  CHECK_THROWS_WITH(html(), Contains("6 nodes and ends at 6"));
+  tree = {{{-1, "", 0, 0, false}, {1, "a", 0, 0, false}}, 0};
+  CHECK_THROWS_AS(html(), Error);
+  tree = {};
+  CHECK(count(html(), "<details>") == 0);
+}
+
 TEST_CASE("axes have round marks", "[report]") {
   using report_parts::axis_number;
   using report_parts::axis_step;

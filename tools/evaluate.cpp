@@ -217,6 +217,7 @@ class ModelRun {
     const bool attends = model_.config.decoder.attends(), scenes = data_.dataset->scenes().has_value();
     CaptionOptions options = a_.decoding.captions;
     options.attention = attends && (scenes || !a_.attention.empty() || !a_.report.empty());
+    options.tree = !a_.report.empty();
     Evaluation e;
     e.decoded = decode(options, others_.empty() ? &e.forced.emplace() : nullptr);
     const DecodedSplit& decoded = e.decoded;
@@ -232,6 +233,7 @@ class ModelRun {
     if (!a_.attention.empty()) draw(a_, data_, decoded);
     if (model_.config.decoder.is_hard()) {
       options.hard_context = HardContext::argmax;
+      options.attention = options.tree = false;
       const Scores scores = score_captions(best_captions(decode(options, nullptr)), references_of(data_.images));
       print_argmax(scores);
       e.extra["argmax"] = Json::parse(scores.json());

@@ -28,6 +28,9 @@ std::string chart(const ReportChart& chart, std::vector<std::string>& names);
 /// Cards side by side, their scores called `ranked_by`; empty without cards. Throws Error for maps that do not fit.
 std::string cards(const std::vector<ReportCard>& cards, const std::string& ranked_by);
 
+/// The tree of a caption's search as a <details>; empty without nodes. Throws Error for one that is no tree.
+std::string tree(const std::string& name, const SearchTree& tree);
+
 /// How the cards are read, as HTML: what can be done with the words and what is marked; empty without cards.
 std::string reading(const Report& report);
 

@@ -13,6 +13,17 @@ namespace glimpse {
 
 namespace {
 
+SearchTree search_tree(const Caption& caption, const Vocabulary& vocabulary) {
+  SearchTree result;
+  for (const BeamTree::Node& node : caption.tree->nodes) {
+    const bool ended = node.word == end_word, word = !ended && node.parent >= 0;
+    result.nodes.push_back({static_cast<int>(node.parent), word ? vocabulary.word(node.word) : "", node.log_probability,
+                            node.score, ended});
+  }
+  result.leaf = static_cast<int>(caption.leaf);
+  return result;
+}
+
 /// What the search found, with its words.
 ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
   ImageCaption result;
@@ -28,6 +39,7 @@ ImageCaption image_caption(const Caption& caption, const CaptionModel& model) {
                            .reshape({words, model.encoder.grid_height(), model.encoder.grid_width()});
     result.beta = caption.betas.rows(0, words).to_vector<float>();
   }
+  if (caption.tree) result.tree = search_tree(caption, model.vocabulary);
   return result;
 }
 
@@ -42,6 +54,7 @@ BeamOptions beam_options(const CaptionOptions& options) {
   beam.length_penalty = options.length_penalty;
   beam.suppress_unk = options.suppress_unk;
   beam.keep_alphas = options.attention;
+  beam.keep_tree = options.tree;
   beam.hard_context = options.hard_context;
   beam.n_best = options.choose == ChooseBy::score ? options.n_best : options.beam;
   beam.length_norm = options.length_norm;

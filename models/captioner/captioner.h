@@ -9,6 +9,7 @@
 
 #include "glimpse/data/attention_map.h"
 #include "glimpse/data/image.h"
+#include "glimpse/data/search_tree.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
 #include "glimpse/models/search/beam.h"
@@ -26,6 +27,7 @@ struct CaptionOptions {
   bool suppress_unk = false;  ///< never write `<unk>`
   int n_best = 1;             ///< captions an image, at most `beam`
   bool attention = false;     ///< keep the attention maps and beta
+  bool tree = false;          ///< keep what the beam search kept on its way; captions that are drawn have no such tree
   std::int64_t batch = 32;    ///< images at a time
   HardContext hard_context = HardContext::expected;  ///< what a model with hard attention reads
   LengthNorm length_norm = LengthNorm::words;
@@ -58,6 +60,7 @@ struct ImageCaption {
   WordRule rule = WordRule::ascii;  ///< the vocabulary's, by which words become text
   Tensor attention;                 ///< (T,grid height,grid width) f32 on the CPU, a map a word; if asked for
   std::vector<float> beta;          ///< (T) beside it: what the gate lets through of the image, or the sentinel's share
+  SearchTree tree;                  ///< if asked for
 
   /// The words as text (join_words).
   std::string text() const { return join_words(words, rule); }

@@ -53,6 +53,7 @@ class BeamSearch {
   void advance(Group& group, std::int64_t first_row, const Continuations& next, Written& written);
   bool done(const Group& group) const;
   std::vector<Caption> captions(const std::vector<Group>& groups) const;
+  void add_trees(std::vector<std::vector<Caption>>& captions) const;
 
   const BeamOptions& options_;
   std::size_t width_, wanted_;  // hypotheses and captions of a group
@@ -188,6 +189,7 @@ std::vector<Caption> BeamSearch::captions(const std::vector<Group>& groups) cons
       const bool finished = rank < ended;
       const std::int64_t node = finished ? group.ended[rank].node : group.live[rank - ended];
       Caption caption = hypotheses_.caption(node, finished, score(node));
+      caption.leaf = options_.keep_tree ? node : -1;
       if (groups.size() == 1 || known.insert(caption.words).second) result.push_back(std::move(caption));
     }
   if (groups.size() > 1)
@@ -195,6 +197,35 @@ std::vector<Caption> BeamSearch::captions(const std::vector<Group>& groups) cons
       return a.finished != b.finished ? a.finished : a.score > b.score;
     });
   return result;
+}
+
+/// Cuts the tree of all hypotheses into those of the images; groups of an image share their beginning.
+void BeamSearch::add_trees(std::vector<std::vector<Caption>>& captions) const {
+  std::vector<std::shared_ptr<BeamTree>> trees;
+  for (std::size_t i = 0; i < images_.size(); ++i) {
+    trees.push_back(std::make_shared<BeamTree>());
+    trees.back()->nodes.emplace_back();
+  }
+  std::vector<std::size_t> image;  // of each hypothesis
+  std::vector<std::int64_t> place;
+  for (std::int64_t id = 0; id < hypotheses_.size(); ++id) {
+    const Hypothesis& hypothesis = hypotheses_[id];
+    if (hypothesis.parent < 0) {  // an image's are the first, one for each group
+      image.push_back(static_cast<std::size_t>(id / options_.groups));
+      place.push_back(0);
+      continue;
+    }
+    const auto parent = static_cast<std::size_t>(hypothesis.parent);
+    std::vector<BeamTree::Node>& nodes = trees[image[parent]]->nodes;
+    image.push_back(image[parent]);
+    place.push_back(std::ssize(nodes));
+    nodes.push_back({place[parent], hypothesis.word, hypothesis.log_probability, score(id)});
+  }
+  for (std::size_t i = 0; i < captions.size(); ++i)
+    for (Caption& caption : captions[i]) {
+      caption.tree = trees[i];
+      caption.leaf = place[static_cast<std::size_t>(caption.leaf)];
+    }
 }
 
 std::vector<std::vector<Caption>> BeamSearch::run() {
@@ -236,6 +267,7 @@ std::vector<std::vector<Caption>> BeamSearch::run() {
   }
   std::vector<std::vector<Caption>> result;
   for (const std::vector<Group>& groups : images_) result.push_back(captions(groups));
+  if (options_.keep_tree) add_trees(result);
   return result;
 }
 

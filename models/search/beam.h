@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/choice.h"
 #include "glimpse/models/decoder/decoder.h"
 
@@ -25,6 +27,7 @@ struct BeamOptions {
   double length_penalty = 0;                         ///< a: score = log p / length norm; 0: no normalisation
   bool suppress_unk = false;                         ///< never write `<unk>`
   bool keep_alphas = false;                          ///< return the attention maps, and beta
+  bool keep_tree = false;                            ///< return what else the search kept
   int n_best = 1;                                    ///< captions returned an image, fewer where the beam holds fewer
   HardContext hard_context = HardContext::expected;  ///< what hard attention reads
   LengthNorm length_norm = LengthNorm::words;
@@ -40,6 +43,17 @@ struct BeamOptions {
   double diversity = 0.5;
 };
 
+/// The hypotheses that a search kept of an image: at each step the best continuations of those before.
+struct BeamTree {
+  struct Node {
+    std::int64_t parent = -1;        ///< its place in `nodes`, which is before this one
+    std::int32_t word = start_word;  ///< `<end>` where it ended
+    double log_probability = 0;      ///< of all words up to here
+    double score = 0;                ///< what it is ranked by, where it ended
+  };
+  std::vector<Node> nodes;  ///< the first has no word yet
+};
+
 struct Caption {
   std::vector<std::int32_t> words;  ///< without `<start>` and `<end>`
   double score = 0;                 ///< log_probability / length norm, and the coverage penalty
@@ -47,6 +61,8 @@ struct Caption {
   bool finished = true;             ///< false: cut at max_length; returned only where too few captions ended
   Tensor alphas;                    ///< (n,L) f32, one row a prediction, `<end>`'s included; if asked for
   Tensor betas;                     ///< (n) f32 beside them: DecoderStep::beta, of a gate for each channel its mean
+  std::shared_ptr<const BeamTree> tree;  ///< one for all captions of an image; if asked for
+  std::int64_t leaf = -1;                ///< where this one's last word stands in it
 };
 
 /// A decoder of an ensemble, and what it sees of the images.

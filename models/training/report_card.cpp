@@ -5,6 +5,7 @@ namespace glimpse {
 ReportCaption report_caption(const ImageCaption& caption, double score) {
   ReportCaption result{caption.words, score, caption.rule};
   if (caption.attention.defined()) result.maps = attention_maps(caption);
+  result.tree = caption.tree;
   return result;
 }
 

@@ -9,7 +9,7 @@
 
 namespace glimpse {
 
-/// What a report says of a caption, with the maps where it has them.
+/// What a report says of a caption, with the maps and the tree where it has them.
 ReportCaption report_caption(const ImageCaption& caption, double score);
 
 /// An image with its photograph, references and caption. Throws Error where the photograph cannot be read.

@@ -96,6 +96,7 @@ void write_run_report(const RunFolder& folder, const Dataset& dataset, const Fea
   const CaptionOptions options{.beam = report_beam,
                                .max_words = validation.max_words,
                                .attention = model.config.decoder.attends(),
+                               .tree = true,
                                .batch = validation.batch};
   const DecodedSplit decoded = decode_split(model, images, features, options);
   const Scores scores = score_captions(best_captions(decoded), references_of(images));

@@ -30,6 +30,7 @@ class Hypotheses {
   void attend(const Tensor& alpha, const Tensor& beta);
   /// `parent`, whose last word stood in `row` of the step, and one word more; log_probability is of them all.
   std::int64_t add(std::int64_t parent, std::int32_t word, std::int64_t row, double log_probability);
+  std::int64_t size() const { return std::ssize(list_); }
   const Hypothesis& operator[](std::int64_t id) const { return list_[id]; }
 
   /// Words that would make the last n words of the hypothesis stand in it twice.
