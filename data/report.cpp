@@ -52,6 +52,18 @@ std::string scores(const Report& report) {
   return tiles.empty() ? "" : "<div class=\"tiles\">" + tiles + "</div>";
 }
 
+std::string table(const ReportTable& table) {
+  if (table.rows.empty()) return "";
+  std::string html = "<div class=\"table\"><table><tr>";
+  for (const std::string& heading : table.headings) html += fmt::format("<th scope=\"col\">{}</th>", escaped(heading));
+  for (const std::vector<std::string>& row : table.rows) {
+    html += "</tr>\n<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i)
+      html += i == 0 ? "<th scope=\"row\">" + escaped(row[i]) + "</th>" : "<td>" + escaped(row[i]) + "</td>";
+  }
+  return html + "</tr></table></div>";
+}
+
 std::string configuration(const std::vector<ReportRow>& rows) {
   std::string html;
   for (const auto& [name, value] : rows)
@@ -69,6 +81,7 @@ std::vector<ReportRow> score_rows(const Scores& scores) {
 }
 
 Image report_photograph(const Image& image) {
+  if (image.width < 1 || image.height < 1) return image;
   const double scale = static_cast<double>(report_parts::photograph_side) / std::max(image.width, image.height);
   if (scale >= 1) return image;
   const auto side = [&](int size) { return std::max(1, static_cast<int>(std::lround(size * scale))); };
@@ -82,12 +95,12 @@ std::string report_html(const Report& report) {
   for (const ReportChart& one : report.charts) charts += chart(one, names);
   std::string body = fmt::format("<header><h1>{}</h1>{}</header>\n<main>\n", escaped(report.title),
                                  report.summary.empty() ? "" : "<p>" + escaped(report.summary) + "</p>");
-  body += section("Scores", report.scores_note, scores(report));
+  body += section("Scores", report.scores_note, scores(report) + table(report.compared));
   body += section("Training", "", charts.empty() ? "" : "<div class=\"charts\">" + charts + "</div>");
   if (std::string how = reading(report); !how.empty()) body += "<section><p class=\"note\">" + how + "</p></section>\n";
   for (const ReportSheet& sheet : report.sheets)
     body += section(sheet.title, sheet.note, cards(sheet.cards, report.ranked_by));
-  body += section("Configuration", "", configuration(report.configuration));
+  body += section("Configuration", "", configuration(report.configuration) + table(report.configurations));
   body += "</main>\n";
   // Only what bears the page's own number runs: a name or word that got through as markup could not know it.
   const std::string nonce = hash_bytes(body.data(), body.size());

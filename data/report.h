@@ -43,13 +43,14 @@ struct ReportCaption {
   WordRule rule = WordRule::ascii;  ///< how the words are joined
   AttentionMaps maps = {};          ///< of each word; without weights: not known
   SearchTree tree = {};             ///< how it was found; without nodes: not known
+  std::string by = {};              ///< who wrote it, where an image has several captions: "A"
 };
 
-/// An image, its caption, and what people wrote of it.
+/// An image, its captions, and what people wrote of it.
 struct ReportCard {
   std::string name;
   Image photograph;  ///< one without pixels is not shown
-  ReportCaption caption;
+  std::vector<ReportCaption> captions;
   std::vector<CaptionWords> references;
 };
 
@@ -59,21 +60,32 @@ struct ReportSheet {
   std::vector<ReportCard> cards;
 };
 
+/// Rows below a row of headings; the first column names the rows.
+struct ReportTable {
+  std::vector<std::string> headings;
+  std::vector<std::vector<std::string>> rows;
+};
+
 /// What a report shows, in this order. Parts that are empty are left out.
 struct Report {
   std::string title;              ///< "scenes, default recipe"
   std::string summary;            ///< a sentence below it
   std::vector<ReportRow> scores;  ///< large numbers: {"BLEU-4", "0.213"}
+  ReportTable compared;           ///< the scores of several, side by side
   std::string scores_note;        ///< "val, 1000 images, beam 3, refs=karpathy-tokens"
   std::vector<ReportChart> charts;
   std::string ranked_by;  ///< "CIDEr-D", what the score of a caption is
   std::string beta_is;    ///< what the number beside a word says: "the sentinel's share"
   std::vector<ReportSheet> sheets;
   std::vector<ReportRow> configuration;
+  ReportTable configurations;  ///< of several, side by side
 };
 
 /// All scores as rows with three decimals.
 std::vector<ReportRow> score_rows(const Scores& scores);
+
+/// At most `count` of the numbers below `images`, drawn by `seed`, each once.
+std::vector<std::size_t> random_images(std::size_t images, std::size_t count, std::uint64_t seed);
 
 /// Sheets of the images whose captions are best and worst by `ranked_by` (a score's name), and of some drawn by `seed`;
 /// at most `count` each, of whose number `card` makes the card.

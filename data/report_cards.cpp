@@ -70,25 +70,43 @@ std::string attended_caption(const std::string& name, const ReportCaption& capti
                      maps.rows, maps.columns, peaks, base64(bytes), words, caption.words.size() - 1);
 }
 
+bool has_maps(const ReportCaption& caption) { return !caption.words.empty() && !caption.maps.weights.empty(); }
+
+// What a photograph is called for those who do not see it: its captions, or its name.
+std::string photograph_text(const ReportCard& card) {
+  std::string text;
+  for (const ReportCaption& caption : card.captions) {
+    const std::string words = join_words(caption.words, caption.rule);
+    if (words.empty()) continue;
+    text += (text.empty() ? "" : "; ") + (caption.by.empty() ? "" : caption.by + ": ") + words;
+  }
+  return text.empty() ? card.name : text;
+}
+
 std::string card(const ReportCard& card, const std::string& ranked_by) {
-  const ReportCaption& caption = card.caption;
-  const bool attended = !caption.words.empty() && !caption.maps.weights.empty(), seen = card.photograph.width > 0;
+  const bool seen = card.photograph.width > 0;
+  const bool attended = seen && std::any_of(card.captions.begin(), card.captions.end(), has_maps);
   const std::set<std::string> known = words_of(card.references);
-  const std::string text = join_words(caption.words, caption.rule);
   std::string html = "<article>";
   if (seen)
-    html +=
-        fmt::format(R"(<div class="frame"><img src="{}" width="{}" height="{}" alt="{}">{}</div>)",
-                    data_uri(card.photograph, photograph_side), card.photograph.width, card.photograph.height,
-                    escaped(text.empty() ? card.name : text), attended ? "<canvas aria-hidden=\"true\"></canvas>" : "");
-  html += fmt::format(R"(<p class="about"><span>{}</span><span class="score">{} {:.2f}</span></p>)", escaped(card.name),
-                      escaped(ranked_by), caption.score);
-  html += seen && attended ? attended_caption(card.name, caption, known) : plain_caption(caption, known);
+    html += fmt::format(R"(<div class="frame"><img src="{}" width="{}" height="{}" alt="{}">{}</div>)",
+                        data_uri(card.photograph, photograph_side), card.photograph.width, card.photograph.height,
+                        escaped(photograph_text(card)), attended ? "<canvas aria-hidden=\"true\"></canvas>" : "");
+  bool first = true;
+  for (const ReportCaption& caption : card.captions) {
+    html += fmt::format(R"(<p class="about"><span>{}{}</span><span class="score">{} {:.2f}</span></p>)",
+                        caption.by.empty() ? "" : "<b>" + escaped(caption.by) + "</b> ",
+                        first ? escaped(card.name) : "", escaped(ranked_by), caption.score);
+    html += seen && has_maps(caption) ? attended_caption(card.name, caption, known) : plain_caption(caption, known);
+    first = false;
+  }
   std::string references;
+  const WordRule rule = card.captions.empty() ? WordRule::ascii : card.captions.front().rule;
   for (const CaptionWords& reference : card.references)
-    references += "<li>" + escaped(join_words(reference, caption.rule)) + "</li>";
+    references += "<li>" + escaped(join_words(reference, rule)) + "</li>";
   if (!references.empty()) html += "<ul>" + references + "</ul>";
-  return html + tree(card.name, caption.tree) + "</article>\n";
+  for (const ReportCaption& caption : card.captions) html += tree(card.name, caption.tree);
+  return html + "</article>\n";
 }
 
 }  // namespace
@@ -102,12 +120,13 @@ std::string cards(const std::vector<ReportCard>& cards, const std::string& ranke
 std::string reading(const Report& report) {
   bool any = false, maps = false, beta = false, trees = false;
   for (const ReportSheet& sheet : report.sheets)
-    for (const ReportCard& card : sheet.cards) {
-      any = true;
-      maps = maps || !card.caption.maps.weights.empty();
-      beta = beta || !card.caption.maps.beta.empty();
-      trees = trees || !card.caption.tree.nodes.empty();
-    }
+    for (const ReportCard& card : sheet.cards)
+      for (const ReportCaption& caption : card.captions) {
+        any = true;
+        maps = maps || !caption.maps.weights.empty();
+        beta = beta || !caption.maps.beta.empty();
+        trees = trees || !caption.tree.nodes.empty();
+      }
   if (!any) return "";
   std::string text;
   if (maps)
@@ -125,6 +144,15 @@ std::string reading(const Report& report) {
 
 }  // namespace report_parts
 
+std::vector<std::size_t> random_images(std::size_t images, std::size_t count, std::uint64_t seed) {
+  std::vector<std::size_t> drawn(images);
+  for (std::size_t i = 0; i < images; ++i) drawn[i] = i;
+  Generator generator(seed);
+  for (std::size_t i = 0; i < std::min(count, images); ++i) std::swap(drawn[i], drawn[i + generator.below(images - i)]);
+  drawn.resize(std::min(count, images));
+  return drawn;
+}
+
 std::vector<ReportSheet> report_sheets(const Scores& scores, const std::string& ranked_by, std::size_t count,
                                        std::uint64_t seed, const std::function<ReportCard(std::size_t)>& card) {
   const auto first = [&](std::vector<std::size_t> order) {
@@ -134,14 +162,10 @@ std::vector<ReportSheet> report_sheets(const Scores& scores, const std::string& 
     return cards;
   };
   const std::string by = fmt::format("By the {} of the single caption.", score_named(ranked_by).label);
-  std::vector<std::size_t> drawn(static_cast<std::size_t>(scores.images));
-  for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = i;
-  Generator generator(seed);
-  for (std::size_t i = 0; i < std::min(count, drawn.size()); ++i)
-    std::swap(drawn[i], drawn[i + generator.below(drawn.size() - i)]);
   return {{"Best captions", by, first(scores.ranked(ranked_by, true))},
           {"Worst captions", by, first(scores.ranked(ranked_by, false))},
-          {"Random captions", fmt::format("Drawn from all {} images by seed {}.", scores.images, seed), first(drawn)}};
+          {"Random captions", fmt::format("Drawn from all {} images by seed {}.", scores.images, seed),
+           first(random_images(static_cast<std::size_t>(scores.images), count, seed))}};
 }
 
 }  // namespace glimpse

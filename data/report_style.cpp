@@ -32,7 +32,8 @@ h2 + *, .note + * { margin-top: 16px; }
 .chart { margin: 0; padding: 14px 14px 8px; position: relative; }
 .chart figcaption { display: flex; align-items: baseline; gap: 6px; padding: 0 2px 6px; flex-wrap: wrap; }
 .chart small, .legend { color: var(--soft); font-size: 13px; }
-.legend { margin-left: auto; display: flex; gap: 14px; }
+.legend { margin-left: auto; display: flex; flex-wrap: wrap; gap: 0 14px; }
+.legend span { white-space: nowrap; }
 .legend i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: middle; }
 .chart svg { display: block; width: 100%; height: auto; overflow: visible; touch-action: pan-y; }
 .chart text { fill: var(--soft); font-size: 11.5px; font-variant-numeric: tabular-nums; }
@@ -81,6 +82,10 @@ summary:focus-visible, .beam:focus-visible { outline: 2px solid var(--accent); o
 .beam .branch.chosen { stroke: var(--accent); stroke-width: 2; opacity: 1; }
 @media (pointer: coarse) { button { min-height: 36px; min-width: 36px; } }
 .rows { overflow-x: auto; padding: 6px 16px; columns: 2 420px; column-gap: 40px; }
+.table { overflow-x: auto; background: var(--card); border: 1px solid var(--edge); border-radius: 10px; padding: 6px 16px; }
+.table td, .table th { padding-right: 16px; vertical-align: top; }
+.table tr > :last-child { padding-right: 0; }
+.table th[scope=col] { white-space: normal; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 tr { border-bottom: 1px solid var(--edge); }
 tr:last-child { border-bottom: 0; }
@@ -90,10 +95,13 @@ td { padding: 5px 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums
   header, main { padding-left: 14px; padding-right: 14px; }
   header { padding-top: 28px; }
   h1 { font-size: 24px; }
+  .table { padding: 6px 12px; }
+  .table td, .table th { padding-right: 10px; }
   .chart { padding: 12px 8px 6px; }
   .chart text { font-size: 19px; }
   .cards { margin-left: -6px; margin-right: -6px; }
 }
+.table td { overflow-wrap: break-word; }
 @media print { .player { display: none; } article, .chart { break-inside: avoid; } }
 )";
 

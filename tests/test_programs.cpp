@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 TEST_CASE("every program says in one line which Glimpse it is and what was built in") {
-  for (const std::string name : {"train_flickr", "evaluate", "caption"}) {
+  for (const std::string name : {"train_flickr", "evaluate", "caption", "report"}) {
     const ProgramResult result = run_program({name, "--version"});
     CHECK(result.code == 0);
     CHECK(result.out == name + " (Glimpse " + version() + "), " + built_with() + "\n");
@@ -33,7 +33,7 @@ TEST_CASE("train_flickr, evaluate and caption on scenes") {
   const ProgramResult trained = run_program(small_training(run, 2));
   INFO(trained.out << trained.err);
   REQUIRE(trained.code == 0);
-  for (const char* file : {"config.json", "log.jsonl", "last.safetensors", "best.safetensors", "report.html"})
+  for (const char* file : {"config.json", "log.jsonl", "last.safetensors", "best.safetensors", "report.html", "captions.json"})
     REQUIRE(fs::exists(run + "/" + file));
   REQUIRE(ScratchFolder().entries().empty());
   REQUIRE_THAT(trained.out, Contains("vocabulary") && Contains("parameters") && Contains("memory") &&

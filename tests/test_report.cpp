@@ -38,11 +38,12 @@ Report sample() {
   report.beta_is = "<beta>";
   const AttentionMaps maps{2, 2, {}, {1, 0, 0, 0, 0.1f, 0.2f, 0.3f, 0.4f}, {0.25f, 1}};
   const std::vector<CaptionWords> references{{"a", "dog"}, {"the", "dog's"}};
-  report.sheets = {{"Best <captions>",
-                    "a note",
-                    {{"one.jpg", plain(20, 10), {{"a", "<unk>"}, 1, WordRule::ascii, maps}, references},
-                     {"two.jpg", plain(600, 300), {{"a", "<b>red</b>", "dog"}, 3.25}, references}}},
-                   {"Worst", "", {{"three.jpg", plain(3, 2), {{}, 0}, {{"a", "cat"}}}, {"4.jpg", {}, {{"a"}, 0}, {}}}}};
+  report.sheets = {
+      {"Best <captions>",
+       "a note",
+       {{"one.jpg", plain(20, 10), {{{"a", "<unk>"}, 1, WordRule::ascii, maps}}, references},
+        {"two.jpg", plain(600, 300), {{{"a", "<b>red</b>", "dog"}, 3.25}}, references}}},
+      {"Worst", "", {{"three.jpg", plain(3, 2), {{{}, 0}}, {{"a", "cat"}}}, {"4.jpg", {}, {{{"a"}, 0}}, {}}}}};
   report.configuration = {{"seed", "1"}, {"path", "a&b"}};
   return report;
 }
@@ -99,7 +100,7 @@ TEST_CASE("a report may be empty, or hold broken text", "[report]") {
   CHECK(count(report_html(report), "<figure") == 1);
   const auto with = [](CaptionWords words, AttentionMaps maps) {
     Report one;
-    one.sheets = {{"t", "", {{"x", plain(2, 2), {std::move(words), 0, WordRule::ascii, std::move(maps)}, {}}}}};
+    one.sheets = {{"t", "", {{"x", plain(2, 2), {{std::move(words), 0, WordRule::ascii, std::move(maps)}}, {}}}}};
     return report_html(one);
   };
   CHECK(count(with({}, {2, 2, {}, {}}), "<canvas") == 0);  // a caption without words has no maps
@@ -166,7 +167,7 @@ TEST_CASE("a beam tree stands behind a fold, its path marked", "[report]") {
                    {3, "", -1.5, -0.5, true}},
                   5};
   const auto html = [&] {
-    report.sheets = {{"t", "", {{"x", {}, {{"a", "dog"}, 0, WordRule::ascii, {}, tree}, {}}}}};
+    report.sheets = {{"t", "", {{"x", {}, {{{"a", "dog"}, 0, WordRule::ascii, {}, tree}}, {}}}}};
     return report_html(report);
   };
   CHECK(count(html(), "<details>") == 1);
@@ -183,6 +184,23 @@ TEST_CASE("a beam tree stands behind a fold, its path marked", "[report]") {
   CHECK_THROWS_AS(html(), Error);
   tree = {};
   CHECK(count(html(), "<details>") == 0);
+}
+
+TEST_CASE("two captions of an image stand on one card, and two runs in one table", "[report]") {
+  Report report;
+  report.ranked_by = "CIDEr-D";
+  report.compared = {{"score", "A", "<B>"}, {{"BLEU-4", "0.2", "0.3"}}};
+  ReportCaption a{{"a", "dog"}, 1}, b{{"a", "cat"}, 0.5};
+  a.by = "A";
+  b.by = "<B>";
+  report.sheets = {{"t", "", {{"x.jpg", plain(4, 4), {a, b}, {{"a", "dog"}}}}}};
+  const std::string html = report_html(report);
+  CHECK(count(html, "<img ") == 1);
+  CHECK(count(html, "alt=\"A: a dog; &lt;B&gt;: a cat\"") == 1);
+  CHECK(count(html, "<span><b>A</b> x.jpg</span><span class=\"score\">CIDEr-D 1.00</span>") == 1);
+  CHECK(count(html, "<span><b>&lt;B&gt;</b> </span><span class=\"score\">CIDEr-D 0.50</span>") == 1);
+  CHECK(count(html, "<th scope=\"col\">&lt;B&gt;</th>") == 1);
+  CHECK(count(html, "<th scope=\"row\">BLEU-4</th><td>0.2</td><td>0.3</td>") == 1);
 }
 
 TEST_CASE("axes have round marks", "[report]") {

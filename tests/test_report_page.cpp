@@ -52,7 +52,7 @@ ReportCard card(const std::string& name, int width, int height) {
   const std::vector<float> maps{1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0};
   return {name,
           photograph(width, height),
-          {{"a", "brown", "dog"}, 1.5, WordRule::ascii, {2, 2, {}, maps, {0.5f, 0.25f, 0.75f}}},
+          {{{"a", "brown", "dog"}, 1.5, WordRule::ascii, {2, 2, {}, maps, {0.5f, 0.25f, 0.75f}}}},
           {{"the", "dog"}, {std::string(200, 'w')}}};
 }
 
@@ -60,6 +60,8 @@ Report sample() {
   Report report;
   report.title = "run_with_a_long_name_" + std::string(80, 'x');
   report.scores = {{"BLEU-4", "0.213"}, {"CIDEr-D", "0.518"}};
+  report.compared = {{"", "A", "B", "A - B", "95 % interval"},
+                     {{"BLEU-4", "21.2", "20.9", "+0.3", "-0.2 to +0.8"}, {"CIDEr-D", "0.5", "0.4", "+0.1", "0 to 1"}}};
   report.charts = {{"Loss", "nats", "epoch", {{"training", {{1, 5}, {2, 4}, {3, 3.5}}}}, 2}};
   report.ranked_by = "CIDEr-D";
   report.beta_is = "of the gate";
@@ -183,6 +185,7 @@ TEST_CASE("on a phone everything fits, is read and is tapped") {
     CHECK(page->evaluate("[...document.querySelectorAll('text, small, span, li, button, td, th, p')].filter(e => "
                          "e.textContent && parseFloat(getComputedStyle(e).fontSize) * (e.ownerSVGElement ? "
                          "e.ownerSVGElement.getBoundingClientRect().width / 520 : 1) < 11).length") == 0);
+    CHECK(page->evaluate("[...document.querySelectorAll('.table td')].every(e => e.clientHeight < 60)") == true);
     page->tap(".words button", 1);
     CHECK(page.looked_at(0) == "right lower");
     page->tap(".words button", 2);

@@ -121,6 +121,9 @@ TEST_CASE("run folder: what a start may replace") {
     fs::remove(files.config());
     put(files.report(), "<html>");
     require_refused("report.html");
+    fs::remove(files.report());
+    put(files.captions(), "[]");
+    require_refused("captions.json");
   }
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("output that is lost is an error, and does not stop a run") {
     }
   }
   SECTION("every program says so, whatever it has to say") {
-    for (const std::string program : {"train_flickr", "evaluate", "caption", "encode"})
+    for (const std::string program : {"train_flickr", "evaluate", "caption", "encode", "report"})
       for (const std::string option : {"--help", "--version"}) {
         CAPTURE(program, option);
         const ProgramResult r = run_program({program, option}, {.out = "/dev/full"});

@@ -10,7 +10,7 @@ ReportCaption report_caption(const ImageCaption& caption, double score) {
 }
 
 ReportCard report_card(const Dataset& dataset, const CaptionedImage& image, ReportCaption caption) {
-  return {image.filename, report_photograph(dataset.image(image)), std::move(caption), image.captions};
+  return {image.filename, report_photograph(dataset.image(image)), {std::move(caption)}, image.captions};
 }
 
 std::string meaning_of_beta(const DecoderConfig& config) {

@@ -165,8 +165,8 @@ void check_room(Preparation& p, const std::string& folder, Findings& findings) {
         feature_bytes(p.model, std::ssize(p.dataset.captions().images)), "the feature cache needs");
 }
 
-/// Captions of the first of `images`, as many as a batch has or a few more; `x` are their features, or their pixels where the encoder is trained
-/// from the image on.
+/// Captions of the first of `images`, as many as a batch has or a few more; `x` are their features, or their pixels
+/// where the encoder is trained from the image on.
 TrainingBatch batch_of(const Preparation& p, const ImageList& images, const Tensor& x) {
   std::vector<std::vector<std::int32_t>> captions;
   std::vector<std::int64_t> image_of;

@@ -78,7 +78,7 @@ bool goes_on(const std::string& folder, RunStart start) {
           folder);
     return false;
   }
-  for (const std::string& file : {files.log(), files.report(), files.skipped()})
+  for (const std::string& file : {files.log(), files.report(), files.captions(), files.skipped()})
     check(!is_there(file),
           "{}: is there, but no run that it belongs to: --overwrite replaces it, --run names another "
           "folder",
@@ -152,7 +152,7 @@ void RunFolder::remove_made() {
 
 void RunFolder::clear() {
   // config.json goes last: as long as anything is left, it is known to be a run's.
-  for (const std::string& file : {last(), best(), report(), log(), skipped(), config()}) {
+  for (const std::string& file : {last(), best(), report(), captions(), log(), skipped(), config()}) {
     std::error_code error;
     fs::remove(file, error);
     check(!error, "{}: cannot remove: {}", file, error.message());

@@ -1,5 +1,6 @@
 #pragma once
-// The folder of a training run: config.json, log.jsonl, last.safetensors, best.safetensors, report.html, skipped.jsonl.
+// The folder of a training run: config.json, log.jsonl, last.safetensors, best.safetensors, report.html, captions.json,
+// skipped.jsonl.
 
 #include <cstdint>
 #include <string>
@@ -18,6 +19,7 @@ class RunFiles {
   std::string last() const { return path_ + "/last.safetensors"; }
   std::string best() const { return path_ + "/best.safetensors"; }
   std::string report() const { return path_ + "/report.html"; }
+  std::string captions() const { return path_ + "/captions.json"; }
   std::string skipped() const { return path_ + "/skipped.jsonl"; }
 
  private:

@@ -19,7 +19,7 @@ ReportCard card(const Evaluation& e, const Dataset* photographs, std::size_t i) 
   ReportCaption caption =
       of_model ? report_caption(e.decoded.captions[i].front(), score) : ReportCaption{e.captions[i], score, e.rule};
   if (photographs != nullptr) return report_card(*photographs, *e.images[i], std::move(caption));
-  return {e.images[i]->filename, {}, std::move(caption), e.images[i]->captions};
+  return {e.images[i]->filename, {}, {std::move(caption)}, e.images[i]->captions};
 }
 
 }  // namespace
