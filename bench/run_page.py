@@ -5,17 +5,23 @@
     evaluate --model RUN/best.safetensors ... --split val --beam 3 --out captions.json --json scores.json
     bench/run_page.py RUN --captions captions.json --scores scores.json --images DIR --title TITLE --out bench/results/NAME
 
-writes NAME.md, NAME.svg (the curve) and NAME.jpg (the photographs). Needs Pillow.
+writes NAME.md, NAME.svg (charts of the run's report.html) and NAME.jpg (the photographs). Needs Pillow.
 """
 import argparse
 import json
 import pathlib
+import re
+import sys
 import textwrap
 
 from PIL import Image, ImageDraw, ImageFont
 
 TILE, TEXT, PAD = 230, 60, 8
-CHART = {"left": 46, "width": 330, "height": 190, "top": 30, "gap": 60}
+GAP, HEADING = 40, 30  # between charts, and above them
+COLOURS = ("#d0762b", "#2463c9", "#2c8a62", "#8a56b8")  # readable on white and on black
+STYLE = (".line { fill: none; stroke-width: 2; } .grid { stroke: #8884; } .mark { stroke: #888; stroke-dasharray: 3 4; } "
+         ".title { font-weight: bold; } "
+         + " ".join(f".c{i} {{ fill: {c}; }} .line.c{i} {{ fill: none; stroke: {c}; }}" for i, c in enumerate(COLOURS)))
 
 
 def epochs_of(run):
@@ -23,37 +29,32 @@ def epochs_of(run):
     return [line for line in lines if "val_loss" in line]
 
 
-def chart(x0, title, epochs, series):
-    """One chart as SVG text; series: [(name, colour, values)]."""
-    values = [v for _, _, column in series for v in column]
-    low, high = min(values), max(values)
-    span = (high - low) or 1
-    low, high = low - 0.08 * span, high + 0.08 * span
-    x = lambda i: x0 + CHART["left"] + i * CHART["width"] / max(len(epochs) - 1, 1)
-    y = lambda v: CHART["top"] + (high - v) / (high - low) * CHART["height"]
-    parts = [f'<text x="{x0 + CHART["left"]}" y="16" font-weight="bold">{title}</text>']
-    for k in range(5):
-        value = low + (high - low) * k / 4
-        parts.append(f'<line x1="{x(0):.1f}" x2="{x(len(epochs) - 1):.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#8884"/>')
-        parts.append(f'<text x="{x(0) - 8:.1f}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.2f}</text>')
-    for i, epoch in enumerate(epochs):
-        parts.append(f'<text x="{x(i):.1f}" y="{CHART["top"] + CHART["height"] + 20}" text-anchor="middle">{epoch["epoch"]}</text>')
-    for k, (name, colour, column) in enumerate(series):
-        points = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(column))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{x(len(epochs) - 1) - 10 - 120 * k:.1f}" y="16" text-anchor="end" fill="{colour}">{name}</text>')
-    return "\n".join(parts)
+def chart(report, title, x):
+    """A chart of report.html as SVG, with the title and the names of its curves above it."""
+    for figure in re.findall(r'<figure class="chart".*?</figure>', report, re.S):
+        if f"<b>{title}</b>" in figure:
+            break
+    else:
+        sys.exit(f"run_page: report.html has no chart '{title}'")
+    width, height = map(float, re.search(r'<svg viewBox="0 0 ([\d.]+) ([\d.]+)"', figure).groups())
+    names = re.findall(r'<i class="(c\d)"></i>(.*?)</span>', figure)
+    legend = "".join(f'<tspan dx="14" class="{colour}">{name}</tspan>' for colour, name in names)
+    picture = re.search(r"<svg[^>]*>(.*)</svg>", figure, re.S).group(1)
+    return width, height, (f'<svg x="{x}" y="0" width="{width:g}" height="{height + HEADING:g}">'
+                           f'<text class="title" x="46" y="18">{title}{legend}</text>'
+                           f'<svg y="{HEADING}" width="{width:g}" height="{height:g}">{picture}</svg></svg>')
 
 
-def write_curve(path, epochs):
-    width = 2 * (CHART["left"] + CHART["width"]) + CHART["gap"] + 10
-    height = CHART["top"] + CHART["height"] + 32
-    column = lambda key: [e[key] for e in epochs]
-    loss = chart(0, "loss", epochs, [("training", "#d0762b", column("train_loss")), ("validation", "#2463c9", column("val_loss"))])
-    scores = chart(CHART["left"] + CHART["width"] + CHART["gap"], "greedy captions", epochs,
-                   [("BLEU-4", "#2c8a62", [e["val_bleu"][3] for e in epochs]), ("CIDEr-D", "#8a56b8", column("val_cider_d"))])
-    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-                    f'font-size="12" fill="#888">\n{loss}\n{scores}\n</svg>\n')
+def write_curve(path, run):
+    report = (run / "report.html").read_text()
+    charts, x, height = [], 0, 0
+    for title in ("Loss", "CIDEr-D of free-running captions"):
+        width, height, svg = chart(report, title, x)
+        charts.append(svg)
+        x += width + GAP
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {x - GAP:g} {height + HEADING:g}" '
+                    f'font-family="sans-serif" font-size="12" fill="#888">\n<style>{STYLE}</style>\n'
+                    + "\n".join(charts) + "\n</svg>\n")
 
 
 def five_of(captions):
@@ -114,7 +115,7 @@ def main():
     epochs = epochs_of(a.run)
     chosen = five_of(json.loads(a.captions.read_text()))
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    write_curve(a.out.with_suffix(".svg"), epochs)
+    write_curve(a.out.with_suffix(".svg"), a.run)
     write_photographs(a.out.with_suffix(".jpg"), chosen, a.images)
     write_page(a.out.with_suffix(".md"), a.title, epochs, json.loads(a.scores.read_text()), chosen)
 

@@ -79,6 +79,10 @@ TEST_CASE("a report shows what it was given, escaped", "[report]") {
   CHECK(count(html, "<path class=\"line c1\"") == 2);  // validation has one colour on the page
   CHECK(count(html, "<path class=\"line c0\"") == 1);
   CHECK(count(html, "nan") == 0);
+  // What bench/run_page.py looks for.
+  CHECK(count(html, "<figcaption><b>Loss</b>") == 1);
+  CHECK(count(html, "<svg viewBox=\"0 0 520 264\" ") == 2);
+  CHECK(count(html, "<i class=\"c0\"></i>training</span>") == 1);
   CHECK(html.find("<u>&lt;b&gt;red&lt;/b&gt;</u> dog") != std::string::npos);  // no reference holds that word
   CHECK(html.find("the dog&#39;s") != std::string::npos);
   CHECK(html.find("alt=\"a &lt;b&gt;red&lt;/b&gt; dog\"") != std::string::npos);  // a photograph's text is its caption
