@@ -66,6 +66,8 @@ TEST_CASE("tensor file: text of another kind is no index") {
   CHECK_THAT(message("{\"error\": \"Repository not found\"}"), Contains("neither weights nor an index of them"));
   CHECK_THAT(message("{\"weight_map\": {\"a\": 1}}"), Contains("the file of tensor 'a' is no name"));
   CHECK_THAT(message("{\"weight_map\": {"), Contains("neither weights nor an index of them"));
+  CHECK_THAT(message(R"({"weight_map": {"a": "x", "a": "y"}})"), Contains("line 1: 'a' stands twice in one object"));
+  CHECK_THAT(message("{\"weight_map\": " + std::string(100000, '[')), Contains("nested more than 64 deep"));
   for (const std::string outside : {"../secret", "/etc/passwd", "..", ".", "", "parts/a"})
     CHECK_THAT(message("{\"weight_map\": {\"a\": \"" + outside + "\"}}"), Contains("does not lie beside it"));
   // An index that names itself is not followed.

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/engine/io/torch_file.h"
 #include "glimpse/kernels/base/check.h"
@@ -14,8 +14,6 @@
 
 namespace glimpse {
 namespace {
-
-using Json = nlohmann::json;
 
 /// Those of the largest language models have 10 MB; parsed, an index takes up to twenty times its length.
 constexpr std::size_t largest_index = 16 << 20;
@@ -31,9 +29,9 @@ bool is_safetensors(std::string_view bytes) {
 
 /// Names of tensors by the file that holds them, as {"weight_map": {"name": "file", ...}} says.
 std::map<std::string, std::set<std::string>> read_index(const std::string& path) {
-  const Json json = Json::parse(read_text_file(path), nullptr, false);
-  const bool good = json.is_object() && json.contains("weight_map") && json["weight_map"].is_object();
-  check(good, "{}: neither weights nor an index of them, which is JSON with a \"weight_map\"", path);
+  const std::string neither = path + ": neither weights nor an index of them, which is JSON with a \"weight_map\"";
+  const nlohmann::json json = parse_json(read_text_file(path), neither);
+  check(json.is_object() && json.contains("weight_map") && json["weight_map"].is_object(), "{}", neither);
   std::map<std::string, std::set<std::string>> parts;
   for (const auto& [name, file] : json["weight_map"].items()) {
     check(file.is_string(), "{}: the file of tensor '{:.200}' is no name", path, name);
