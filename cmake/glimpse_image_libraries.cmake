@@ -1,4 +1,4 @@
-# Libraries that read pictures, each where it is installed: glimpse_image_includes, _definitions, _libraries and
+# Libraries that read and write pictures, each where it is installed: glimpse_image_includes, _definitions, _libraries and
 # _packages (Debian's).
 set(glimpse_image_includes "")
 set(glimpse_image_definitions "")
@@ -26,5 +26,6 @@ if(GLIMPSE_IMAGE_LIBRARIES)
   glimpse_image_library(libjpeg jpeglib.h jpeg libjpeg-dev)
   glimpse_image_library(libwebp webp/decode.h webp libwebp-dev)
   glimpse_image_library(libheif libheif/heif.h heif libheif-dev)
+  glimpse_image_library(zlib zlib.h z zlib1g-dev)
   list(REMOVE_DUPLICATES glimpse_image_includes)
 endif()

@@ -8,6 +8,7 @@
 #include "glimpse/data/internal/unicode.h"
 #include "glimpse/data/text.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/utf8.h"
 
 namespace glimpse {
@@ -261,12 +262,14 @@ std::vector<std::string> write_attention_pictures(const std::string& folder, con
   check(!error, "{}: cannot create the folder: {}", folder, error.message());
   const std::string stem = (std::filesystem::path(folder) / name).string();
   std::vector<std::string> paths = {stem + ".png"};
-  write_png(paths.back(), draw_attention_sheet(photograph, maps, heading, style));
+  std::vector<Image> pictures = {draw_attention_sheet(photograph, maps, heading, style)};
   for (int i = 0; i < static_cast<int>(maps.words.size()); ++i) {
     const std::string word = file_part(maps.words[i]);
     paths.push_back(fmt::format("{}-{:02}{}{}.png", stem, i + 1, word.empty() ? "" : "-", word));
-    write_png(paths.back(), draw_attended_word(photograph, maps, i, style));
+    pictures.push_back(draw_attended_word(photograph, maps, i, style));
   }
+  // Compressing them takes nearly all of the time.
+  kernels::parallel_for_each(std::ssize(paths), [&](std::int64_t i) { write_png(paths[i], pictures[i]); });
   return paths;
 }
 

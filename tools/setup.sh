@@ -3,7 +3,7 @@
 # Needs root or sudo only when something is missing.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libjpeg-dev libwebp-dev libheif-dev nlohmann-json3-dev
+packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libjpeg-dev libwebp-dev libheif-dev zlib1g-dev nlohmann-json3-dev
   libutf8proc-dev libcli11-dev libfmt-dev catch2 libfreetype-dev libharfbuzz-dev libfontconfig-dev wordnet-base)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

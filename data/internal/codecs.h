@@ -28,6 +28,10 @@ Image decode_by_libjpeg(const EncodedImage& file);  ///< JPEG, reduced where it 
 Image decode_by_libwebp(const EncodedImage& file);  ///< WebP, of animations the first frame
 Image decode_by_libheif(const EncodedImage& file);  ///< HEIF and AVIF, the primary picture
 
+/// Of zlib, for stb_image_write and called as it does: the result is freed by std::free, null where there is no memory.
+/// `quality` is not used.
+unsigned char* deflate_by_zlib(unsigned char* bytes, int count, int* written, int quality);
+
 /// Held while a picture is decoded that takes more than 128 MB: many at once would take all memory.
 std::unique_lock<std::mutex> alone_if_large(std::int64_t pixels);
 

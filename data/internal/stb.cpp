@@ -52,6 +52,9 @@ void* limited_realloc(void* memory, std::size_t old_size, std::size_t size) {
 #define STBIW_MALLOC std::malloc
 #define STBIW_REALLOC std::realloc
 #define STBIW_FREE std::free
+#ifdef GLIMPSE_HAVE_ZLIB
+#define STBIW_ZLIB_COMPRESS glimpse::deflate_by_zlib
+#endif
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_NO_STDIO
