@@ -119,8 +119,8 @@ void encode(const Arguments& a) {
     if (Interrupt::requested()) throw Stopped();
     if (progress.due()) progress.update(encoding_progress(done, total, watch.seconds()));
   };
-  const FeatureKey key =
-      feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths), hash_weights(a.weights));
+  const FeatureKey key = feature_key(encoder, preprocessing, hash_images(photographs.names, photographs.paths),
+                                     hash_weights(a.encoder.name, a.weights));
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     const auto image = [&](std::int64_t i) { return read_image(photographs.paths[begin + i], reading); };
     return frozen(encoder_input(end - begin, image, preprocessing, device)).to(Device::cpu);
@@ -135,8 +135,12 @@ void run(int argc, char** argv) {
   CLI::App app("Writes the features that a CNN makes of photographs: tensor 'features' (N,L,D), names in the metadata.",
                "encode");
   Arguments a;
-  app.add_option("--encoder", a.encoder.name, fmt::format("one of {}", fmt::join(encoder_names(), ", ")))->required();
-  app.add_option("--weights", a.weights, "safetensors or .pth file with torchvision's names")->required();
+  app.add_option("--encoder", a.encoder.name,
+                 fmt::format("one of {}; or several side by side, joined by +", fmt::join(encoder_names(), ", ")))
+      ->required();
+  app.add_option("--weights", a.weights,
+                 "safetensors or .pth file with torchvision's names; of encoders side by side one each, joined by +")
+      ->required();
   app.add_option("--out", a.out, "safetensors file to write")->required();
   add_image_arguments(app, a.images);
   app.add_option("--orientation", a.orientation, "exif: photographs are turned upright; stored: EXIF is ignored")

@@ -89,8 +89,10 @@ void add_options(CLI::App& app, Arguments& a) {
             "folder of feature caches for all runs (default: $XDG_CACHE_HOME/glimpse or ~/.cache/glimpse)");
   add_value(app, a, "--min-count", "data.min_count", "rarer words become <unk>");
   add_switch(app, a, "--skip-bad", "data.skip_bad", "leave out images that cannot be read, and list them");
-  add_value(app, a, "--encoder", "encoder.name", "densenet169, resnet50, mobilenet_v2, ..., or scratch");
-  add_value(app, a, "--weights", "encoder.weights", "the encoder's weights, torchvision's names");
+  add_value(app, a, "--encoder", "encoder.name",
+            "densenet169, resnet50, mobilenet_v2, ..., several joined by +, or scratch");
+  add_value(app, a, "--weights", "encoder.weights",
+            "the encoder's weights, torchvision's names; of several encoders joined by +");
   add_value(app, a, "--stage", "encoder.stage", "stage whose output the decoder sees");
   add_value(app, a, "--grid", "encoder.grid", "cells a side of the grid, such as 14");
   add_switch(app, a, "--stride-in-1x1", "encoder.stride_in_1x1", "ResNet v1");

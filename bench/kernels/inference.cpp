@@ -123,11 +123,13 @@ void add_pools(Suite& suite, std::int64_t block, std::int64_t channels, std::int
 
 void add_ends(Suite& suite, std::int64_t block, const Images& s) {
   const Sizes sizes = {{"block", block}, {"C", s.channels}, {"P", s.area}};
-  suite.add_for_cpu<float>("blocked_global_average", sizes, [=](Cpu, float, const Rotation& rotation) {
+  suite.add_for_cpu<float>("blocked_adaptive_average", sizes, [=](Cpu, float, const Rotation& rotation) {
     const Blocked image{block, s.channels, s.area, block, 1};
     return image.subject(
         rotation,
-        [=](const float* x, float* y) { kernels::blocked_global_average(block, image.blocks(), s.area, x, y); },
+        [=](const float* x, float* y) {
+          kernels::blocked_adaptive_average(block, {image.blocks(), s.area, 1, 1, 1}, x, y);
+        },
         [=](const std::vector<double>& x) {
           auto y = zeros(s.channels);
           kernels::reduce_sum(Cpu{}, s.channels, s.area, std::int64_t{1}, 1 / static_cast<double>(s.area), x.data(),

@@ -156,16 +156,24 @@ void blocked_avg_pool(std::int64_t block, const PoolShape& s, const float* x, fl
   });
 }
 
-void blocked_global_average(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, float* y) {
+void blocked_adaptive_average(std::int64_t block, const AdaptivePoolShape& s, const float* all_x, float* all_y) {
   with_block(block, [&](auto lanes) {
     constexpr int B = lanes;
-    for (std::int64_t b = 0; b < blocks; ++b, x += area * B, y += B) {
-      double sum[B] = {};
-      for (std::int64_t i = 0; i < area; ++i)
+    const float* x = all_x;
+    float* y = all_y;
+    for (std::int64_t p = 0; p < s.planes; ++p, x += s.h * s.w * B)
+      for (std::int64_t i = 0; i < s.out_h; ++i)
+        for (std::int64_t j = 0; j < s.out_w; ++j, y += B) {
+          const std::int64_t top = i * s.h / s.out_h, bottom = ((i + 1) * s.h + s.out_h - 1) / s.out_h;
+          const std::int64_t left = j * s.w / s.out_w, right = ((j + 1) * s.w + s.out_w - 1) / s.out_w;
+          double sum[B] = {};
+          for (std::int64_t r = top; r < bottom; ++r)
+            for (std::int64_t c = left; c < right; ++c)
 #pragma omp simd
-        for (int l = 0; l < B; ++l) sum[l] += static_cast<double>(x[i * B + l]);
-      for (int l = 0; l < B; ++l) y[l] = static_cast<float>(sum[l] / static_cast<double>(area));
-    }
+              for (int l = 0; l < B; ++l) sum[l] += static_cast<double>(x[(r * s.w + c) * B + l]);
+          const auto count = static_cast<double>((bottom - top) * (right - left));
+          for (int l = 0; l < B; ++l) y[l] = static_cast<float>(sum[l] / count);
+        }
   });
 }
 

@@ -24,8 +24,8 @@ void blocked_layer_norm(std::int64_t block, std::int64_t channels, std::int64_t 
 /// As max_pool_forward and avg_pool_forward; shape.planes is the number of blocks.
 void blocked_max_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);
 void blocked_avg_pool(std::int64_t block, const PoolShape& shape, const float* x, float* y);
-/// y (blocks,1,block) = means over the area.
-void blocked_global_average(std::int64_t block, std::int64_t blocks, std::int64_t area, const float* x, float* y);
+/// As adaptive_avg_pool_forward; shape.planes is the number of blocks.
+void blocked_adaptive_average(std::int64_t block, const AdaptivePoolShape& shape, const float* x, float* y);
 /// y (area,channels) row-major.
 void blocked_to_rows(std::int64_t block, std::int64_t channels, std::int64_t area, const float* x, float* y);
 

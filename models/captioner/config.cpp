@@ -60,8 +60,10 @@ void each_scene_value(C& c, Visit&& v) {
 
 template <class C, class Visit>
 void each_encoder_value(C& c, Visit&& v) {
-  v("encoder.name", c.name, any(), "scratch, or a CNN such as densenet169, resnet50, mobilenet_v2");
-  v("encoder.weights", c.weights, any(), "safetensors file with torchvision's names");
+  v("encoder.name", c.name, any(),
+    "scratch, or a CNN such as densenet169, or several side by side: densenet169+mobilenet_v2");
+  v("encoder.weights", c.weights, any(),
+    "file with torchvision's names; of encoders side by side a.safetensors+b.safetensors");
   v("encoder.stage", c.stage, any(), "stage whose output is the grid; empty: the last");
   v("encoder.image_size", c.image_size, between(16, 1024), "photographs are squashed to so many pixels a side");
   v("encoder.orientation", c.orientation, any(),

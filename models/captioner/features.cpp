@@ -15,6 +15,7 @@
 #include "glimpse/kernels/base/text.h"
 #include "glimpse/models/encoder/encoder_input.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
+#include "glimpse/models/encoder/weights.h"
 
 namespace glimpse {
 namespace {
@@ -158,9 +159,11 @@ FeatureFunction encoded_features(const CaptionModel& model, const Dataset& datas
   };
 }
 
-std::string hash_weights(const std::string& path) {
-  const std::vector<std::string> files = tensor_files(path);
-  if (files.size() == 1) return hash_file(path);
+std::string hash_weights(const std::string& encoder, const std::string& path) {
+  std::vector<std::string> files;
+  for (const std::string& named : weight_files(encoder, path))
+    for (std::string& file : tensor_files(named)) files.push_back(std::move(file));
+  if (files.size() == 1) return hash_file(files[0]);
   std::string hashes;
   for (const std::string& file : files) hashes += hash_file(file);
   return hash_bytes(hashes.data(), hashes.size());

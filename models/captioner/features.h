@@ -45,7 +45,8 @@ FeatureFunction cached_features(const CaptionModel& model, const FeatureCache& c
 /// Features by running the encoder as it is now. `dataset` must outlive the function.
 FeatureFunction encoded_features(const CaptionModel& model, const Dataset& dataset);
 
-/// Hash of a file of weights, or of an index and the files that it names: FeatureKey::weights. Throws Error.
-std::string hash_weights(const std::string& path);
+/// Hash of an encoder's files of weights (weight_files), of an index with the files that it names: FeatureKey::weights.
+/// Throws Error.
+std::string hash_weights(const std::string& encoder, const std::string& path);
 
 }  // namespace glimpse

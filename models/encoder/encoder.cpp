@@ -14,6 +14,7 @@
 #include "glimpse/models/encoder/families/scratch.h"
 #include "glimpse/models/encoder/families/squeezenet.h"
 #include "glimpse/models/encoder/families/vgg.h"
+#include "glimpse/models/encoder/internal/joined.h"
 
 namespace glimpse {
 namespace {
@@ -62,11 +63,8 @@ const Family& family(const std::string& name) {
   return *found;
 }
 
-/// The layers up to the tap; `beyond` gets the tensor names of the others.
+/// The layers of one family up to the tap; `beyond` gets the tensor names of the others.
 Network describe(const EncoderOptions& options, int grid, std::vector<std::string>& beyond) {
-  const bool resnet_name = options.name.starts_with("resnet");
-  check(resnet_name || !options.stride_in_1x1, "encoder {}: the stride in the 1x1 convolution is a choice of ResNets",
-        options.name);
   Network network = family(options.name).build(NetworkBuilder(options.size, grid), options.stride_in_1x1);
   try {
     beyond = network.cut_after(options.stage);
@@ -76,18 +74,62 @@ Network describe(const EncoderOptions& options, int grid, std::vector<std::strin
   return network;
 }
 
+std::int64_t side_of(const Network& network) { return network.layers.back().shape.height; }
+
 /// describe() with the grid that the options ask for.
 Network describe_grid(const EncoderOptions& options, std::vector<std::string>& beyond) {
   Network network = describe(options, options.grid, beyond);
-  const std::int64_t side = network.layers.back().shape.height;
-  if (options.grid == 0 || options.grid == side) return network;
+  if (options.grid == 0 || options.grid == side_of(network)) return network;
   std::vector<std::string> unused;
-  const auto native = static_cast<int>(describe(options, 0, unused).layers.back().shape.height);
+  const auto native = static_cast<int>(side_of(describe(options, 0, unused)));
   std::set<std::int64_t> possible{native};
-  for (const int grid : {2 * native, 4 * native})
-    possible.insert(describe(options, grid, unused).layers.back().shape.height);
+  for (const int grid : {2 * native, 4 * native}) possible.insert(side_of(describe(options, grid, unused)));
   fail("encoder {} to {} at {} pixels has no grid of {} cells a side; possible are {}", options.name,
        network.stages.back(), options.size, options.grid, fmt::join(possible, ", "));
+}
+
+/// The options of each of several encoders.
+std::vector<EncoderOptions> options_of_parts(const EncoderOptions& options) {
+  const std::vector<std::string> names = encoder_parts(options.name), stages = encoder_parts(options.stage);
+  check(options.stage.empty() || stages.size() == names.size(),
+        "encoder {}: stage '{}' names {}, not one for each of {} encoders", options.name, options.stage, stages.size(),
+        names.size());
+  const bool resnet = std::any_of(names.begin(), names.end(), [](auto& name) { return name.starts_with("resnet"); });
+  check(resnet || !options.stride_in_1x1, "encoder {}: the stride in the 1x1 convolution is a choice of ResNets",
+        options.name);
+  std::vector<EncoderOptions> parts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    check(names.size() == 1 || names[i] != "scratch", "encoder {}: scratch has no weights yet and stands alone",
+          options.name);
+    EncoderOptions part = options;
+    part.name = names[i];
+    part.stage = options.stage.empty() ? "" : stages[i];
+    part.stride_in_1x1 = options.stride_in_1x1 && names[i].starts_with("resnet");
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+/// The network that the options describe, of one encoder or of several on one grid: each gives it by dilation where it
+/// can, and else is averaged.
+Network describe_all(const EncoderOptions& options, std::vector<std::string>& beyond) {
+  std::vector<EncoderOptions> parts = options_of_parts(options);
+  if (parts.size() == 1) return describe_grid(options, beyond);
+  std::int64_t side = options.grid;
+  if (side == 0)
+    for (const EncoderOptions& part : parts) {
+      const std::int64_t native = side_of(describe(part, 0, beyond));
+      side = side == 0 ? native : std::min(side, native);
+    }
+  std::vector<NetworkPart> networks;
+  std::vector<std::string> stages, all_beyond;
+  for (const EncoderOptions& part : parts) {
+    networks.push_back({part.name, describe(part, static_cast<int>(side), beyond)});
+    stages.push_back(networks.back().network.stages.back());
+    for (const std::string& name : beyond) all_beyond.push_back(part.name + "." + name);
+  }
+  beyond = std::move(all_beyond);
+  return join(std::move(networks), side, fmt::format("{}", fmt::join(stages, "+")));
 }
 
 }  // namespace
@@ -179,15 +221,30 @@ std::vector<std::string> encoder_stages(const std::string& name) {
   return family(name).build(NetworkBuilder(size_that_fits_all, 0), false).stages;
 }
 
+std::vector<std::string> encoder_parts(const std::string& name) {
+  std::vector<std::string> parts(1);
+  for (const char c : name)
+    if (c == '+')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
 Preprocessing encoder_preprocessing(const EncoderOptions& options) {
-  Preprocessing result = family(options.name).preprocessing;
+  const std::vector<std::string> names = encoder_parts(options.name);
+  Preprocessing result = family(names[0]).preprocessing;
+  for (const std::string& name : names)
+    check(family(name).preprocessing.mean == result.mean && family(name).preprocessing.std == result.std,
+          "encoder {}: {} and {} want pixels normalised in different ways, and cannot stand side by side", options.name,
+          names[0], name);
   result.size = options.size;
   return result;
 }
 
 Encoder make_encoder(const EncoderOptions& options, Generator& generator) {
   std::vector<std::string> beyond;
-  Network network = describe_grid(options, beyond);
+  Network network = describe_all(options, beyond);
   network.allocate(generator);
   EncoderOptions resolved = options;
   resolved.stage = network.stages.back();
@@ -196,7 +253,7 @@ Encoder make_encoder(const EncoderOptions& options, Generator& generator) {
 
 std::vector<TensorInfo> encoder_tensors(const EncoderOptions& options) {
   std::vector<std::string> beyond;
-  return describe_grid(options, beyond).tensors();
+  return describe_all(options, beyond).tensors();
 }
 
 }  // namespace glimpse

@@ -11,14 +11,16 @@
 namespace glimpse {
 
 struct EncoderOptions {
-  std::string name = "densenet169";  ///< one of encoder_names()
-  std::string stage = "";            ///< whose output is the grid; "" = the family's usual one
-  int grid = 0;  ///< cells along a side; 0 = what the strides give. More: the last strides become dilations
+  std::string name = "densenet169";  ///< one of encoder_names(), or several side by side: "densenet169+mobilenet_v2"
+  std::string stage = "";            ///< whose output is the grid; "" = the usual one; of several: "norm5+features.18"
+  int grid = 0;  ///< cells along a side; 0 = what the strides give, of several the least. More: the last strides become
+                 ///< dilations
   bool stride_in_1x1 = false;  ///< bottleneck ResNets: v1's place of the stride (the first 1x1), not v1.5's (the 3x3)
   int size = 224;              ///< side of the square images
 };
 
-/// A network of one family, cut after a stage. Without trainable stages it runs with its stored batch-norm statistics.
+/// A network of one family, or several side by side, cut after a stage. Without trainable stages it runs with its
+/// stored batch-norm statistics.
 class Encoder {
  public:
   Encoder(EncoderOptions options, Network network, std::vector<std::string> beyond);
@@ -73,7 +75,11 @@ std::vector<std::string> encoder_names();
 /// The stages of an encoder, in order. Throws Error listing the names when there is no such encoder.
 std::vector<std::string> encoder_stages(const std::string& name);
 
-/// How photographs are prepared for the published weights of an encoder. Throws Error as encoder_stages does.
+/// The names of encoders that stand side by side, which is mostly one.
+std::vector<std::string> encoder_parts(const std::string& name);
+
+/// How photographs are prepared for the published weights of an encoder. Throws Error as encoder_stages does, and for
+/// encoders side by side that want different pixels.
 Preprocessing encoder_preprocessing(const EncoderOptions& options);
 
 /// An encoder with random weights (He et al., arXiv 1502.01852), frozen. Throws Error, listing what there is, for an

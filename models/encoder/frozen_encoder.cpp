@@ -119,8 +119,9 @@ class PlanRunner {
         return kernels::blocked_max_pool(block_, pool, x, y);
       case InferenceStep::Kind::avg_pool:
         return kernels::blocked_avg_pool(block_, pool, x, y);
-      case InferenceStep::Kind::global_average:
-        return kernels::blocked_global_average(block_, blocks, area, x, y);
+      case InferenceStep::Kind::adaptive_average:
+        return kernels::blocked_adaptive_average(block_, {blocks, s.in.height, s.in.width, s.out.height, s.out.width},
+                                                 x, y);
       case InferenceStep::Kind::add:
         return kernels::blocked_add(blocks * block_ * area, x, address(worker, s.x2), s.function, y);
       case InferenceStep::Kind::copy:

@@ -72,7 +72,10 @@ Tensor run(const Layer& layer, const std::vector<Tensor>& values) {
                                [&](const ActivationLayer& k) { return run(k, input(0)); },
                                [&](const MaxPoolLayer& k) { return max_pool2d(input(0), k.options); },
                                [&](const AvgPoolLayer& k) { return avg_pool2d(input(0), k.options); },
-                               [&](const GlobalAverageLayer&) { return adaptive_avg_pool2d(input(0), 1, 1); },
+                               [&](const AdaptiveAverageLayer&) {
+                                 return adaptive_avg_pool2d(input(0), static_cast<int>(layer.shape.height),
+                                                            static_cast<int>(layer.shape.width));
+                               },
                                [&](const AddLayer&) { return input(0) + input(1); },
                                [&](const MultiplyLayer&) { return input(0) * input(1); },
                                [&](const ConcatLayer&) {
@@ -245,7 +248,7 @@ int NetworkBuilder::pool(int x, const PoolOptions& options, bool largest) {
 int NetworkBuilder::max_pool(int x, const PoolOptions& options) { return pool(x, options, true); }
 int NetworkBuilder::avg_pool(int x, const PoolOptions& options) { return pool(x, options, false); }
 
-int NetworkBuilder::global_average(int x) { return push(GlobalAverageLayer{}, "", {x}, {shape(x).channels, 1, 1}); }
+int NetworkBuilder::global_average(int x) { return push(AdaptiveAverageLayer{}, "", {x}, {shape(x).channels, 1, 1}); }
 
 int NetworkBuilder::add(int a, int b) { return push(AddLayer{}, "", {a, b}, shape(a)); }
 

@@ -50,7 +50,8 @@ struct MaxPoolLayer {
 struct AvgPoolLayer {
   PoolOptions options;
 };
-struct GlobalAverageLayer {};
+/// Means over parts of the grid, as many as the result has cells.
+struct AdaptiveAverageLayer {};
 struct AddLayer {};
 /// Its first input times its second, which has one value a channel.
 struct MultiplyLayer {};
@@ -60,7 +61,7 @@ struct ConcatLayer {};
 /// One step of a network.
 struct Layer {
   std::variant<ImageLayer, ConvolutionLayer, BatchNormLayer, LayerNormLayer, ChannelScaleLayer, ActivationLayer,
-               MaxPoolLayer, AvgPoolLayer, GlobalAverageLayer, AddLayer, MultiplyLayer, ConcatLayer>
+               MaxPoolLayer, AvgPoolLayer, AdaptiveAverageLayer, AddLayer, MultiplyLayer, ConcatLayer>
       kind;
   std::string name;         ///< under which its tensors are saved; torchvision's
   std::vector<int> inputs;  ///< numbers of earlier layers

@@ -111,14 +111,20 @@ std::string describe(const Naming& naming, std::size_t beside, const std::string
   return note;
 }
 
-}  // namespace
+/// What a file holds for an encoder, or for one of several side by side.
+struct FileWeights {
+  std::vector<NamedTensor> tensors;  // under the encoder's names
+  EncoderWeights report;
+};
 
-EncoderWeights load_encoder_weights(Encoder& encoder, const std::string& path) {
+/// Reads the weights of `target`, which are under the names of the file's own network; those of `beyond` may be there
+/// besides.
+FileWeights read_weights(const Encoder& encoder, const std::vector<NamedTensor>& target,
+                         const std::set<std::string>& beyond, const std::string& path) {
   const std::vector<FileTensor> tensors = open_tensors(path);
   check(!tensors.empty(), "{}: holds no tensors", path);
   FileTensors file;
   for (const FileTensor& t : tensors) file.emplace(current_name(t.name), &t);
-  const std::vector<NamedTensor> target = named_tensors(encoder);
   const Naming naming = best_naming(target, file, path);
 
   std::set<std::string> wanted;
@@ -127,8 +133,7 @@ EncoderWeights load_encoder_weights(Encoder& encoder, const std::string& path) {
     wanted.insert(t.name);
     wanted_shapes.push_back({t.name, t.tensor.shape()});
   }
-  const std::set<std::string> beyond(encoder.beyond().begin(), encoder.beyond().end());
-  EncoderWeights result{naming.prefix, {}, ""};
+  FileWeights result{{}, {naming.prefix, {}, ""}};
   std::size_t beside = 0;
   std::vector<std::pair<std::string, const FileTensor*>> found;
   for (const auto& [name, tensor] : file) {
@@ -139,22 +144,55 @@ EncoderWeights load_encoder_weights(Encoder& encoder, const std::string& path) {
     const std::string plain = naming.stripped + name.substr(naming.prefix.size());
     if (plain.ends_with(".num_batches_tracked")) continue;  // PyTorch's count of training steps: no weight
     if (!wanted.contains(plain) && (is_classifier(plain) || beyond.contains(plain))) {
-      result.left_over.push_back(plain);
+      result.report.left_over.push_back(plain);
       continue;
     }
     given.push_back({plain, tensor->shape});
     found.emplace_back(plain, tensor);
   }
-  result.note = describe(naming, beside, path);
+  result.report.note = describe(naming, beside, path);
   try {
     check_names_and_shapes(wanted_shapes, given, path);
   } catch (const Error& e) {
     fail("{}{}; expected was {}", e.what(), early_end_hint(encoder.network(), given), encoder.description());
   }
+  for (const auto& [name, tensor] : found) result.tensors.push_back({name, tensor->read()});
+  check_finite(result.tensors, path);
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::string> weight_files(const std::string& encoder, const std::string& path) {
+  const std::size_t count = encoder_parts(encoder).size();
+  if (count == 1) return {path};
+  std::vector<std::string> files = encoder_parts(path);
+  check(files.size() == count, "{}: names {} files; encoder {} needs {}, with + between them", path, files.size(),
+        encoder, count);
+  return files;
+}
+
+EncoderWeights load_encoder_weights(Encoder& encoder, const std::string& path) {
+  const std::vector<std::string> names = encoder_parts(encoder.options().name);
+  const std::vector<std::string> files = weight_files(encoder.options().name, path);
+  const std::vector<NamedTensor> all = named_tensors(encoder);
+  EncoderWeights result;
   std::vector<NamedTensor> source;
-  for (const auto& [name, tensor] : found) source.push_back({name, tensor->read()});
-  check_finite(source, path);
-  load_tensors(target, source, path);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string prefix = names.size() > 1 ? names[i] + "." : "";
+    std::vector<NamedTensor> target;
+    for (const NamedTensor& t : all)
+      if (t.name.starts_with(prefix)) target.push_back({t.name.substr(prefix.size()), t.tensor});
+    std::set<std::string> beyond;
+    for (const std::string& name : encoder.beyond())
+      if (name.starts_with(prefix)) beyond.insert(name.substr(prefix.size()));
+    FileWeights part = read_weights(encoder, target, beyond, files[i]);
+    for (const NamedTensor& t : part.tensors) source.push_back({prefix + t.name, t.tensor});
+    if (i == 0) result.prefix = part.report.prefix;
+    for (const std::string& name : part.report.left_over) result.left_over.push_back(prefix + name);
+    if (!part.report.note.empty()) result.note += (result.note.empty() ? "" : "\n") + part.report.note;
+  }
+  load_tensors(all, source, path);
   return result;
 }
 

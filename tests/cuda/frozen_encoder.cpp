@@ -107,6 +107,8 @@ TEST_CASE("a frozen encoder on the device: whole families") {
   }
   check_encoder(encoder_by_formula({.name = "efficientnet_b0", .stage = "features.3", .size = 32}), 2);
   check_encoder(encoder_by_formula({.name = "efficientnet_lite0", .stage = "_blocks.3", .size = 34}), 2);
+  check_encoder(
+      encoder_by_formula({.name = "mobilenet_v2+squeezenet1_1", .stage = "features.1+features.4", .size = 32}), 2);
   check_encoder(encoder_by_formula({.name = "convnext_tiny", .stage = "features.2", .size = 32}), 2);
 }
 

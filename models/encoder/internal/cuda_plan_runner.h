@@ -117,7 +117,7 @@ class CudaPlanRunner {
                                          y);
       case Kind::max_pool:
       case Kind::avg_pool:
-      case Kind::global_average:
+      case Kind::adaptive_average:
         return pool(batch, s, x, y);
     }
   }
@@ -135,8 +135,8 @@ class CudaPlanRunner {
   static void pool_planes(kernels::Cuda device, const InferenceStep& s, std::int64_t planes, const float* x, float* y) {
     const kernels::PoolShape shape{planes,        s.in.height,    s.in.width,      s.pool.kernel,
                                    s.pool.stride, s.pool.padding, s.pool.ceil_mode};
-    if (s.kind == InferenceStep::Kind::global_average)
-      kernels::adaptive_avg_pool_forward(device, {planes, s.in.height, s.in.width, 1, 1}, x, y);
+    if (s.kind == InferenceStep::Kind::adaptive_average)
+      kernels::adaptive_avg_pool_forward(device, {planes, s.in.height, s.in.width, s.out.height, s.out.width}, x, y);
     else if (s.kind == InferenceStep::Kind::max_pool)
       kernels::max_pool_forward(device, shape, x, y, nullptr);
     else

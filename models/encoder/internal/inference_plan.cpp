@@ -176,7 +176,7 @@ class Planner {
 
   void plan(int i, const MaxPoolLayer& pool) { plan_pool(i, InferenceStep::Kind::max_pool, pool.options); }
   void plan(int i, const AvgPoolLayer& pool) { plan_pool(i, InferenceStep::Kind::avg_pool, pool.options); }
-  void plan(int i, const GlobalAverageLayer&) { plan_pool(i, InferenceStep::Kind::global_average, {}); }
+  void plan(int i, const AdaptiveAverageLayer&) { plan_pool(i, InferenceStep::Kind::adaptive_average, {}); }
   void plan_pool(int i, InferenceStep::Kind kind, const PoolOptions& options) {
     InferenceStep s = step_of(i, kind);
     s.pool = options;

@@ -19,7 +19,7 @@ struct Place {
 /// y = step of x (and of x2).
 struct InferenceStep {
   /// affine: x scale + shift per channel. multiply: x times the cell of x2. copy: x itself.
-  enum class Kind { convolution, affine, layer_norm, max_pool, avg_pool, global_average, add, multiply, copy };
+  enum class Kind { convolution, affine, layer_norm, max_pool, avg_pool, adaptive_average, add, multiply, copy };
   Kind kind = Kind::copy;
   Place x, x2, y;
   FeatureShape in, out;

@@ -78,7 +78,7 @@ RunInputs inputs_of(const Dataset& dataset, const Vocabulary& vocabulary, const 
   inputs.captions = hash_bytes(text.data(), text.size());
   inputs.images = images_hash(dataset, filenames_of(dataset.all()));
   inputs.init = config.training.init_hash;
-  if (!config.encoder.weights.empty()) inputs.weights = hash_weights(config.encoder.weights);
+  if (!config.encoder.weights.empty()) inputs.weights = hash_weights(config.encoder.name, config.encoder.weights);
   return inputs;
 }
 
