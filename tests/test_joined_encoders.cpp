@@ -124,6 +124,17 @@ TEST_CASE("encoders that cannot stand side by side") {
       "ways, and cannot stand side by side");
 }
 
+TEST_CASE("encoders side by side are trained from one of them on") {
+  Encoder joined = make_encoder(together);
+  joined.set_trainable("mobilenet_v2", false);
+  const std::vector<NamedTensor> trained = parameters(joined);
+  REQUIRE_FALSE(trained.empty());
+  for (const NamedTensor& t : trained) CHECK(t.name.starts_with("mobilenet_v2."));
+  // The last stage only joins.
+  CHECK(error_of([&] { joined.set_trainable("features.4+features.2", true); }) ==
+        "encoder squeezenet1_1+mobilenet_v2: nothing from features.4+features.2 on can be trained");
+}
+
 TEST_CASE("a model with encoders side by side comes back from its file, and its key tells it from others") {
   const Files files;
   Config config;

@@ -185,6 +185,8 @@ void Encoder::set_trainable(const std::string& from_stage, bool train_batch_norm
     }
   }
   first_trained_ = first;
+  check(from_stage.empty() || !parameters(*this).empty(), "encoder {}: nothing from {} on can be trained{}",
+        options_.name, from_stage, train_batch_norm ? "" : " while its batch norms stand still");
 }
 
 std::optional<Encoder> Encoder::frozen_part() const {

@@ -44,7 +44,7 @@ class Encoder {
   /// Makes the weights of `from_stage` and of all later stages trainable, and freezes the rest; "" freezes all, "all"
   /// trains all. With `train_batch_norm` the batch norms of the trainable stages use and move batch statistics;
   /// without, their statistics, scales and shifts stay as they are. Throws Error with the list of stages when there is
-  /// none of that name.
+  /// none of that name, and where nothing can be trained from there on.
   void set_trainable(const std::string& from_stage, bool train_batch_norm);
   bool trainable() const { return first_trained_ < static_cast<int>(network_.stages.size()); }
 
