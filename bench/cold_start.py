@@ -47,7 +47,7 @@ def seconds(command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=Path, required=True, help="folder of Glimpse's programs")
-    parser.add_argument("--model", required=True, help="a model that train_flickr has written, with one of torchvision's encoders")
+    parser.add_argument("--model", required=True, help="a model of train_flickr, with one of torchvision's encoders")
     parser.add_argument("--image", required=True)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each that count (default 5)")
     parser.add_argument("--python", default=sys.executable, help="the Python that has torch")

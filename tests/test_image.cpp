@@ -148,6 +148,10 @@ TEST_CASE("HEIF: the canvas of a grid, wherever it lies") {
   const std::string file = box("ftyp", "heic" + std::string(4, '\0') + "mif1") + meta;
   CHECK(largest_heif_picture(file) == std::int64_t{16384} * 12288);
   CHECK(largest_heif_picture(box("ftyp", "heic")) == 0);
+  // An item in very many pieces that take no bytes to state.
+  const std::string endless = std::string("\1\0\0\0\0\0\xff\xff", 8) + std::string(600'000, '\xff');
+  CHECK(contains(error_of([&] { largest_heif_picture(box("meta", std::string(4, '\0') + box("iloc", endless))); }),
+                 "more pieces than the file has bytes"));
   // Cut anywhere, it is an answer or an Error.
   for (std::size_t length = 0; length < file.size(); ++length) {
     try {

@@ -33,7 +33,8 @@ TEST_CASE("train_flickr, evaluate and caption on scenes") {
   const ProgramResult trained = run_program(small_training(run, 2));
   INFO(trained.out << trained.err);
   REQUIRE(trained.code == 0);
-  for (const char* file : {"config.json", "log.jsonl", "last.safetensors", "best.safetensors", "report.html", "captions.json"})
+  for (const char* file :
+       {"config.json", "log.jsonl", "last.safetensors", "best.safetensors", "report.html", "captions.json"})
     REQUIRE(fs::exists(run + "/" + file));
   REQUIRE(ScratchFolder().entries().empty());
   REQUIRE_THAT(trained.out, Contains("vocabulary") && Contains("parameters") && Contains("memory") &&

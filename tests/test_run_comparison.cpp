@@ -95,7 +95,8 @@ TEST_CASE("two runs are compared on the images that both have") {
   SECTION("no captions, and captions that are none") {
     for (const std::string text : {"{}", "[]", "[1]", R"([{"filename": "1.jpg"}])",
                                    R"([{"filename": "1.jpg", "words": "a dog", "references": []}])",
-                                   R"([{"filename": "1.jpg", "words": ["a"], "references": []}])"}) {
+                                   R"([{"filename": "1.jpg", "words": ["a"], "references": []}])",
+                                   R"([{"filename": "1.jpg", "words": ["a"], "rule": "x", "references": [["a"]]}])"}) {
       INFO(text);
       const RunFiles b = fake_run(folder, "b", "{}", text);
       CHECK_THAT(error_of([&] { compare_runs(a, b, no_photograph); }), Contains("b/captions.json"));
@@ -104,6 +105,15 @@ TEST_CASE("two runs are compared on the images that both have") {
     std::filesystem::remove(b.captions());
     CHECK_THAT(error_of([&] { compare_runs(a, b, no_photograph); }), Contains("there is no captions.json"));
   }
+}
+
+TEST_CASE("words of a run become text by its rule, whatever its configuration leaves open") {
+  const ScratchFolder folder;
+  const RunFiles a = fake_run(folder, "a", R"({"data": {"words": "auto"}})", "");
+  const CaptionedImage image{"1.jpg", "", "val", {{"\u72d7", "\u8dd1"}}};
+  write_run_captions(a.captions(), {&image}, {{"\u72d7", "\u8dd1"}}, WordRule::unicode);
+  const Report report = compare_runs(a, a, no_photograph);
+  CHECK(count(report_html(report), "<li>\u72d7\u8dd1</li>") == 1);  // Chinese has no blanks
 }
 
 TEST_CASE("report shows two runs of train_flickr on a page") {

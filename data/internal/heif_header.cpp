@@ -198,7 +198,8 @@ std::int64_t pixels_of_canvas(Bytes type, Bytes content) {
 /// The items of a file: what each is, and its bytes, which may lie in pieces.
 struct Items {
   std::map<std::int64_t, std::string> types, contents;
-  std::size_t bytes = 0;  ///< of all contents
+  std::size_t bytes = 0;    ///< of all contents
+  std::size_t extents = 0;  ///< pieces that they lie in
 };
 
 /// The types of the items (ISO/IEC 14496-12, 8.11.6).
@@ -233,6 +234,8 @@ void read_places(Bytes content, Bytes file, Bytes idat, Items& items) {
     const auto base = static_cast<std::uint64_t>(reader.number(size(4)));
     std::string& bytes = items.contents[item];
     for (std::int64_t extents = reader.number(2); extents > 0; --extents) {
+      // A piece may take no bytes to state, and its item no time to pass over.
+      check(++items.extents <= file.size(), "broken HEIF: its items lie in more pieces than the file has bytes");
       if (version > 0) reader.number(size(0));
       const std::uint64_t at = base + static_cast<std::uint64_t>(reader.number(size(12)));
       const auto length = static_cast<std::uint64_t>(reader.number(size(8)));

@@ -29,8 +29,8 @@ std::int64_t read_number(std::string_view bytes, std::size_t offset, std::size_t
 /// Of a JPEG, which must begin as one: walks all its segments (ITU-T T.81, annex B).
 ImageHeader read_jpeg_header(std::string_view bytes);
 
-/// Pixels of the largest picture that the streams of a HEIF or AVIF file hold, or of a canvas for several; 0 where there
-/// is none of AV1 or HEVC. Throws Error for broken boxes.
+/// Pixels of the largest picture that the streams of a HEIF or AVIF file hold, or of a canvas for several; 0 where
+/// there is none of AV1 or HEVC. Throws Error for broken boxes.
 std::int64_t largest_heif_picture(std::string_view file);
 
 /// The orientation in a block of EXIF (a TIFF file of its own, with or without "Exif\0\0" before it): 1 where it has

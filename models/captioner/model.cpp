@@ -217,8 +217,8 @@ CaptionModel load_model(const std::string& path, ModelWeights which) {
   check_finite(file.tensors, path);
   Generator generator = Generator().undrawn();
   Encoder encoder = make_encoder(encoder_options(config), generator);
-  Decoder decoder = of_file(
-      path, [&] { return Decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator); });
+  Decoder decoder =
+      of_file(path, [&] { return Decoder(decoder_config(config, std::ssize(words), encoder.channels()), generator); });
   CaptionModel model{std::move(config),  vocabulary_of(std::move(words), file.metadata, path),
                      preprocessing,      entry(file.metadata, "encoder_source", path),
                      std::move(encoder), std::move(decoder)};

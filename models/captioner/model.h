@@ -56,9 +56,9 @@ void save_model(CaptionModel& model, const std::string& path, const Metadata& no
 /// Which of the weights in a model file: the model's, or those of the last step where the model's are averages.
 enum class ModelWeights : std::uint8_t { model, raw };
 /// Reads it; nothing is trainable. The weights stay in the mapped file (MappedFile in engine/io/file.h says what that
-/// means); copy_tensors() frees them of it. Throws Error naming the file for one that is no caption model, whose weights
-/// do not fit its configuration, or hold NaN or infinity, and for raw weights where the file has none besides the
-/// model's. Nothing is allocated for what the file only claims to hold.
+/// means); copy_tensors() frees them of it. Throws Error naming the file for one that is no caption model, whose
+/// weights do not fit its configuration, or hold NaN or infinity, and for raw weights where the file has none besides
+/// the model's. Nothing is allocated for what the file only claims to hold.
 CaptionModel load_model(const std::string& path, ModelWeights which = ModelWeights::model);
 /// The configuration in a model file. Throws Error for one that is no caption model.
 Config model_config(const std::string& path);

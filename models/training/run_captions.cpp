@@ -33,6 +33,7 @@ void write_run_captions(const std::string& path, const ImageList& images, const 
                     {"subfolder", images[i]->subfolder},
                     {"caption", join_words(captions[i], rule)},
                     {"words", captions[i]},
+                    {"rule", name_of(rule)},
                     {"references", images[i]->captions}});
   write_file_atomically(path, list.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
@@ -49,6 +50,12 @@ std::vector<RunCaption> read_run_captions(const std::string& path) {
         if (part.value.contains("subfolder") && part.value["subfolder"].is_string())
           caption.image.subfolder = part.value["subfolder"];
         caption.words = words_of(member(part.value, "words"));
+        if (part.value.contains("rule")) {
+          const nlohmann::json& rule = part.value["rule"];
+          const auto known = rule.is_string() ? choice_named<WordRule>(rule.get<std::string>()) : std::nullopt;
+          check(known.has_value(), "words by the rule {}, which this Glimpse does not know", json_text(rule));
+          caption.rule = *known;
+        }
         const nlohmann::json& references = member(part.value, "references");
         check(references.is_array() && !references.empty(), "{} has no references", json_text(filename));
         for (const nlohmann::json& reference : references) caption.image.captions.push_back(words_of(reference));

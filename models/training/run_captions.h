@@ -14,10 +14,11 @@ namespace glimpse {
 struct RunCaption {
   CaptionedImage image;
   CaptionWords words;
+  WordRule rule = WordRule::ascii;  ///< by which words become text
 };
 
-/// [{"filename", "subfolder", "caption", "words", "references"}, ...], where references are lists of words. Written in
-/// one instant.
+/// [{"filename", "subfolder", "caption", "words", "rule", "references"}, ...], where references are lists of words.
+/// Written in one instant.
 void write_run_captions(const std::string& path, const ImageList& images, const std::vector<CaptionWords>& captions,
                         WordRule rule);
 /// Throws Error naming the path for a file that is not there or is none.

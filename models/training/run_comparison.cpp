@@ -24,8 +24,6 @@ struct Run {
   Config config;
   std::vector<RunCaption> captions;
   Scores scores;
-
-  WordRule rule() const { return choice_named<WordRule>(config.data.words).value_or(WordRule::ascii); }
 };
 
 Run read_run(const RunFiles& files, const std::string& name) {
@@ -119,7 +117,7 @@ ReportTable different_values(const Config& a, const Config& b) {
 }
 
 ReportCaption caption_of(const Run& run, std::size_t i) {
-  ReportCaption caption{run.captions[i].words, run.scores.of_image(i, judged_by), run.rule()};
+  ReportCaption caption{run.captions[i].words, run.scores.of_image(i, judged_by), run.captions[i].rule};
   caption.by = run.name;
   return caption;
 }
