@@ -4,8 +4,8 @@
   python bench/before_after.py --before OTHER/build/release/bin --after build/release/bin [--parts train kernels]
 
 Rounds alternate as in side_by_side.py. The table shows medians over the rounds and after / before as a speed: above 1 the
-second build is the quicker one, with the lowest and highest ratio of any one round. Kernels are the rows of bench_kernels
-that both builds have. Let nothing else run beside it.
+second build is the quicker one, with the lowest and highest ratio of any one round. Rows are those that both builds have.
+Let nothing else run beside it.
 """
 import argparse
 import json
@@ -37,8 +37,11 @@ def speeds(part, folder, options):
     """Speed of each row of a part, by its name."""
     if part == "kernels":
         return kernel_speeds(folder, options.only)
-    return {case.sizes: rate(run([folder / f"bench_{part}", *case.flags, "--threads", options.threads]))[0]
-            for case in cases(part, options.small)}
+    program = folder / f"bench_{part}"
+    known = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
+    return {case.sizes: rate(run([program, *case.flags, "--threads", options.threads]))[0]
+            for case in cases(part, options.small)
+            if all(flag in known for flag in case.flags if str(flag).startswith("--"))}
 
 
 def main():

@@ -24,7 +24,7 @@ void use_device(Device device, MatmulPrecision matmul) {
 
 MatmulChoice resolved(MatmulChoice choice, Device device) {
   if (choice != MatmulChoice::automatic) return choice;
-  const bool quick = device == Device::cpu && kernels::bf16_unit() == kernels::Bf16Unit::amx;
+  const bool quick = device == Device::cpu && kernels::bf16_is_quicker();
   return quick ? MatmulChoice::bf16 : MatmulChoice::f32;
 }
 

@@ -23,7 +23,7 @@ constexpr auto choices(MatmulChoice) {
                     Choice{MatmulChoice::tf32, "tf32"}, Choice{MatmulChoice::bf16, "bf16"}};
 }
 
-/// `choice`; automatic becomes bf16 on a CPU with AMX-BF16, else f32.
+/// `choice`; automatic becomes bf16 on a CPU whose bf16 products are quicker (AMX-BF16; AMD's AVX512-BF16), else f32.
 MatmulChoice resolved(MatmulChoice choice, Device device);
 /// The precision of a resolved choice. Throws Error for automatic.
 MatmulPrecision precision_of(MatmulChoice choice);

@@ -102,6 +102,11 @@ void check_unit() {
 
 Bf16Unit bf16_unit() { return vector_bits() < 512 ? Bf16Unit::none : unit().load(); }
 
+bool bf16_is_quicker() {
+  const Bf16Unit best = bf16_unit();
+  return best == Bf16Unit::amx || (best == Bf16Unit::avx512 && made_by_amd());
+}
+
 void limit_bf16_unit(Bf16Unit limit) { unit() = std::min(best_bf16_unit(), limit); }
 
 void bf16_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Operand<float> a, Operand<float> b,

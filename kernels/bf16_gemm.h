@@ -18,6 +18,9 @@ enum class Bf16Unit : std::uint8_t {
 
 /// The best that processor and system have; none where vectors are limited to fewer than 512 bits (vectors.h).
 Bf16Unit bf16_unit();
+/// Whether such products are quicker than f32's: with AMX, and on AMD's processors with AVX512-BF16 (Zen 5: 2 times the
+/// rate). Intel's multiply as many pairs a cycle in f32.
+bool bf16_is_quicker();
 /// Whether gemm and packed_gemm of f32 matrices on the CPU round their factors now.
 inline bool multiplies_in_bf16() {
   return matmul_precision() == MatmulPrecision::bf16 && bf16_unit() != Bf16Unit::none;

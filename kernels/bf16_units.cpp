@@ -123,6 +123,8 @@ Bf16Unit best_bf16_unit() {
   return found;
 }
 
+bool made_by_amd() { return __builtin_cpu_is("amd") != 0; }
+
 MatrixUnit::MatrixUnit(bool amx) : amx_(amx) {
   if (amx_) load_shapes();
 }
@@ -142,6 +144,7 @@ void MatrixUnit::multiply(std::int64_t deep, const std::uint32_t* a, std::int64_
 #else
 
 Bf16Unit best_bf16_unit() { return Bf16Unit::none; }
+bool made_by_amd() { return false; }
 MatrixUnit::MatrixUnit(bool amx) : amx_(amx) {}
 MatrixUnit::~MatrixUnit() = default;
 void MatrixUnit::multiply(std::int64_t, const std::uint32_t*, std::int64_t, const std::uint32_t*, std::int64_t,

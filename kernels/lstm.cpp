@@ -1,5 +1,7 @@
 #include "glimpse/kernels/lstm.h"
 
+#include <algorithm>
+
 #include "glimpse/kernels/base/math.h"
 #include "glimpse/kernels/base/vectors.h"
 
@@ -7,6 +9,19 @@ namespace glimpse::kernels {
 namespace {
 
 constexpr std::int64_t grain(std::int64_t hidden) { return 1 + 4096 / (hidden + 1); }
+
+// A loop that asks at each element which addends there are would be masked loads throughout.
+template <class T>
+void add_present(std::int64_t n, const T* a, const T* b, T* sum) {
+  if (a && b) {
+#pragma omp simd
+    for (std::int64_t j = 0; j < n; ++j) sum[j] = a[j] + b[j];
+  } else if (a || b) {
+    std::copy_n(a ? a : b, n, sum);
+  } else {
+    std::fill_n(sum, n, T(0));
+  }
+}
 
 }  // namespace
 
@@ -56,11 +71,13 @@ void lstm_backward(Cpu, const LstmBackward<T>& call) {
       T* di = call.dgates + b * 4 * hidden;
       T *df = di + hidden, *dg = di + 2 * hidden, *d_o = di + 3 * hidden;
       T* dcb = call.dc + b * hidden;
+      add_present(hidden, dh, dh_later, d_o);
+      add_present(hidden, dcn, dc, dcb);
 #pragma omp simd
       for (std::int64_t j = 0; j < hidden; ++j) {
-        const T dhj = (dh ? dh[j] : T(0)) + (dh_later ? dh_later[j] : T(0));
+        const T dhj = d_o[j];
         const T t = kernels::tanh(cn[j]);
-        const T dcell = (dcn ? dcn[j] : T(0)) + (dc ? dc[j] : T(0)) + dhj * o[j] * (T(1) - t * t);
+        const T dcell = dcb[j] + dhj * o[j] * (T(1) - t * t);
         di[j] = dcell * g[j] * i[j] * (T(1) - i[j]);
         df[j] = dcell * cb[j] * f[j] * (T(1) - f[j]);
         dg[j] = dcell * i[j] * (T(1) - g[j] * g[j]);

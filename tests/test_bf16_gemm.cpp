@@ -142,10 +142,14 @@ TEST_CASE("gemm and packed_gemm round their factors when they are asked to") {
 
 TEST_CASE("by itself training rounds factors where that is quicker, and validation never") {
   const MatmulChoice automatic = MatmulChoice::automatic;
-  const bool has_amx = kernels::bf16_unit() == Bf16Unit::amx;
-  CHECK(resolved(automatic, Device::cpu) == (has_amx ? MatmulChoice::bf16 : MatmulChoice::f32));
+  const auto expected = [] { return kernels::bf16_is_quicker() ? MatmulChoice::bf16 : MatmulChoice::f32; };
+  CHECK(resolved(automatic, Device::cpu) == expected());
   CHECK(resolved(automatic, Device::cuda) == MatmulChoice::f32);
+  CHECK((kernels::bf16_unit() != Bf16Unit::amx || kernels::bf16_is_quicker()));
   kernels::limit_bf16_unit(Bf16Unit::avx512);
+  CHECK(resolved(automatic, Device::cpu) == expected());
+  kernels::limit_bf16_unit(Bf16Unit::none);
+  CHECK_FALSE(kernels::bf16_is_quicker());
   CHECK(resolved(automatic, Device::cpu) == MatmulChoice::f32);
   kernels::limit_bf16_unit(Bf16Unit::amx);
   for (const MatmulChoice choice : {MatmulChoice::f32, MatmulChoice::tf32, MatmulChoice::bf16}) {

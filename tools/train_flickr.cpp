@@ -104,7 +104,7 @@ void add_options(CLI::App& app, Arguments& a) {
   add_value(app, a, "--seed", "training.seed", "of weights, dropout and order");
   add_value(app, a, "--threads", "training.threads", "0: one a core");
   add_value(app, a, "--device", "training.device", "cpu or cuda");
-  add_value(app, a, "--matmul", "training.matmul", std::string(matmul_help) + "; auto: bf16 with AMX, else f32");
+  add_value(app, a, "--matmul", "training.matmul", std::string(matmul_help) + "; auto: bf16 where it is quicker on the CPU, else f32");
   app.add_option("--recipe", a.recipe, fmt::format("{}, or a .json file", fmt::join(recipe_names(), ", ")))
       ->take_last();
   app.add_option_function<std::vector<std::string>>(

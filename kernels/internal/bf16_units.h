@@ -9,6 +9,8 @@ namespace glimpse::kernels {
 
 /// What processor and system have.
 Bf16Unit best_bf16_unit();
+/// Whether the processor is AMD's.
+bool made_by_amd();
 
 /// Multiplies tiles on the thread that made it. AMX is set up for as long as it lives.
 class MatrixUnit {

@@ -153,8 +153,8 @@ void each_training_value(C& c, Visit&& v) {
   v("training.device", c.device, any(), "");
   v("training.matmul", c.matmul, any(),
     "how factors of products are rounded in training: tf32 on GPUs, bf16 also on CPUs with AMX or AVX512-BF16; auto: "
-    "bf16 "
-    "on CPUs with AMX, else f32. Captions of validation and report are always written in f32 on CPUs");
+    "bf16 on CPUs where it is quicker (AMX; AMD's with AVX512-BF16), else f32. Captions of validation and report are "
+    "always written in f32 on CPUs");
 }
 
 template <class C, class Visit>
