@@ -132,6 +132,23 @@ TEST_CASE("HEIF and AVIF: what the streams say of their size is within the limit
   }
 }
 
+TEST_CASE("HEIF: a picture that its boxes turn is shown turned, and stored as it lies") {
+  if (!readable("colour.heic")) return;  // built without libheif
+  std::string bytes = read_text_file(golden + "colour.heic");
+  // In place of the depth of its channels (pixi): a quarter turn to the left (irot), after the crop (clap).
+  const std::size_t pixi = bytes.find("pixi"), uses = bytes.find("\x05\x84", bytes.find("ipma"));
+  REQUIRE(uses < bytes.size());
+  bytes.replace(pixi, 5, std::string("irot") + '\1');
+  bytes.replace(uses, 2, "\x84\x85");
+  const Image stored = read_image(golden + "colour.heic");
+  const Image turned = decode_image("turned", bytes);
+  CHECK(turned.width == 24);
+  CHECK(turned.height == 32);
+  CHECK(difference(turned, upright(stored, 8)) <= 4);  // libheif turns before it enlarges the colour planes
+  // As stored is also without the crop: the whole squares of the coder.
+  CHECK(decode_image("turned", bytes, {.orientation = Orientation::stored}).width == 64);
+}
+
 TEST_CASE("HEIF: the canvas of a grid, wherever it lies") {
   const auto box = [](const std::string& type, const std::string& content) {
     const auto size = static_cast<unsigned>(content.size() + 8);

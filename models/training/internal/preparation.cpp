@@ -10,6 +10,7 @@
 #include "glimpse/data/feature_cache.h"
 #include "glimpse/engine/device.h"
 #include "glimpse/engine/io/file.h"
+#include "glimpse/engine/io/internal/json.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/base/parallel.h"
 #include "glimpse/kernels/base/text.h"
@@ -33,7 +34,7 @@ std::vector<SkippedImage> read_skipped(const std::string& path, const Dataset& d
   std::unordered_map<std::string, std::string> reasons;
   std::istringstream lines(read_text_file(path));
   for (std::string line; std::getline(lines, line);) {
-    const Json json = Json::parse(line, nullptr, false);
+    const Json json = parse_json(line, path);
     check(json.is_object() && json.contains("filename") && json.contains("reason") && json["reason"].is_string(),
           "{}: damaged: expected lines {{\"filename\": ..., \"reason\": ...}}", path);
     reasons[json["filename"].dump()] = json["reason"].get<std::string>();
