@@ -110,6 +110,17 @@ std::vector<EncoderOptions> options_of_parts(const EncoderOptions& options) {
   return parts;
 }
 
+/// From pixels of one normalisation to those of another; empty where they are the same.
+RenormaliseLayer renormalise(const Preprocessing& from, const Preprocessing& to) {
+  RenormaliseLayer layer;
+  if (from.mean == to.mean && from.std == to.std) return layer;
+  for (std::size_t c = 0; c < from.mean.size(); ++c) {
+    layer.factor.push_back(from.std[c] / to.std[c]);
+    layer.shift.push_back((from.mean[c] - to.mean[c]) / to.std[c]);
+  }
+  return layer;
+}
+
 /// The network that the options describe, of one encoder or of several on one grid: each gives it by dilation where it
 /// can, and else is averaged.
 Network describe_all(const EncoderOptions& options, std::vector<std::string>& beyond) {
@@ -124,7 +135,8 @@ Network describe_all(const EncoderOptions& options, std::vector<std::string>& be
   std::vector<NetworkPart> networks;
   std::vector<std::string> stages, all_beyond;
   for (const EncoderOptions& part : parts) {
-    networks.push_back({part.name, describe(part, static_cast<int>(side), beyond)});
+    networks.push_back({part.name, describe(part, static_cast<int>(side), beyond),
+                        renormalise(family(parts[0].name).preprocessing, family(part.name).preprocessing)});
     stages.push_back(networks.back().network.stages.back());
     for (const std::string& name : beyond) all_beyond.push_back(part.name + "." + name);
   }
@@ -234,12 +246,7 @@ std::vector<std::string> encoder_parts(const std::string& name) {
 }
 
 Preprocessing encoder_preprocessing(const EncoderOptions& options) {
-  const std::vector<std::string> names = encoder_parts(options.name);
-  Preprocessing result = family(names[0]).preprocessing;
-  for (const std::string& name : names)
-    check(family(name).preprocessing.mean == result.mean && family(name).preprocessing.std == result.std,
-          "encoder {}: {} and {} want pixels normalised in different ways, and cannot stand side by side", options.name,
-          names[0], name);
+  Preprocessing result = family(encoder_parts(options.name)[0]).preprocessing;
   result.size = options.size;
   return result;
 }

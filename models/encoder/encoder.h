@@ -78,8 +78,8 @@ std::vector<std::string> encoder_stages(const std::string& name);
 /// The names of encoders that stand side by side, which is mostly one.
 std::vector<std::string> encoder_parts(const std::string& name);
 
-/// How photographs are prepared for the published weights of an encoder. Throws Error as encoder_stages does, and for
-/// encoders side by side that want different pixels.
+/// How photographs are prepared for the published weights of an encoder; of several side by side, for the first: the
+/// others renormalise its pixels. Throws Error as encoder_stages does.
 Preprocessing encoder_preprocessing(const EncoderOptions& options);
 
 /// An encoder with random weights (He et al., arXiv 1502.01852), frozen. Throws Error, listing what there is, for an

@@ -37,8 +37,7 @@ class PlanRunner {
     for (InferenceStep& s : plan_.steps) {
       convolutions_.emplace_back();
       if (s.kind == InferenceStep::Kind::convolution) {
-        convolutions_.back().emplace(s.shape, s.weight.data(), s.bias.data(), s.x.buffer == 0, s.accumulate,
-                                     s.function);
+        convolutions_.back().emplace(s.shape, s.weight.data(), s.bias.data(), plain(s.x), s.accumulate, s.function);
         s.weight = std::vector<float>();  // oneDNN has its own copy
       } else {
         s.weight = padded(std::move(s.weight), block_);
@@ -80,6 +79,8 @@ class PlanRunner {
     std::vector<std::optional<kernels::OnednnConvolution::Bound>> convolutions;  // one per step
   };
 
+  bool plain(const Place& place) const { return plan_.buffers[place.buffer].plain; }
+
   float* address(const Worker& worker, const Place& place) const {
     const FeatureShape& shape = plan_.buffers[place.buffer].shape;
     return worker.arena.data<float>() + offsets_[place.buffer] / 4 + place.first * shape.height * shape.width;
@@ -110,6 +111,7 @@ class PlanRunner {
                                   s.pool.stride, s.pool.padding, s.pool.ceil_mode};
     switch (s.kind) {
       case InferenceStep::Kind::affine:
+        if (plain(s.y)) return renormalise(s, x, y);
         return kernels::blocked_affine(block_, blocks, area, x, s.weight.data(), s.bias.data(), s.function, y);
       case InferenceStep::Kind::layer_norm:
         return kernels::blocked_layer_norm(block_, s.in.channels, area, s.eps, x, s.weight.data(), s.bias.data(), y);
@@ -130,6 +132,12 @@ class PlanRunner {
       case InferenceStep::Kind::convolution:
         fail("inference plan: step {} is a convolution that was not prepared", i);
     }
+  }
+
+  static void renormalise(const InferenceStep& s, const float* x, float* y) {
+    const std::int64_t area = s.in.height * s.in.width;
+    for (std::int64_t c = 0; c < s.in.channels; ++c)
+      for (std::int64_t i = c * area; i < (c + 1) * area; ++i) y[i] = x[i] * s.weight[c] + s.bias[c];
   }
 
   /// image (3,S,S) -> features (L,D).

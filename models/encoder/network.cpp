@@ -37,6 +37,13 @@ std::vector<TensorInfo> tensors_of(const Layer& layer) {
   return list;
 }
 
+Tensor run(const RenormaliseLayer& k, const Tensor& x) {
+  const auto per_channel = [&](const std::vector<float>& values) {
+    return from_vector(values).reshape({std::ssize(values), 1, 1}).to(x.device());
+  };
+  return x * per_channel(k.factor) + per_channel(k.shift);
+}
+
 Tensor run(const ConvolutionLayer& k, const Tensor& x) {
   if (!k.linear) return k.module(x);
   return conv2d(x, k.module.weight.reshape({k.out, k.in, 1, 1}), k.module.bias, k.module.options);
@@ -65,6 +72,7 @@ Tensor run(const ActivationLayer& k, const Tensor& x) {
 Tensor run(const Layer& layer, const std::vector<Tensor>& values) {
   const auto input = [&](std::size_t i) { return values[layer.inputs[i]]; };
   return std::visit(Overloaded{[&](const ImageLayer&) { return values[0]; },
+                               [&](const RenormaliseLayer& k) { return run(k, input(0)); },
                                [&](const ConvolutionLayer& k) { return run(k, input(0)); },
                                [&](const BatchNormLayer& k) { return k.module(input(0)); },
                                [&](const LayerNormLayer& k) { return k.module(input(0)); },

@@ -21,6 +21,10 @@ struct FeatureShape {
 };
 
 struct ImageLayer {};
+/// The image as a network wants it whose pixels are normalised in another way: x factor + shift, per channel.
+struct RenormaliseLayer {
+  std::vector<float> factor, shift;
+};
 struct ConvolutionLayer {
   Conv2d module;  ///< without weights until Network::allocate
   std::int64_t in = 0, out = 0;
@@ -60,8 +64,8 @@ struct ConcatLayer {};
 
 /// One step of a network.
 struct Layer {
-  std::variant<ImageLayer, ConvolutionLayer, BatchNormLayer, LayerNormLayer, ChannelScaleLayer, ActivationLayer,
-               MaxPoolLayer, AvgPoolLayer, AdaptiveAverageLayer, AddLayer, MultiplyLayer, ConcatLayer>
+  std::variant<ImageLayer, RenormaliseLayer, ConvolutionLayer, BatchNormLayer, LayerNormLayer, ChannelScaleLayer,
+               ActivationLayer, MaxPoolLayer, AvgPoolLayer, AdaptiveAverageLayer, AddLayer, MultiplyLayer, ConcatLayer>
       kind;
   std::string name;         ///< under which its tensors are saved; torchvision's
   std::vector<int> inputs;  ///< numbers of earlier layers

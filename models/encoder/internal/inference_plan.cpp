@@ -53,7 +53,7 @@ class Planner {
   }
 
   InferencePlan run() {
-    places_[0] = new_buffer(layers_[0].shape);
+    places_[0] = new_buffer(layers_[0].shape, true);
     place_concatenations();
     for (int i = 1; i < static_cast<int>(layers_.size()); ++i)
       if (!done_[i]) plan_layer(i);
@@ -68,8 +68,8 @@ class Planner {
   Place& place(int i) { return places_[i]; }
   int step() const { return static_cast<int>(plan_.steps.size()); }
 
-  Place new_buffer(const FeatureShape& shape) {
-    plan_.buffers.push_back({shape});
+  Place new_buffer(const FeatureShape& shape, bool plain = false) {
+    plan_.buffers.push_back({shape, plain});
     return {static_cast<int>(plan_.buffers.size()) - 1, 0};
   }
 
@@ -138,6 +138,14 @@ class Planner {
   }
 
   void plan(int, const ImageLayer&) {}  // buffer 0
+
+  void plan(int i, const RenormaliseLayer& pixels) {
+    InferenceStep s = step_of(i, InferenceStep::Kind::affine);
+    s.weight = pixels.factor;
+    s.bias = pixels.shift;
+    place(i) = new_buffer(layer(i).shape, true);
+    emit(s, layer(i).inputs[0], i);
+  }
 
   void plan(int i, const BatchNormLayer& norm) {
     InferenceStep s = step_of(i, InferenceStep::Kind::affine);

@@ -35,12 +35,13 @@ struct InferenceStep {
 /// Memory for one image's features, needed from step `begin` to step `end`, both included.
 struct InferenceBuffer {
   FeatureShape shape;
+  bool plain = false;  ///< (C,H,W), else in blocks of channels
   int begin = -1, end = -1;
 };
 
 struct InferencePlan {
   std::vector<InferenceStep> steps;
-  std::vector<InferenceBuffer> buffers;  ///< buffer 0 is the image, plain (3,H,W); all others are in blocks of channels
+  std::vector<InferenceBuffer> buffers;  ///< buffer 0 is the image
   Place result;
   FeatureShape shape;  ///< of the result
 };

@@ -28,13 +28,18 @@ Network join(std::vector<NetworkPart> parts, std::int64_t side, const std::strin
   all.layers.push_back(parts[0].network.layers[0]);
   std::vector<int> ends;
   for (NetworkPart& part : parts) {
-    const int before = static_cast<int>(all.layers.size()) - 1, number = static_cast<int>(all.stages.size());
+    const int number = static_cast<int>(all.stages.size());
     all.stages.push_back(part.name);
+    int image = 0;
+    if (!part.pixels.factor.empty()) {
+      image = static_cast<int>(all.layers.size());
+      all.layers.push_back({part.pixels, "", {0}, number, all.layers[0].shape});
+    }
+    const int before = static_cast<int>(all.layers.size()) - 1;
     for (std::size_t i = 1; i < part.network.layers.size(); ++i) {
       Layer& layer = part.network.layers[i];
       if (!layer.name.empty()) layer.name = part.name + "." + layer.name;
-      for (int& input : layer.inputs)
-        if (input > 0) input += before;
+      for (int& input : layer.inputs) input = input > 0 ? input + before : image;
       layer.stage = number;
       all.layers.push_back(std::move(layer));
     }

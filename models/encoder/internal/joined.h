@@ -11,6 +11,7 @@ namespace glimpse {
 struct NetworkPart {
   std::string name;  ///< "densenet169": its tensors' names begin with it and a dot
   Network network;
+  RenormaliseLayer pixels = {};  ///< from the pixels of the first part to those of this one; empty: they are the same
 };
 
 /// The networks, each on the same images, and behind them their grids brought to `side` cells a side (means over parts
