@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "glimpse/data/image_views.h"
 #include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
@@ -75,7 +76,9 @@ void Dataset::drop(const std::vector<std::string>& filenames) {
 
 Image Dataset::image(const CaptionedImage& image, ImageOptions options) const {
   options.max_pixels = max_pixels_;
-  return scenes_ ? scenes_->scene(image.filename).image : read_image(path(image), options);
+  if (!scenes_) return read_image(path(image), options);
+  Image part = part_of(scenes_->scene(image.filename).image, options.view);
+  return is_mirrored(options.view) ? mirrored(std::move(part)) : part;
 }
 
 std::vector<std::string> Dataset::paths(const std::vector<std::string>& filenames) const {

@@ -43,8 +43,8 @@ class Dataset {
 
   /// Photographs of more pixels cannot be read (ImageOptions).
   void set_max_pixels(std::int64_t count) { max_pixels_ = count; }
-  /// The picture itself; of `options` orientation and squash count, and for photographs alone. Throws Error when it
-  /// cannot be read.
+  /// The picture itself, in the view that `options` name; their orientation and squash count for photographs alone.
+  /// Throws Error when it cannot be read.
   Image image(const CaptionedImage& image, ImageOptions options = {}) const;
   /// Where a photograph lies.
   std::string path(const CaptionedImage& image) const { return image_path(folder_, image); }

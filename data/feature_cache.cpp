@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "glimpse/data/image_views.h"
 #include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/io/safetensors.h"
 #include "glimpse/kernels/base/check.h"
@@ -26,13 +27,25 @@ struct KeyPart {
 constexpr KeyPart key_parts[] = {{"images", &FeatureKey::images},
                                  {"encoder", &FeatureKey::encoder},
                                  {"weights", &FeatureKey::weights},
-                                 {"preprocessing", &FeatureKey::preprocessing}};
+                                 {"preprocessing", &FeatureKey::preprocessing},
+                                 {"views", &FeatureKey::views}};
 
 Metadata to_metadata(const FeatureKey& key, const std::vector<std::string>& filenames) {
   Metadata metadata;
   metadata[files_name] = nlohmann::json(filenames).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  for (const KeyPart& part : key_parts) metadata[part.name] = key.*part.member;
+  for (const KeyPart& part : key_parts)
+    if (const std::string& text = key.*part.member; !text.empty()) metadata[part.name] = text;
   return metadata;
+}
+
+/// Why a part of a file's key is not the one that is wanted, or "".
+std::string difference(const KeyPart& part, const std::string& there, const std::string& wanted) {
+  const bool of_views = part.member == &FeatureKey::views;
+  if (of_views ? there.starts_with(wanted) : there == wanted) return "";
+  const int held = count_views(there), needed = count_views(wanted);
+  if (of_views && held < needed)
+    return fmt::format("holds {} view{} of each image, not {}", held, held == 1 ? "" : "s", needed);
+  return fmt::format("made with other {}: '{}', now '{}'", part.name, there, wanted);
 }
 
 /// y[i] = x[i], i < n, for all values of f16; without branches, so that the compiler makes vectors of it.
@@ -73,19 +86,20 @@ FeatureCache::FeatureCache(const std::string& path) : path_(path) {
   } catch (const nlohmann::json::exception&) {
     fail("{}: no feature cache: '{}' of its metadata is no list of names", path, files_name);
   }
-  check(std::ssize(filenames_) == size(), "{}: damaged feature cache: {} names for {} images", path, filenames_.size(),
-        size());
   for (const KeyPart& part : key_parts) {
     const auto found = file.metadata.find(part.name);
     if (found != file.metadata.end()) key_.*part.member = found->second;
   }
+  views_ = count_views(key_.views);
+  check(views_ * size() == features_.size(0), "{}: damaged feature cache: {} names for {} images{}", path, size(),
+        features_.size(0), views_ == 1 ? "" : fmt::format(" in {} views", views_));
   for (std::int64_t i = 0; i < size(); ++i) rows_.emplace(filenames_[i], i);
 }
 
 FeatureCache FeatureCache::build(const std::string& path, const FeatureKey& key,
                                  const std::vector<std::string>& filenames, const Encode& encode,
                                  const BuildOptions& options) {
-  const std::int64_t total = std::ssize(filenames);
+  const std::int64_t images = std::ssize(filenames), total = images * count_views(key.views);
   check(total > 0, "{}: a feature cache of no images", path);
   check(options.batch_size >= 1, "{}: batch size {}, expected at least 1", path, options.batch_size);
   check(options.dtype == DType::f16 || options.dtype == DType::f32, "{}: a feature cache is f16 or f32, not {}", path,
@@ -108,7 +122,7 @@ FeatureCache FeatureCache::build(const std::string& path, const FeatureKey& key,
     const Tensor stored = features.to(options.dtype);
     const std::int64_t bad = first_bad_row(stored);
     check(bad < 0, "{}: the features of {} hold values that are not finite in {}", path,
-          bad < 0 ? "" : filenames[begin + bad], name_of(options.dtype));
+          bad < 0 ? "" : filenames[(begin + bad) % images], name_of(options.dtype));
     writer->append(stored);
     if (options.progress) options.progress(end, total);
   }
@@ -123,8 +137,8 @@ std::string FeatureCache::why_stale(const std::string& path, const FeatureKey& k
   try {
     const FeatureCache cache(path);
     for (const KeyPart& part : key_parts) {
-      const std::string &there = cache.key_.*part.member, &wanted = key.*part.member;
-      if (there != wanted) return fmt::format("made with other {}: '{}', now '{}'", part.name, there, wanted);
+      const std::string reason = difference(part, cache.key_.*part.member, key.*part.member);
+      if (!reason.empty()) return reason;
     }
     if (cache.dtype() != dtype) return fmt::format("holds {}, not {}", name_of(cache.dtype()), name_of(dtype));
     for (const std::string& name : filenames)
@@ -142,7 +156,8 @@ std::int64_t FeatureCache::row(const std::string& filename) const {
 }
 
 void FeatureCache::gather(std::span<const std::int64_t> rows, float* y) const {
-  for (const std::int64_t row : rows) check(row >= 0 && row < size(), "{}: no row {} among {}", path_, row, size());
+  const std::int64_t count = features_.size(0);
+  for (const std::int64_t row : rows) check(row >= 0 && row < count, "{}: no row {} among {}", path_, row, count);
   const std::int64_t width = locations() * channels();
   kernels::parallel_for(std::ssize(rows), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

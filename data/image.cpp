@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "glimpse/data/image_views.h"
 #include "glimpse/data/internal/codecs.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/kernels/base/check.h"
@@ -67,7 +68,9 @@ Image decode(std::string_view bytes, const ImageOptions& options) {
   const std::unique_lock<std::mutex> alone = alone_if_large(header.width * header.height);
   Image image = decode_stored(file);
   if (!stored) image = upright(std::move(image), header.orientation);
-  return options.squash > 0 ? resize(image, options.squash, options.squash) : image;
+  image = part_of(std::move(image), options.view);
+  if (options.squash > 0) image = resize(image, options.squash, options.squash);
+  return is_mirrored(options.view) ? mirrored(std::move(image)) : image;
 }
 
 /// Puts the name before whatever `action` throws.

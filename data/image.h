@@ -38,6 +38,7 @@ struct ImageOptions {
   int squash = 0;
   std::int64_t max_pixels =
       max_image_pixels;  ///< larger ones are refused; decoding takes 8 bytes a pixel of it at most
+  int view = 0;          ///< which view of the picture (image_views.h): taken before it is resized, mirrored after
 };
 
 /// Reads JPEG (grey, colour, and CMYK with Adobe's marker), PNG (any depth: 16 bits keep their upper 8), BMP and GIF

@@ -47,6 +47,7 @@ void train_on(const std::string& device, const std::string& run, const std::stri
                 "decoder.hidden=24",
                 "decoder.embedding=16",
                 "decoder.attention_size=16",
+                "data.views=3",
                 "training.log_every=1",
                 "training.warmup_steps=2"});
 }

@@ -108,6 +108,55 @@ TEST_CASE("a stale cache says what has changed") {
   CHECK(contains(FeatureCache::why_stale(cut, key, names(3)), "cut: "));
 }
 
+TEST_CASE("a cache holds several views of each image, and serves who needs fewer") {
+  const ScratchFolder folder;
+  const std::string path = folder / "cache";
+  const auto with = [](const std::string& views) {
+    FeatureKey result = key;
+    result.views = views;
+    return result;
+  };
+  const FeatureKey two = with("mirrored"), three = with("mirrored, top left 7/8");
+  FeatureCache::build(path, two, names(3), encode, {DType::f32, 2, {}});  // a batch holds two views
+  const FeatureCache cache(path);
+  CHECK(cache.size() == 3);
+  CHECK(cache.views() == 2);
+  const std::int64_t first = cache.row("image 2.jpg");
+  const std::vector<std::int64_t> rows{first, cache.row_of_view(first, 1)};
+  const std::vector<float> values = cache.gather(rows).to_vector<float>();
+  CHECK(values[0] == value(2, 0));
+  CHECK(values[locations * channels] == value(3 + 2, 0));
+  CHECK_THROWS_AS(cache.gather(std::vector<std::int64_t>{6}), Error);
+
+  const auto stale = [&](const FeatureKey& wanted) {
+    return FeatureCache::why_stale(path, wanted, names(3), DType::f32);
+  };
+  CHECK(stale(two).empty());
+  CHECK(stale(key).empty());
+  CHECK(stale(three) == "holds 2 views of each image, not 3");
+  CHECK(stale(with("turned")) == "made with other views: 'mirrored', now 'turned'");
+
+  // As files were written before there were views.
+  write_safetensors(path, {{"features", zeros({3, 2, 2})}},
+                    {{"files", R"(["image 0.jpg","image 1.jpg","image 2.jpg"])"},
+                     {"images", key.images},
+                     {"encoder", key.encoder},
+                     {"weights", key.weights},
+                     {"preprocessing", key.preprocessing}});
+  CHECK(stale(key).empty());
+  CHECK(stale(two) == "holds 1 view of each image, not 2");
+  FeatureCache::build(folder / "one", key, names(3), encode, {});
+  CHECK_FALSE(read_safetensors(folder / "one").metadata.contains("views"));
+
+  // A bad row is that of an image, whatever the view.
+  const auto bad = [](std::int64_t begin, std::int64_t end) {
+    Tensor x = encode(begin, end);
+    if (begin <= 4 && end > 4) x.data<float>()[(4 - begin) * locations * channels] = std::nanf("");
+    return x;
+  };
+  CHECK(contains(error_of([&] { FeatureCache::build(path, two, names(3), bad, {}); }), "features of image 1.jpg"));
+}
+
 TEST_CASE("files that are no caches are refused") {
   const ScratchFolder folder;
   const Tensor x = zeros({2, 3, 5});
@@ -122,6 +171,8 @@ TEST_CASE("files that are no caches are refused") {
   CHECK(contains(message("features", x, {{"files", "a, b"}}), "x: no feature cache: files: "));
   CHECK(contains(message("features", x, {{"files", R"({"a": "b"})"}}), "no list of names"));
   CHECK(contains(message("features", x, {{"files", R"(["a"])"}}), "1 names for 2 images"));
+  CHECK(contains(message("features", x, {{"files", R"(["a","b"])"}, {"views", "mirrored"}}),
+                 "2 names for 2 images in 2 views"));
 }
 
 TEST_CASE("a build that fails leaves no file, and names the image that is to blame") {

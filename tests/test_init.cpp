@@ -134,6 +134,31 @@ TEST_CASE("the end of an encoder is trained from a cache of what its beginning m
     REQUIRE(rest.code == 0);
     require_equal_runs(p.folder / "whole", run);
   }
+  SECTION("in several views, of which validation sees the first") {
+    std::vector<std::string> still = short_epochs;
+    for (const char* value : {"training.learning_rate=0", "encoder.learning_rate=0"}) still.push_back(value);
+    REQUIRE(run_program(tune("one", still)).code == 0);
+    still.push_back("data.views=3");
+    const ProgramResult three = run_program(tune("three", still));
+    INFO(three.out << three.err);
+    REQUIRE(three.code == 0);
+    CHECK_THAT(three.out, Contains("there is none yet; encoding 12 images in 3 views") && Contains("36 images in "));
+    CHECK_THAT(run_program(tune("again", short_epochs)).out, Contains("is used again"));  // both files are there
+    const nlohmann::json one_view = log_of(p.folder / "one").back(), views = log_of(p.folder / "three").back();
+    CHECK(views["val_loss"] == one_view["val_loss"]);
+    CHECK(views["val_bleu"] == one_view["val_bleu"]);
+    CHECK(views["train_loss"] != one_view["train_loss"]);
+
+    std::vector<std::string> moving = short_epochs;
+    moving.push_back("data.views=3");
+    REQUIRE(run_program(tune("moving", moving)).code == 0);
+    const std::string run = p.folder / "stopped";
+    const ProgramResult part = run_program(
+        tune("stopped", moving), {.signal_after_ms = 1, .signal = SIGINT, .wait_for = run + "/last.safetensors"});
+    CHECK_THAT(part.out, Contains("is used again"));
+    REQUIRE(run_program({"train_flickr", "--run", run, "--resume"}).code == 0);
+    require_equal_runs(p.folder / "moving", run);
+  }
   SECTION("and a model so trained can be frozen again") {
     const ProgramResult r =
         run_program({"train_flickr", "--init", p.folder / "whole/best.safetensors", "--cache", cache, "--run",

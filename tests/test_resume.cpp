@@ -154,6 +154,31 @@ TEST_CASE("an epoch of several passes goes on from the middle of any of them") {
   require_equal_runs(folder / "whole", run);
 }
 
+TEST_CASE("views of images are drawn on as they would have been") {
+  for (const char* grouping : {"training.grouping=length", "training.grouping=image"}) {
+    const ScratchFolder folder;
+    const auto command = [&](const std::string& run) {
+      std::vector<std::string> arguments = small_training(run, 2);
+      for (const char* value : {"data.views=6", "training.checkpoint_every=1", grouping}) arguments.push_back(value);
+      return arguments;
+    };
+    const ProgramResult whole = run_program(command(folder / "whole"));
+    INFO(whole.out << whole.err);
+    REQUIRE(whole.code == 0);
+    REQUIRE_THAT(whole.out, Contains("views       6 of each image to train on; ") && Contains("see no mirror image: "));
+    const std::string run = folder / "stopped";
+    const ProgramResult part =
+        run_program(command(run), {.signal_after_ms = 1, .signal = SIGINT, .wait_for = run + "/last.safetensors"});
+    REQUIRE(part.code == 130);
+    REQUIRE(run_program(resumed(command(run))).code == 0);
+    require_equal_runs(folder / "whole", run);
+    std::vector<std::string> other = small_training(folder / "one view", 2);
+    other.push_back(grouping);
+    REQUIRE(run_program(other).code == 0);
+    CHECK(log_of(folder / "one view")[0]["loss"] != log_of(run)[0]["loss"]);
+  }
+}
+
 TEST_CASE("averages of weights, accumulated gradients and one cycle of the rate go on exactly") {
   const ScratchFolder folder;
   const auto command = [&](const std::string& run) {

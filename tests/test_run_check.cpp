@@ -64,6 +64,23 @@ TEST_CASE("a check finds nothing wrong where nothing is, and writes nothing") {
   CHECK(scenes.code == 0);
 }
 
+TEST_CASE("a check counts all views of an image") {
+  const SmallPhotographs p;
+  const auto needed = [](const ProgramResult& r) {
+    const std::string label = "the feature cache needs ";
+    return std::stod(r.out.substr(r.out.find(label) + label.size()));
+  };
+  const ProgramResult one = p.train({"--check", "--cache", p.folder / "cache"});
+  const ProgramResult four = p.train({"--check", "--cache", p.folder / "cache", "--set", "data.views=4"});
+  INFO(one.out << four.out << four.err);
+  REQUIRE(four.code == 0);
+  CHECK(needed(four) == Approx(4 * needed(one)).epsilon(0.02));
+  CHECK_THAT(four.out, Contains("to encode 12 images in 4 views once") && Contains("views       4 of each image"));
+  const ProgramResult eleven = p.train({"--check", "--set", "data.views=11"});
+  CHECK(eleven.code == 1);
+  CHECK_THAT(eleven.err, Contains("data.views is 11, expected whole number, 1 .. 10"));
+}
+
 TEST_CASE("a check names what is wrong") {
   const SmallPhotographs p;
   SECTION("broken and missing images, all of them") {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "glimpse/data/image_views.h"
 #include "glimpse/data/metrics.h"
 #include "glimpse/engine/io/internal/json.h"
 #include "glimpse/engine/io/text_file.h"
@@ -44,6 +45,11 @@ void each_data_value(C& c, Visit&& v) {
     "what of raw captions is a word; auto: letters of every script, or what the file has cut");
   v("data.min_count", c.min_count, between(1, 1e6), "words that the training captions hold less often are <unk>");
   v("data.max_words", c.max_words, between(0, 1000), "training captions are cut to so many words; 0: never");
+  v("data.views", c.views, between(1, most_views),
+    "of an image to train on: 1 as it is; 2 also its mirror image; to 10 also 7/8 of its width and height from each "
+    "corner (top left, bottom right, top right, bottom left) with the mirror image of each. One is drawn a caption, or "
+    "an image where its captions are trained together");
+  v("data.side_words", c.side_words, any(), "captions with one of these words are not trained with a mirror image");
   v("data.overfit", c.overfit, between(0, 1e6),
     "train and validate on so many images with one caption each, to see whether they are learnt by heart; 0: on all");
   v("data.skip_bad", c.skip_bad, any(), "leave out images that cannot be read instead of stopping");

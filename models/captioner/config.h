@@ -27,6 +27,8 @@ struct DataConfig {
   std::string words = "auto";
   int min_count = 5;
   int max_words = 0;
+  int views = 1;
+  std::string side_words = "left right leftmost rightmost lefthand righthand";
   int overfit = 0;
   bool skip_bad = false;
   std::int64_t max_pixels = max_image_pixels;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "glimpse/data/image_views.h"
 #include "glimpse/engine/io/file.h"
 #include "glimpse/engine/io/tensor_file.h"
 #include "glimpse/kernels/base/check.h"
@@ -57,7 +58,8 @@ Encoder frozen_part(const CaptionModel& model) {
 FeatureCache encode_into(const std::string& path, const FeatureKey& key, const CaptionModel& model,
                          const Dataset& dataset, const ImageList& images, Observer& observer) {
   const std::string parent = std::filesystem::absolute(path).parent_path().string();
-  check_space(parent, feature_bytes(model, std::ssize(images)), "the feature cache needs");
+  const std::int64_t count = std::ssize(images), rows = count * count_views(key.views);
+  check_space(parent, feature_bytes(model, rows), "the feature cache needs");
   const FrozenEncoder encoder(frozen_part(model));
   const Stopwatch watch;
   FeatureCache::BuildOptions options;
@@ -67,21 +69,31 @@ FeatureCache encode_into(const std::string& path, const FeatureKey& key, const C
     observer.progress([&] { return encoding_progress(done, total, watch.seconds()); });
   };
   const auto encode = [&](std::int64_t begin, std::int64_t end) {
-    const ImageList batch(images.begin() + begin, images.begin() + end);
-    return encoder(pixels_of(dataset, batch, model.preprocessing, model.device())).to(Device::cpu);
+    ImageList batch;
+    std::vector<int> views;
+    for (std::int64_t row = begin; row < end; ++row) {
+      batch.push_back(images[row % count]);
+      views.push_back(static_cast<int>(row / count));
+    }
+    return encoder(pixels_of(dataset, batch, model.preprocessing, model.device(), views)).to(Device::cpu);
   };
   FeatureCache cache = FeatureCache::build(path, key, filenames_of(images), encode, options);
-  observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(std::ssize(images)),
-                           human_seconds(watch.seconds()), static_cast<double>(images.size()) / watch.seconds()));
+  observer.say(fmt::format("features    {} images in {}, {:.1f} images/s", with_commas(rows),
+                           human_seconds(watch.seconds()), static_cast<double>(rows) / watch.seconds()));
   return cache;
 }
 
 }  // namespace
 
-Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device) {
-  return encoder_input(
-      std::ssize(images), [&](std::int64_t i) { return dataset.image(*images[i], preprocessing.reading()); },
-      preprocessing, device);
+Tensor pixels_of(const Dataset& dataset, const ImageList& images, const Preprocessing& preprocessing, Device device,
+                 const std::vector<int>& views) {
+  check(views.empty() || views.size() == images.size(), "pixels: {} views for {} images", views.size(), images.size());
+  const auto image = [&](std::int64_t i) {
+    ImageOptions reading = preprocessing.reading();
+    if (!views.empty()) reading.view = views[i];
+    return dataset.image(*images[i], reading);
+  };
+  return encoder_input(std::ssize(images), image, preprocessing, device);
 }
 
 std::string encoding_progress(std::int64_t done, std::int64_t total, double seconds) {
@@ -91,8 +103,9 @@ std::string encoding_progress(std::int64_t done, std::int64_t total, double seco
 }
 
 FeatureKey feature_key(const Encoder& encoder, const Preprocessing& preprocessing, const std::string& images,
-                       const std::string& weights) {
+                       const std::string& weights, int views) {
   FeatureKey key;
+  key.views = views_text(views);
   key.images = images;
   key.encoder = encoder.description() + (encoder.options().stride_in_1x1 ? ", stride in 1x1" : "");
   key.weights = weights;
@@ -117,12 +130,13 @@ std::string images_hash(const Dataset& dataset, const std::vector<std::string>& 
 }
 
 FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, const ImageList& images,
-                           const std::string& weights, const std::string& path, Observer& observer,
+                           const std::string& weights, const std::string& path, Observer& observer, int views,
                            const std::string& content) {
   const std::vector<std::string> filenames = filenames_of(images);
   const auto key_of = [&](const std::vector<std::string>& names) {
     const bool known = !content.empty() && names == filenames;
-    return feature_key(frozen_part(model), model.preprocessing, known ? content : images_hash(dataset, names), weights);
+    return feature_key(frozen_part(model), model.preprocessing, known ? content : images_hash(dataset, names), weights,
+                       views);
   };
   while (true) {
     wait_for_writer(path, observer);
@@ -131,7 +145,8 @@ FeatureCache open_features(const CaptionModel& model, const Dataset& dataset, co
       observer.say(fmt::format("features    {}: fits, is used again", path));
       return FeatureCache(path);
     }
-    observer.say(fmt::format("features    {}: {}; encoding {} images", path, reason, with_commas(std::ssize(images))));
+    observer.say(fmt::format("features    {}: {}; encoding {} images{}", path, reason, with_commas(std::ssize(images)),
+                             views == 1 ? "" : fmt::format(" in {} views", views)));
     try {
       return encode_into(path, key_of(filenames), model, dataset, images, observer);
     } catch (const FileBusy&) {  // another program began in the same instant: what it writes will serve

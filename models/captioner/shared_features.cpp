@@ -37,7 +37,8 @@ std::string why_not_writable(const std::string& folder) {
 
 std::string shared_features(const std::string& folder, const std::string& otherwise, const std::string& encoder,
                             const FeatureKey& key) {
-  const std::string text = fmt::format("{}\n{}\n{}\n{}", key.images, key.encoder, key.weights, key.preprocessing);
+  std::string text = fmt::format("{}\n{}\n{}\n{}", key.images, key.encoder, key.weights, key.preprocessing);
+  if (!key.views.empty()) text += "\n" + key.views;  // caches of one view keep the names that they have
   const std::string name =
       fmt::format("/{}-{}.safetensors", encoder, hash_bytes(text.data(), text.size()).substr(0, 16));
   const std::string place = folder.empty() ? standard_folder() : folder;

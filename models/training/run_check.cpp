@@ -161,8 +161,8 @@ void check_room(Preparation& p, const std::string& folder, Findings& findings) {
   };
   space(folder, bytes_to_write(p), "the run needs");
   if (p.feature_path.empty() || std::filesystem::exists(p.feature_path)) return;
-  space(std::filesystem::path(p.feature_path).parent_path().string(),
-        feature_bytes(p.model, std::ssize(p.dataset.captions().images)), "the feature cache needs");
+  space(std::filesystem::path(p.feature_path).parent_path().string(), feature_bytes(p.model, p.feature_rows()),
+        "the feature cache needs");
 }
 
 /// Captions of the first of `images`, as many as a batch has or a few more; `x` are their features, or their pixels
@@ -181,6 +181,7 @@ TrainingBatch batch_of(const Preparation& p, const ImageList& images, const Tens
   batch.tokens = make_token_batch(captions, image_of);
   const std::int64_t count = batch.tokens.images();
   batch.images.assign(images.begin(), images.begin() + count);
+  batch.views.assign(static_cast<std::size_t>(count), 0);
   (p.feature_path.empty() ? batch.pixels : batch.features) = x.rows(0, count);
   return batch;
 }
@@ -252,11 +253,13 @@ int check_run(const RunRequest& request, Observer& observer) {
     const Stopwatch watch;
     x = encoder(pixels);
     const double rate = static_cast<double>(count) / watch.seconds();
-    const std::int64_t images = std::ssize(p.dataset.captions().images);
+    const int views = p.config().data.views;
     findings.say("time", std::filesystem::exists(p.feature_path)
                              ? "no image need be encoded: " + p.feature_path + " is there"
-                             : fmt::format("about {} to encode {} images once",
-                                           human_seconds(static_cast<double>(images) / rate), with_commas(images)));
+                             : fmt::format("about {} to encode {} images{} once",
+                                           human_seconds(static_cast<double>(p.feature_rows()) / rate),
+                                           with_commas(std::ssize(p.dataset.captions().images)),
+                                           views == 1 ? "" : fmt::format(" in {} views", views)));
   }
   check_steps(p, train, batch_of(p, some, x), findings, observer);
   observer.say(findings.problems() == 0 ? "check       all is well"

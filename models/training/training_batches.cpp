@@ -1,7 +1,8 @@
 #include "glimpse/models/training/training_batches.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
+#include <utility>
 
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/models/captioner/features.h"
@@ -35,7 +36,11 @@ TrainingBatches::TrainingBatches(const CaptionModel& model, const Dataset& datas
       cache_(cache),
       images_(dataset.require_split("train")),
       sampler_(lengths_of(model.config, images_), batch_size(model.config),
-               static_cast<std::uint64_t>(model.config.training.seed), model.config.training.grouping) {
+               static_cast<std::uint64_t>(model.config.training.seed), model.config.training.grouping),
+      view_of_(model.config, images_, dataset.captions().rule) {
+  const int views = model.config.data.views;
+  check(cache_ == nullptr || cache_->views() >= views, "training batches: the feature cache has {} views, not {}",
+        cache_ == nullptr ? 0 : cache_->views(), views);
   if (cache_ != nullptr)
     for (const CaptionedImage* image : images_) cache_rows_.push_back(cache_->row(image->filename));
   sampler_.set_state(start);
@@ -65,24 +70,23 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     const CaptionedImage& image = *images_[item.image];
     captions.push_back(model_.vocabulary.encode(image.captions[item.caption], model_.config.data.max_words));
   }
-  std::vector<std::int32_t> unique;
-  std::vector<std::int64_t> image;
-  std::unordered_map<std::int32_t, std::int64_t> seen;
-  for (const CaptionIndex& item : items) {
-    const auto [entry, is_new] = seen.try_emplace(item.image, std::ssize(unique));
-    if (is_new) unique.push_back(item.image);
-    image.push_back(entry->second);
-  }
   TrainingBatch result;
-  for (const std::int32_t i : unique) result.images.push_back(images_[i]);
-  result.tokens = make_token_batch(captions, image);
-  if (cache_ != nullptr) {
-    std::vector<std::int64_t> rows;
-    for (const std::int32_t i : unique) rows.push_back(cache_rows_[i]);
-    result.features = cache_->gather(rows);
-  } else {
-    result.pixels = pixels_of(dataset_, result.images, model_.preprocessing, model_.device());
+  std::vector<std::int64_t> image, rows;
+  std::map<std::pair<std::int32_t, int>, std::int64_t> seen;
+  for (const CaptionIndex& item : items) {
+    const int view = view_of_(batch.state.epoch, item);
+    const auto [entry, is_new] = seen.try_emplace({item.image, view}, std::ssize(seen));
+    image.push_back(entry->second);
+    if (!is_new) continue;
+    result.images.push_back(images_[item.image]);
+    result.views.push_back(view);
+    if (cache_ != nullptr) rows.push_back(cache_->row_of_view(cache_rows_[item.image], view));
   }
+  result.tokens = make_token_batch(captions, image);
+  if (cache_ != nullptr)
+    result.features = cache_->gather(rows);
+  else
+    result.pixels = pixels_of(dataset_, result.images, model_.preprocessing, model_.device(), result.views);
   return result;
 }
 

@@ -11,20 +11,24 @@
 #include "glimpse/data/prefetch.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/decoder/token_batch.h"
+#include "glimpse/models/training/view_choice.h"
 
 namespace glimpse {
 
 struct TrainingBatch {
   TokenBatch tokens;
-  Tensor features;   ///< (I,L,D) f32 of the batch's images, each once: what a cache of the encoder's frozen part holds
-  Tensor pixels;     ///< (I,3,S,S), where there is no cache
-  ImageList images;  ///< (I)
+  Tensor features;         ///< (I,L,D) f32 of the batch's images, each view of one once: what a cache of the encoder's
+                           ///< frozen part holds
+  Tensor pixels;           ///< (I,3,S,S), where there is no cache
+  ImageList images;        ///< (I)
+  std::vector<int> views;  ///< (I) in which of its views each is seen (data/image_views.h)
 };
 
 class TrainingBatches {
  public:
   /// Batches of split "train" as model.config says, from `start` on, without end. With a cache they hold features, else
-  /// pixels on the model's device. All references must outlive this. Throws Error where there is nothing to train on.
+  /// pixels on the model's device. All references must outlive this. Throws Error where there is nothing to train on,
+  /// and for a cache of fewer views than there are to train on.
   TrainingBatches(const CaptionModel& model, const Dataset& dataset, const FeatureCache* cache = nullptr,
                   BatchSampler::State start = {});
 
@@ -45,6 +49,7 @@ class TrainingBatches {
   ImageList images_;
   std::vector<std::int64_t> cache_rows_;
   BatchSampler sampler_;
+  ViewChoice view_of_;
   std::unique_ptr<Prefetch<TrainingBatch>> queue_;
 };
 

@@ -40,7 +40,7 @@ RunOutcome train_in(const RunFolder& folder, Preparation& p, Trainer& trainer, O
   std::optional<FeatureCache> cache;
   if (!p.feature_path.empty())
     cache.emplace(open_features(p.model, p.dataset, p.dataset.all(), p.inputs.weights, p.feature_path, observer,
-                                p.inputs.images));
+                                p.config().data.views, p.inputs.images));
   release_cached_memory();
   RunOutcome outcome;
   outcome.ending = trainer.run(cache ? &*cache : nullptr);
@@ -110,6 +110,7 @@ Config overfitting(Config config, int images) {
   for (const ConfigKey& k : config_keys(config))
     if (k.key.find("dropout") != std::string::npos) set_config_value(config, k.key, "0", "overfit");
   config.data.overfit = images;
+  config.data.views = 1;
   config.data.min_count = 1;
   config.loss = {.doubly_stochastic = 0, .reduction = Reduction::tutorial, .label_smoothing = 0};
   TrainingConfig& t = config.training;

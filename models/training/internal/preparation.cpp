@@ -18,6 +18,7 @@
 #include "glimpse/models/captioner/initial_model.h"
 #include "glimpse/models/captioner/shared_features.h"
 #include "glimpse/models/training/self_critical.h"
+#include "glimpse/models/training/view_choice.h"
 
 namespace glimpse {
 namespace {
@@ -161,7 +162,8 @@ Preparation prepare(const RunRequest& request, bool resumes, Observer& observer)
   if (const std::optional<Encoder> frozen = model.encoder.frozen_part()) {
     feature_path = config.data.features;
     if (feature_path.empty()) {
-      const FeatureKey key = feature_key(*frozen, model.preprocessing, inputs.images, inputs.weights);
+      const FeatureKey key =
+          feature_key(*frozen, model.preprocessing, inputs.images, inputs.weights, config.data.views);
       feature_path = shared_features(config.data.cache, request.folder, config.encoder.name, key);
     }
   }
@@ -208,6 +210,8 @@ double memory_estimate(Preparation& p) {
   return 4 * floats;
 }
 
+std::int64_t Preparation::feature_rows() const { return std::ssize(dataset.captions().images) * config().data.views; }
+
 void say_plan(Preparation& p, const std::string& folder, Observer& observer) {
   const CaptionModel& m = p.model;
   const Config& c = p.config();
@@ -230,12 +234,17 @@ void say_plan(Preparation& p, const std::string& folder, Observer& observer) {
                    with_commas(m.vocabulary.size()), words, 100 * out_of_vocabulary_rate(m.vocabulary, train),
                    100 * out_of_vocabulary_rate(m.vocabulary, val)));
   line("encoder", m.encoder.description() + "; " + how_trained(p));
+  if (c.data.views > 1) {
+    const ViewChoice views(c, train, p.dataset.captions().rule);
+    line("views", fmt::format("{} of each image to train on; {} captions see no mirror image: {}", c.data.views,
+                              with_commas(views.unmirrored()), views.reason()));
+  }
   std::string parameters = with_commas(count_elements(named_tensors(p.model.decoder))) + " in the decoder";
   if (encoder_parameters > 0) parameters += fmt::format(", {} trained in the encoder", with_commas(encoder_parameters));
   line("parameters", parameters);
   std::string memory = "about " + human_bytes(memory_estimate(p));
   if (!p.feature_path.empty()) {
-    const std::int64_t cached = feature_bytes(m, std::ssize(p.dataset.captions().images));
+    const std::int64_t cached = feature_bytes(m, p.feature_rows());
     memory += ", and a mapped feature cache of " + human_bytes(static_cast<double>(cached));
   }
   line("memory", memory);

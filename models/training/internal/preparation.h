@@ -21,6 +21,8 @@ struct Preparation {
   RunInputs inputs;
 
   const Config& config() const { return model.config; }
+  /// Rows of the feature cache: all images in all their views.
+  std::int64_t feature_rows() const;
 };
 
 /// Reads and checks the data, and makes the model. A run that `resumes` leaves out the images that it began without.
