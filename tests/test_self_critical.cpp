@@ -1,15 +1,13 @@
-// Training by the scores of captions that the model draws: the scores, the draws, and that a run gets better by them.
+// Training by the scores of captions that the model draws: the scores, and that a run gets better by them.
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <numeric>
 
 #include "catch.h"
 #include "glimpse/data/cider_d.h"
-#include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/error.h"
-#include "glimpse/models/search/sample.h"
+#include "glimpse/models/training/self_critical.h"
 #include "resumed_run.h"
 #include "scratch_folder.h"
 #include "small_run.h"
@@ -23,25 +21,6 @@ CaptionWords words_of(const std::string& text) {
   std::istringstream stream(text);
   for (std::string word; stream >> word;) words.push_back(word);
   return words;
-}
-
-/// A decoder of few words, drawn so that they are not equally likely.
-Decoder small_decoder() {
-  DecoderConfig config;
-  config.vocabulary = 9;
-  config.channels = 5;
-  config.embedding = config.attention_size = config.hidden = 6;
-  Generator generator(3);
-  Decoder decoder(config, generator);
-  for (const NamedTensor& p : named_tensors(decoder)) fill_normal(p.tensor, 0, 0.6, generator);
-  return decoder;
-}
-
-Tensor some_features(std::int64_t images) {
-  Generator generator(4);
-  const Tensor features = empty({images, 3, 5});
-  fill_normal(features, 0, 1, generator);
-  return features;
 }
 
 }  // namespace
@@ -75,51 +54,26 @@ TEST_CASE("with <end> as a word a caption that breaks off gains nothing") {
   CHECK(cider(0, words_of("a man with a hat <end>")) - cider(0, words_of("a man with a")) > 1.1 * lost);
 }
 
-TEST_CASE("captions are drawn with the probability that the decoder gives them") {
-  const Decoder decoder = small_decoder();
-  const Tensor features = some_features(2);
-  Generator generator(5);
-  constexpr int samples = 20000;
-  const auto drawn = sample_captions(decoder, features, generator, {.samples = samples, .max_length = 2});
-  const DecoderMemory memory = decoder.remember(features);
-  const auto start = from_vector(std::vector<std::int32_t>(2, start_word));
-  const DecoderStep first = decoder.step(memory, start, decoder.start(memory));
-  for (int image = 0; image < 2; ++image) {
-    std::vector<double> logits = first.logits.rows(image, image + 1).to_vector<double>();
-    logits[pad_word] = logits[start_word] = -INFINITY;  // are never drawn
-    double sum = 0;
-    for (double& l : logits) sum += l = std::exp(l);
-    std::vector<int> counts(logits.size());
-    for (const SampledCaption& caption : drawn[image]) {
-      CHECK(caption.words.size() <= 2);
-      CHECK((caption.finished || caption.words.size() == 2));
-      ++counts[caption.words.empty() ? end_word : caption.words[0]];
-    }
-    for (std::size_t w = 0; w < logits.size(); ++w) {
-      CAPTURE(image, w);
-      const double p = logits[w] / sum;
-      CHECK(std::abs(counts[w] - samples * p) <= 5 * std::sqrt(samples * p * (1 - p)));  // five standard deviations
-    }
-  }
-}
-
-TEST_CASE("the same numbers draw the same captions, others others") {
-  const Decoder decoder = small_decoder();
-  const Tensor features = some_features(3);
-  const auto texts = [&](std::uint64_t seed) {
-    Generator generator(seed);
-    std::vector<std::vector<std::int32_t>> words;
-    for (const auto& of_image : sample_captions(decoder, features, generator, {.samples = 4, .max_length = 12}))
-      for (const SampledCaption& caption : of_image) words.push_back(caption.words);
-    return words;
-  };
-  CHECK(texts(1) == texts(1));
-  CHECK(texts(1) != texts(2));
-  CHECK(texts(1).size() == 12);
+TEST_CASE("each step draws captions of its own, the same from the same random numbers") {
+  Config config;
+  config.encoder.name = "scratch";
+  config.encoder.image_size = 32;
+  config.decoder.hidden = config.decoder.embedding = config.decoder.attention_size = 8;
+  config.training.objective = Objective::self_critical;
+  const Dataset scenes(SceneDataset(1, {6, 1, 1}));
+  const ImageList images = scenes.require_split("train");
   Generator generator(1);
-  CHECK(sample_captions(decoder, some_features(0), generator).empty());
-  CHECK_THROWS_AS(sample_captions(decoder, features, generator, {.samples = 0}), Error);
-  CHECK_THROWS_AS(sample_captions(decoder, features, generator, {.max_length = 0}), Error);
+  const CaptionModel model = make_model(config, Vocabulary::build(images, 1, scenes.captions().rule), generator);
+  const Tensor features = empty({6, 4, model.decoder.config.channels});
+  fill_normal(features, 0, 1, generator);
+  SelfCritical self_critical(model, images);
+  const Generator::State before = generator.state();
+  const auto loss = [&] { return self_critical(images, features, generator).loss.item(); };
+  const double first = loss(), second = loss();
+  CHECK(first != second);
+  generator.set_state(before);
+  CHECK(loss() == first);
+  CHECK(loss() == second);
 }
 
 TEST_CASE("a run by what the model draws raises the scores of what it draws") {

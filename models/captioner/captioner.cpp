@@ -66,7 +66,7 @@ BeamOptions beam_options(const CaptionOptions& options) {
   return beam;
 }
 
-DrawOptions draw_options(const CaptionOptions& options) {
+SampleOptions sample_options(const CaptionOptions& options) {
   return {.count = options.choose == ChooseBy::score ? options.n_best : options.beam,
           .max_length = options.max_words + 1,
           .temperature = options.temperature,
@@ -95,7 +95,7 @@ std::vector<std::vector<ImageCaption>> caption_features(const std::vector<ModelV
     members.push_back({view.model.decoder, view.features});
   }
   std::vector<std::vector<Caption>> found =
-      options.sample ? draw_captions(members, draw_options(options)) : beam_search(members, beam_options(options));
+      options.sample ? sample_captions(members, sample_options(options)) : beam_search(members, beam_options(options));
   std::vector<std::vector<ImageCaption>> result;
   for (std::vector<Caption>& captions : found) {
     choose(captions, options.choose);

@@ -13,13 +13,13 @@
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/encoder/frozen_encoder.h"
 #include "glimpse/models/search/beam.h"
-#include "glimpse/models/search/draw.h"
 #include "glimpse/models/search/minimum_bayes_risk.h"
+#include "glimpse/models/search/sample.h"
 
 namespace glimpse {
 
 /// How captions are searched for and chosen; what the programs do unless told otherwise. What is not explained here
-/// stands in BeamOptions (beam.h) and DrawOptions (draw.h).
+/// stands in BeamOptions (beam.h) and SampleOptions (sample.h).
 struct CaptionOptions {
   int beam = 3;               ///< hypotheses kept at each word; 1 is greedy search
   int max_words = 30;         ///< longest caption
@@ -49,7 +49,7 @@ struct CaptionOptions {
 bool draws_each(const CaptionOptions& options);
 /// The same as the searches take them.
 BeamOptions beam_options(const CaptionOptions& options);
-DrawOptions draw_options(const CaptionOptions& options);
+SampleOptions sample_options(const CaptionOptions& options);
 
 /// One caption of an image.
 struct ImageCaption {

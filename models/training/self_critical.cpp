@@ -60,9 +60,12 @@ std::vector<double> SelfCritical::greedy_scores(const ImageList& images, const T
 
 SelfCritical::Result SelfCritical::operator()(const ImageList& images, const Tensor& features, Generator& generator) {
   const SelfCriticalConfig& c = model_.config.self_critical;
-  const SampleOptions sampling{.samples = c.samples, .max_length = model_.config.validation.max_words + 1};
+  SampleOptions sampling{.count = c.samples, .max_length = model_.config.validation.max_words + 1};
+  sampling.seed = static_cast<std::uint64_t>(generator.next()) << 32;
+  sampling.seed |= generator.next();
   const Tensor seen = features.detach();
-  const auto drawn = sample_captions(model_.decoder, seen, generator, sampling);
+  const std::vector<SearchMember> alone{{model_.decoder, seen}};
+  const std::vector<std::vector<Caption>> drawn = sample_captions(alone, sampling);
   std::vector<double> greedy;
   if (c.baseline == Baseline::greedy) greedy = greedy_scores(images, seen);
 
@@ -72,7 +75,7 @@ SelfCritical::Result SelfCritical::operator()(const ImageList& images, const Ten
   std::vector<std::int64_t> image_of;
   for (std::size_t i = 0; i < images.size(); ++i) {
     std::vector<double> scores;
-    for (const SampledCaption& caption : drawn[i]) {
+    for (const Caption& caption : drawn[i]) {
       scores.push_back(score(*images[i], caption.words, caption.finished));
       captions.push_back({start_word});
       captions.back().insert(captions.back().end(), caption.words.begin(), caption.words.end());

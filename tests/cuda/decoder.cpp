@@ -6,7 +6,7 @@
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/optimizer.h"
 #include "glimpse/engine/words.h"
-#include "glimpse/models/search/draw.h"
+#include "glimpse/models/search/sample.h"
 #include "op_case.h"
 
 using namespace glimpse;
@@ -195,14 +195,22 @@ TEST_CASE("samples and ensembles on the device are the CPU's") {
   const NoGrad no_grad;
   for (const Variant& v : variants) {
     INFO(v.name);
-    const auto ensemble = [&](Device device, bool sample) {
+    const auto ensemble = [&](Device device, int way) {
       const Decoder a = make_decoder(v, DType::f64, device), b = make_decoder(v, DType::f64, device);
       b.output.bias.copy_from(a.output.bias * 2.0 + 0.1);
       const Tensor features = make_features(4, DType::f64, device);
       const std::vector<SearchMember> members{{a, features}, {b, features}};
-      return sample ? draw_captions(members, {.count = 3, .max_length = 6, .top_k = 5})
-                    : beam_search(members, {.beam = 3, .max_length = 6, .n_best = 2});
+      if (way == 0) return beam_search(members, {.beam = 3, .max_length = 6, .n_best = 2});
+      SampleOptions options{.count = 3, .max_length = 6, .seed = 7};
+      if (way == 1) return sample_captions({{a, features}}, options);
+      options.temperature = 0.8;
+      options.top_k = 5;
+      options.top_p = 0.9;
+      options.suppress_unk = true;
+      options.min_length = 2;
+      options.no_repeat_ngram = 2;
+      return sample_captions(members, options);
     };
-    for (const bool sample : {false, true}) check_equal(ensemble(Device::cuda, sample), ensemble(Device::cpu, sample));
+    for (const int way : {0, 1, 2}) check_equal(ensemble(Device::cuda, way), ensemble(Device::cpu, way));
   }
 }

@@ -6,8 +6,8 @@
 
 #include "catch.h"
 #include "error_of.h"
-#include "glimpse/models/search/draw.h"
 #include "glimpse/models/search/minimum_bayes_risk.h"
+#include "glimpse/models/search/sample.h"
 #include "small_decoders.h"
 
 using namespace glimpse;
@@ -22,14 +22,15 @@ std::vector<SearchMember> alone(const Decoder& decoder, const Tensor& features) 
 }  // namespace
 
 TEST_CASE("samples follow the model's probabilities") {
-  const Decoder decoder = make_decoder(7, false);
-  const Tensor image = make_features(1);
+  const DType dtype = GENERATE(DType::f64, DType::f32);
+  const Decoder decoder = make_decoder(7, false, dtype);
+  const Tensor image = make_features(1, dtype);
   const int count = 4000;
   const DecoderMemory memory = decoder.remember(image);
   const DecoderStep first = decoder.step(memory, from_vector(Words{start_word}), decoder.start(memory));
   std::vector<double> logits = first.logits.to_vector<double>();
   for (const double temperature : {1.0, 0.5}) {
-    DrawOptions options{.count = count, .max_length = 1, .temperature = temperature};
+    SampleOptions options{.count = count, .max_length = 1, .temperature = temperature};
     std::vector<double> expected;
     double total = 0;
     for (std::int32_t word = 0; word < 7; ++word) {
@@ -37,13 +38,14 @@ TEST_CASE("samples follow the model's probabilities") {
       total += expected.back();
     }
     std::vector<double> drawn(7, 0);
-    const std::vector<Caption> captions = draw_captions(alone(decoder, image), options)[0];
+    const std::vector<Caption> captions = sample_captions(alone(decoder, image), options)[0];
     REQUIRE(captions.size() == count);
     for (const Caption& caption : captions) {
       const Words words = with_end(caption);
       REQUIRE(words.size() == 1);
       ++drawn[words[0]];
-      CHECK(caption.log_probability == Approx(log_probability(decoder, image, words)).epsilon(1e-10));
+      const double epsilon = dtype == DType::f64 ? 1e-10 : 1e-5;
+      CHECK(caption.log_probability == Approx(log_probability(decoder, image, words)).epsilon(epsilon));
     }
     for (std::size_t word = 0; word < 7; ++word) {
       const double p = expected[word] / total;
@@ -65,9 +67,9 @@ TEST_CASE("top-k and nucleus leave the unlikely words out") {
     total += probability[word];
   }
   std::sort(order.begin(), order.end());
-  const auto drawn = [&](const DrawOptions& options) {
+  const auto drawn = [&](const SampleOptions& options) {
     std::set<std::int32_t> words;
-    const std::vector<Caption> captions = draw_captions(alone(decoder, image), options)[0];
+    const std::vector<Caption> captions = sample_captions(alone(decoder, image), options)[0];
     for (const Caption& caption : captions) words.insert(with_end(caption)[0]);
     return words;
   };
@@ -76,7 +78,7 @@ TEST_CASE("top-k and nucleus leave the unlikely words out") {
     for (std::size_t i = 0; i < count; ++i) words.insert(order[i].second);
     return words;
   };
-  DrawOptions options{.count = 3000, .max_length = 1};
+  SampleOptions options{.count = 3000, .max_length = 1};
   options.top_k = 3;
   CHECK(drawn(options) == likeliest(3));
   options.top_k = 1;
@@ -94,16 +96,16 @@ TEST_CASE("top-k and nucleus leave the unlikely words out") {
 TEST_CASE("samples depend on the seed and the image alone") {
   const Decoder decoder = make_decoder(25, true);
   const Tensor features = make_features(6);
-  DrawOptions options{.count = 3, .max_length = 9, .seed = 5};
+  SampleOptions options{.count = 3, .max_length = 9, .seed = 5};
   options.keep_alphas = true;
   options.no_repeat_ngram = 2;
   options.min_length = 2;
-  const auto all = draw_captions(alone(decoder, features), options);
+  const auto all = sample_captions(alone(decoder, features), options);
   options.first_image = 4;
-  const auto tail = draw_captions(alone(decoder, features.rows(4, 6)), options);
+  const auto tail = sample_captions(alone(decoder, features.rows(4, 6)), options);
   options.first_image = 0;
   options.seed = 6;
-  const auto other = draw_captions(alone(decoder, features), options);
+  const auto other = sample_captions(alone(decoder, features), options);
   bool differ = false;
   for (std::size_t i = 0; i < all.size(); ++i) {
     REQUIRE(all[i].size() == 3);
@@ -112,6 +114,9 @@ TEST_CASE("samples depend on the seed and the image alone") {
       CHECK_FALSE(repeats(caption.words, 2));
       CHECK(caption.words.size() >= 2);
       CHECK(caption.alphas.size(0) == std::ssize(with_end(caption)));
+      const auto row = static_cast<std::int64_t>(i);
+      CHECK(caption.log_probability ==
+            Approx(log_probability(decoder, features.rows(row, row + 1), with_end(caption))).epsilon(1e-10));
       if (s > 0 && caption.finished == all[i][s - 1].finished) CHECK(caption.score <= all[i][s - 1].score);
       if (i >= 4) CHECK(caption.words == tail[i - 4][s].words);
       differ = differ || caption.words != other[i][s].words;
@@ -155,12 +160,24 @@ TEST_CASE("minimum Bayes risk takes the caption that the others agree with") {
   CHECK(std::isfinite(with_empty[1].score));
 }
 
+TEST_CASE("what must not be written is never drawn, however likely") {
+  const Decoder decoder = make_decoder(9, false);
+  for (const std::int32_t word : {pad_word, start_word, unk_word}) decoder.output.bias.data<double>()[word] += 20;
+  SampleOptions options{.count = 50, .max_length = 6};
+  for (const bool suppress : {false, true}) {
+    options.suppress_unk = suppress;
+    const std::vector<Caption> captions = sample_captions(alone(decoder, make_features(1)), options)[0];
+    for (const Caption& caption : captions)
+      for (const std::int32_t word : caption.words) CHECK((word == unk_word) == !suppress);
+  }
+}
+
 TEST_CASE("there is a sample even where no word may be written") {
   const Decoder decoder = make_decoder(5, false);  // <unk> and one word
-  DrawOptions sampling{.count = 2, .max_length = 9};
+  SampleOptions sampling{.count = 2, .max_length = 9};
   sampling.no_repeat_ngram = 1;
   sampling.min_length = 8;
-  for (const auto& captions : draw_captions(alone(decoder, make_features(2)), sampling)) {
+  for (const auto& captions : sample_captions(alone(decoder, make_features(2)), sampling)) {
     REQUIRE(captions.size() == 2);
     for (const Caption& caption : captions) CHECK(caption.words.size() == 2);
   }
@@ -168,12 +185,13 @@ TEST_CASE("there is a sample even where no word may be written") {
 
 TEST_CASE("sampling refuses senseless options") {
   const Decoder decoder = make_decoder(9, false);
-  const auto sample = [&](DrawOptions o) {
-    return error_of([&] { draw_captions(alone(decoder, make_features(1)), o); });
+  const auto sample = [&](SampleOptions o) {
+    return error_of([&] { sample_captions(alone(decoder, make_features(1)), o); });
   };
   CHECK_THAT(sample({.count = 0}), Contains("count is 0"));
   CHECK_THAT(sample({.temperature = 0}), Contains("temperature of 0"));
+  CHECK_THAT(sample({.temperature = std::nan("")}), Contains("temperature of nan"));
   CHECK_THAT(sample({.top_k = -1}), Contains("top_k is -1"));
   CHECK_THAT(sample({.top_p = 0}), Contains("top_p 0"));
-  CHECK(draw_captions(alone(decoder, make_features(0))).empty());
+  CHECK(sample_captions(alone(decoder, make_features(0))).empty());
 }
