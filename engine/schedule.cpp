@@ -37,6 +37,11 @@ double LinearWarmUp::operator()(std::int64_t t) const {
   return static_cast<double>(t + 1) / static_cast<double>(duration);
 }
 
+double StepRise::operator()(std::int64_t t) const {
+  check(every >= 1, "step rise: every must be at least 1, got {}", every);
+  return std::min(rise * static_cast<double>(t / every), limit);
+}
+
 PlateauDecay::PlateauDecay(const Options& options) : options_(options) {
   check(options.patience >= 1, "plateau decay: patience must be at least 1, got {}", options.patience);
   check(options.factor > 0 && options.factor <= 1, "plateau decay: factor must lie in (0,1], got {}", options.factor);

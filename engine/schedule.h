@@ -37,6 +37,14 @@ struct LinearWarmUp {
   double operator()(std::int64_t t) const;
 };
 
+/// rise floor(t / every), at most `limit`: from 0 up in steps.
+struct StepRise {
+  double rise = 0.05;
+  std::int64_t every = 1;
+  double limit = 1;
+  double operator()(std::int64_t t) const;
+};
+
 /// Multiplies by `factor` when the score has not risen for `patience` evaluations in a row, and counts anew from there.
 class PlateauDecay {
  public:

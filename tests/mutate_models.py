@@ -14,8 +14,8 @@ from mutation import ROOT, parse, prove
 from mutation_sites import HEADER, accumulations, bounds, code_of, conditions, rewritten
 
 SOURCES = ["encoder/**/*.cpp", "decoder/**/*.cpp", "search/**/*.cpp", "captioner/captioner.cpp"]
-PROGRAMS = ["test_decoder", "test_decoder_inputs", "test_decoder_kernels", "test_hard_attention", "test_beam",
-            "test_search", "test_sample", "test_captioner", "test_encoder", "test_encoder_weights",
+PROGRAMS = ["test_decoder", "test_decoder_inputs", "test_decoder_kernels", "test_hard_attention", "test_scheduled_sampling",
+            "test_beam", "test_search", "test_sample", "test_captioner", "test_encoder", "test_encoder_weights",
             "test_encoder_golden"]
 
 # Mutants that no test catches, and why: (file, code, change) or (file, code) for all changes.

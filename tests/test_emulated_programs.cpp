@@ -115,6 +115,47 @@ TEST_CASE("training, evaluation and resuming on the device give the CPU's result
   CHECK(logged(slurp(cuda + "/log.jsonl"), "train_loss").size() == 2);
 }
 
+TEST_CASE("captions and words that training draws on the device are those that it draws on the CPU") {
+  const ScratchFolder scratch;
+  train_on("cpu", scratch / "first");
+  for (const std::string device : {"cpu", "cuda"})
+    run_emulated({"train_flickr",
+                  "--init",
+                  scratch / "first/best.safetensors",
+                  "--recipe",
+                  "self-critical",
+                  "--run",
+                  scratch / device,
+                  "--device",
+                  device,
+                  "--matmul",
+                  "f32",
+                  "--epochs",
+                  "2",
+                  "--batch",
+                  "4",
+                  "--threads",
+                  "1",
+                  "--set",
+                  "self_critical.samples=2",
+                  "encoder.learning_rate=0",
+                  "validation.max_words=6",
+                  "scheduled_sampling.limit=0.5",
+                  "scheduled_sampling.rise=0.5",
+                  "scheduled_sampling.every=1",
+                  "training.log_every=1"});
+  const std::string expected = slurp(scratch / "cpu/log.jsonl"), found = slurp(scratch / "cuda/log.jsonl");
+  REQUIRE(logged(expected, "reward").size() == 4);
+  CHECK(logged(expected, "scheduled_sampling").size() == 2);
+  double rewards = 0;
+  for (const double reward : logged(expected, "reward")) rewards += reward;
+  CHECK(rewards > 0);
+  for (const std::string key : {"reward", "loss", "gradient_norm"}) {
+    INFO(key);
+    check_near(logged(expected, key), logged(found, key), 1e-4);
+  }
+}
+
 TEST_CASE("training with rounded factors goes nearly as with exact ones") {
   const ScratchFolder scratch;
   train_on("cuda", scratch / "f32");

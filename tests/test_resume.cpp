@@ -179,6 +179,39 @@ TEST_CASE("views of images are drawn on as they would have been") {
   }
 }
 
+TEST_CASE("words are drawn in training on as they would have been, and none before their time") {
+  const ScratchFolder folder;
+  const auto command = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = small_training(run, 3);
+    arguments.insert(arguments.end(), {"training.checkpoint_every=1", "training.log_every=1"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const std::vector<std::string> rising{"scheduled_sampling.limit=0.5", "scheduled_sampling.rise=0.3",
+                                        "scheduled_sampling.every=1"};
+  const ProgramResult whole = run_program(command(folder / "whole", rising));
+  INFO(whole.out << whole.err);
+  REQUIRE(whole.code == 0);
+  const std::vector<nlohmann::json> log = log_of(folder / "whole");
+  REQUIRE(log.size() == 27);  // eight steps and an epoch, three times
+  CHECK_FALSE(log[7].contains("scheduled_sampling"));
+  CHECK(log[9]["scheduled_sampling"] == 0.3);
+  CHECK(log[18]["scheduled_sampling"] == 0.5);
+  const std::string run = folder / "stopped";
+  const ProgramResult part = run_program(
+      command(run, rising), {.signal_after_ms = 1, .signal = SIGINT, .wait_for = run + "/best.safetensors"});
+  REQUIRE(part.code == 130);
+  REQUIRE(run_program(resumed(command(run, rising))).code == 0);
+  require_equal_runs(folder / "whole", run);
+
+  REQUIRE(run_program(command(folder / "plain", {})).code == 0);
+  REQUIRE(run_program(command(folder / "later", {"scheduled_sampling.limit=1"})).code == 0);  // from epoch 6 on
+  const std::vector<nlohmann::json> plain = log_of(folder / "plain");
+  CHECK(log_of(folder / "later") == plain);
+  CHECK(log[8] == plain[8]);
+  CHECK(log[9]["loss"] != plain[9]["loss"]);
+}
+
 TEST_CASE("averages of weights, accumulated gradients and one cycle of the rate go on exactly") {
   const ScratchFolder folder;
   const auto command = [&](const std::string& run) {

@@ -34,6 +34,15 @@ TEST_CASE("schedule: functions of time") {
   CHECK((OneCycle{.duration = 2, .rise = 9}(1)) < 1);
   CHECK_THROWS_AS((OneCycle{.duration = 0}(1)), Error);
 
+  const StepRise rise{.rise = 0.05, .every = 5, .limit = 0.12};
+  CHECK(rise(0) == 0);
+  CHECK(rise(4) == 0);
+  CHECK(rise(5) == Approx(0.05));
+  CHECK(rise(14) == Approx(0.1));
+  CHECK(rise(15) == 0.12);
+  CHECK(rise(1000) == 0.12);
+  CHECK_THROWS_AS((StepRise{.every = 0}(1)), Error);
+
   const LinearWarmUp warm_up{.duration = 4};
   CHECK(warm_up(0) == 0.25);
   CHECK(warm_up(2) == 0.75);

@@ -123,6 +123,14 @@ void each_self_critical_value(C& c, Visit&& v) {
 }
 
 template <class C, class Visit>
+void each_scheduled_sampling_value(C& c, Visit&& v) {
+  v("scheduled_sampling.limit", c.limit, between(0, 1),
+    "largest share of the words that training reads which the model draws itself; 0: it reads the true ones");
+  v("scheduled_sampling.rise", c.rise, between(0, 1), "the share begins at 0 and rises by so much");
+  v("scheduled_sampling.every", c.every, between(1, 1e6), "after each so many epochs");
+}
+
+template <class C, class Visit>
 void each_training_value(C& c, Visit&& v) {
   v("training.objective", c.objective, any(), "self-critical: CIDEr-D of captions that the model draws");
   v("training.init", c.init, any(), "model file to begin with; empty: from nothing");
@@ -179,6 +187,7 @@ void each_value(C& c, Visit&& v) {
   each_decoder_value(c.decoder, v);
   each_loss_value(c.loss, v);
   each_self_critical_value(c.self_critical, v);
+  each_scheduled_sampling_value(c.scheduled_sampling, v);
   each_training_value(c.training, v);
   each_validation_value(c.validation, v);
 }

@@ -94,6 +94,13 @@ struct SelfCriticalConfig {
   double cross_entropy = 0.1;
 };
 
+/// The probability that a word is read which the model has drawn rises in steps, from 0 at the beginning.
+struct ScheduledSamplingConfig {
+  double limit = 0;
+  double rise = 0.05;
+  int every = 5;
+};
+
 /// How the learning rate changes, after its warm-up.
 enum class ScheduleKind : std::uint8_t {
   constant,
@@ -152,6 +159,7 @@ struct Config {
   DecoderConfig decoder;
   LossConfig loss;
   SelfCriticalConfig self_critical;
+  ScheduledSamplingConfig scheduled_sampling;
   TrainingConfig training;
   ValidationConfig validation;
 

@@ -30,6 +30,9 @@ struct LossOptions {
   double label_smoothing = 0;  ///< s: the target is (1-s) one-hot + s/V
   bool train = true;           ///< dropout on, and hard attention drawn
   bool count_hits = false;     ///< fill hits
+  /// While training: probability that a word is read which the decoder draws, in a pass of its own before the loss,
+  /// instead of the true one (scheduled sampling, arXiv 1506.03099 and 1906.07651).
+  double scheduled_sampling = 0;
   /// N and B of the averages, where the batch is a part of a larger one; 0: its own.
   std::int64_t of_tokens = 0, of_rows = 0;
   /// By which the words of each caption, in the order in which they were given, enter the cross-entropy; empty: 1.

@@ -7,6 +7,7 @@
 #include "glimpse/models/decoder/decoder.h"
 #include "glimpse/models/decoder/internal/output.h"
 #include "glimpse/models/decoder/internal/parts.h"
+#include "glimpse/models/decoder/internal/scheduled_sampling.h"
 #include "glimpse/models/decoder/internal/sentinel.h"
 #include "glimpse/models/decoder/internal/sequence.h"
 
@@ -21,6 +22,8 @@ void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatc
   check(options.sampling >= 0 && options.sampling <= 1, "decoder loss: sampling {} is outside [0,1]", options.sampling);
   check(options.reinforce >= 0 && options.entropy >= 0, "decoder loss: reinforce {} or entropy {} is negative",
         options.reinforce, options.entropy);
+  check(options.scheduled_sampling >= 0 && options.scheduled_sampling <= 1,
+        "decoder loss: scheduled sampling {} is outside [0,1]", options.scheduled_sampling);
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
         "decoder loss: label smoothing {} is outside [0,1)", options.label_smoothing);
   check(options.caption_weights.empty() || std::ssize(options.caption_weights) == batch.rows(),
@@ -120,16 +123,10 @@ Tensor pad_rows(const Tensor& x, std::int64_t rows) {
   return missing == 0 ? x : concat({x, zeros(x.shape().with(0, missing), x.dtype(), x.device())}, 0);
 }
 
-/// What the output layer reads for each word, and the attention before it.
-struct OutputInput {
-  Tensor input;     // (N,K)
-  Tensor alpha;     // (N,L), undefined without attention
-  Tensor location;  // (N), with hard attention
-};
+}  // namespace
 
-/// All words of a batch at once.
 OutputInput output_inputs(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
-                          const DropoutMasks& masks, const Tensor& uniform = {}) {
+                          const DropoutMasks& masks, const Tensor& uniform) {
   const DecoderMemory memory = memory_of(decoder, features, masks);
   const DecoderState start = start_state(decoder, image_rows(mean(memory.features, 1), batch), masks);
   const Tensor distinct = decoder.embedding(batch.distinct);
@@ -147,14 +144,13 @@ OutputInput output_inputs(const Decoder& decoder, const Tensor& features, const 
   return {output_input(decoder, sequence.h, embedded, context, masks), alpha, sequence.location};
 }
 
-}  // namespace
-
 DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& captions, Generator& generator,
                                    const LossOptions& options) const {
   check_batch(*this, features, captions, options);
-  const TokenBatch batch = captions.to(features.device());
-  const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
-  const LocationDraws draws = draw_locations(*this, batch, generator, options);
+  const TokenBatch given = captions.to(features.device());
+  const DropoutMasks masks = draw_masks(*this, given, features.size(1), generator, options.train);
+  const LocationDraws draws = draw_locations(*this, given, generator, options);
+  const TokenBatch batch = with_drawn_inputs(*this, features, given, masks, draws, generator, options);
   const DecoderMemory of_images = memory_of(*this, features, masks);
   const DecoderMemory memory{image_rows(of_images.features, batch), image_rows(of_images.keys, batch),
                              image_rows(of_images.image, batch)};
@@ -196,9 +192,11 @@ DecoderLoss Decoder::loss_stepwise(const Tensor& features, const TokenBatch& cap
 DecoderLoss Decoder::loss(const Tensor& features, const TokenBatch& captions, Generator& generator,
                           const LossOptions& options) const {
   check_batch(*this, features, captions, options);
-  const TokenBatch batch = captions.to(features.device());
-  const DropoutMasks masks = draw_masks(*this, batch, features.size(1), generator, options.train);
-  return sequence_loss(*this, features, batch, masks, draw_locations(*this, batch, generator, options), options);
+  const TokenBatch given = captions.to(features.device());
+  const DropoutMasks masks = draw_masks(*this, given, features.size(1), generator, options.train);
+  const LocationDraws draws = draw_locations(*this, given, generator, options);
+  const TokenBatch batch = with_drawn_inputs(*this, features, given, masks, draws, generator, options);
+  return sequence_loss(*this, features, batch, masks, draws, options);
 }
 
 DecoderLoss sequence_loss(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "glimpse/kernels/base/check.h"
 
@@ -31,6 +32,22 @@ TokenBatch TokenBatch::to(Device device) const {
 
 std::int64_t TokenBatch::images() const {
   return image.empty() ? rows() : 1 + *std::max_element(image.begin(), image.end());
+}
+
+TokenBatch with_inputs(TokenBatch batch, const std::vector<std::int32_t>& inputs) {
+  check(std::ssize(inputs) == batch.tokens(), "token batch: {} inputs for {} words", inputs.size(), batch.tokens());
+  const Device device = batch.targets.device();
+  std::vector<std::int32_t> distinct = inputs, slot;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  check(distinct.empty() || distinct[0] >= 0, "token batch: input {}", distinct.empty() ? 0 : distinct[0]);
+  for (const std::int32_t word : inputs)
+    slot.push_back(
+        static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
+  batch.inputs = from_vector(inputs).to(device);
+  batch.distinct = from_vector(distinct).to(device);
+  batch.slot = from_vector(slot).to(device);
+  return batch;
 }
 
 TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captions,
@@ -64,17 +81,8 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
     batch.active.push_back(rows);
     batch.offset.push_back(batch.offset.back() + rows);
   }
-  std::vector<std::int32_t> distinct = inputs, slot;
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  for (const std::int32_t word : inputs)
-    slot.push_back(
-        static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
-  batch.distinct = from_vector(distinct);
-  batch.slot = from_vector(slot);
-  batch.inputs = from_vector(inputs);
   batch.targets = from_vector(targets);
-  return batch;
+  return with_inputs(std::move(batch), inputs);
 }
 
 }  // namespace glimpse

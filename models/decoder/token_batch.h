@@ -32,6 +32,10 @@ struct TokenBatch {
   std::int64_t tokens() const { return offset.back(); }
 };
 
+/// The batch with other words to be read, inputs (N), on its device; the targets stay. Throws Error for another number
+/// of words and a negative one.
+TokenBatch with_inputs(TokenBatch batch, const std::vector<std::int32_t>& inputs);
+
 /// Lays out captions, each given as words from `<start>` to `<end>` inclusive; captions of equal length keep their
 /// order. images[i], where given, is the image of caption i: numbers from 0 on, none left out, for captions that share
 /// features. Throws Error for an empty list, a caption of fewer than two words, a negative word, and for images that

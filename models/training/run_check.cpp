@@ -205,7 +205,8 @@ double loss_of(const CaptionModel& model, const TrainingBatch& batch) {
 void check_steps(Preparation& p, const ImageList& images, const TrainingBatch& batch, Findings& findings,
                  Observer& observer) {
   TrainStep step(p.model, images);
-  step(batch);  // what is made once is made now
+  step.set_scheduled_sampling(p.config().scheduled_sampling.limit);  // what takes longest
+  step(batch);                                                       // what is made once is made now
   const Stopwatch watch;
   int steps = 0;
   for (; steps < most_steps && (steps < 3 || watch.seconds() < most_seconds); ++steps) {

@@ -76,6 +76,7 @@ void RunLog::write(const StepRecord& r) {
                {"seconds", rounded(r.seconds)}};
   if (r.result.reward) line["reward"] = rounded(*r.result.reward);
   if (r.result.baseline) line["baseline"] = rounded(*r.result.baseline);
+  if (r.result.scheduled_sampling > 0) line["scheduled_sampling"] = rounded(r.result.scheduled_sampling);
   write_line(line.dump());
 }
 

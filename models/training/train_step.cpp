@@ -60,6 +60,11 @@ void TrainStep::add_part(const std::string& name, std::vector<NamedTensor> param
   parts_.push_back(std::move(part));
 }
 
+void TrainStep::set_scheduled_sampling(double probability) {
+  check(probability >= 0 && probability <= 1, "training: scheduled sampling {} is outside [0,1]", probability);
+  scheduled_sampling_ = probability;
+}
+
 Tensor TrainStep::features_of(const TrainingBatch& batch) const {
   if (batch.features.defined()) return model_.encoder.forward_rest(batch.features.to(model_.device()));
   const bool trained = parts_.size() > 1;
@@ -71,6 +76,7 @@ Tensor TrainStep::features_of(const TrainingBatch& batch) const {
 void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult& result) {
   LossOptions options = loss_options(model_.config);
   options.baseline = baseline_;
+  options.scheduled_sampling = result.scheduled_sampling = scheduled_sampling_;
   for (const TrainingBatch& batch : batches) {
     options.of_tokens += batch.tokens.tokens();
     options.of_rows += batch.tokens.rows();

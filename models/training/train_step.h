@@ -25,6 +25,7 @@ struct StepResult {
   std::string not_finite;          ///< then: the first parameter with such a gradient
   std::optional<double> baseline;  ///< with hard attention: what log p was compared with
   std::optional<double> reward;    ///< self-critical: mean CIDEr-D of the captions that were drawn
+  double scheduled_sampling = 0;   ///< share of the words read that the model has drawn, on average
 };
 
 /// Trains a model as its configuration says: loss, gradients, clipping, update.
@@ -59,6 +60,10 @@ class TrainStep {
   Generator::State dropout() const { return dropout_.state(); }
   void set_dropout(Generator::State state) { dropout_.set_state(state); }
 
+  /// With which probability each word of the true captions is read as the model draws it (LossOptions), from the next
+  /// step on. Throws Error outside of [0,1].
+  void set_scheduled_sampling(double probability);
+
   /// Hard attention: the moving mean of log p that drawn locations are compared with (paper, 4.1).
   double baseline() const { return baseline_; }
   void set_baseline(double baseline) { baseline_ = baseline; }
@@ -82,6 +87,7 @@ class TrainStep {
   std::optional<SelfCritical> self_critical_;
   std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
   Generator dropout_;
+  double scheduled_sampling_ = 0;
   double baseline_ = 0;
   double sampled_log_p_ = 0;           // log p, summed over this step's captions that read drawn locations
   std::int64_t sampled_captions_ = 0;  // their number

@@ -104,6 +104,8 @@ double Trainer::rate_factor() const {
 }
 
 void Trainer::step(std::span<const TrainingBatch> batches) {
+  const ScheduledSamplingConfig& sampling = config().scheduled_sampling;
+  step_.set_scheduled_sampling(StepRise{sampling.rise, sampling.every, sampling.limit}(state_.epoch));
   last_ = step_(batches, rate_factor());
   ++state_.step;
   state_.position += std::ssize(batches);

@@ -112,6 +112,7 @@ Config overfitting(Config config, int images) {
   config.data.overfit = images;
   config.data.views = 1;
   config.data.min_count = 1;
+  config.scheduled_sampling.limit = 0;
   config.loss = {.doubly_stochastic = 0, .reduction = Reduction::tutorial, .label_smoothing = 0};
   TrainingConfig& t = config.training;
   t.objective = Objective::cross_entropy;

@@ -79,7 +79,8 @@ const std::vector<std::vector<std::int32_t>> captions = {
 /// Two training steps by Adam. Returns the losses, and the gradients of the second by name.
 std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v, bool stepwise, DType dtype,
                                                                Device device,
-                                                               const std::vector<std::int64_t>& images = {}) {
+                                                               const std::vector<std::int64_t>& images = {},
+                                                               double scheduled_sampling = 0) {
   Decoder decoder = make_decoder(v, dtype, device);
   const TokenBatch batch = make_token_batch(captions, images);
   const Tensor features = make_features(batch.images(), dtype, device).set_requires_grad();
@@ -87,6 +88,7 @@ std::pair<std::vector<double>, std::vector<NamedTensor>> train(const Variant& v,
   LossOptions options;
   options.label_smoothing = 0.1;
   options.count_hits = true;
+  options.scheduled_sampling = scheduled_sampling;
   Generator dropout(9);
   std::vector<double> losses;
   std::vector<NamedTensor> gradients;
@@ -138,6 +140,17 @@ TEST_CASE("captions share an image on the device as on the CPU") {
       CHECK(difference(gradients[i].tensor, found_gradients[i].tensor, 0x1p-50, 1 << 16, 1 << 16) == "");
     }
   }
+}
+
+TEST_CASE("the device draws the words that the CPU draws to be read") {
+  for (const Variant& v : variants)
+    for (const double probability : {0.4, 1.0}) {
+      INFO(v.name << ", probability " << probability);
+      const auto [losses, gradients] = train(v, false, DType::f64, Device::cpu, {}, probability);
+      const auto [found, found_gradients] = train(v, false, DType::f64, Device::cuda, {}, probability);
+      CHECK(difference(from_vector(losses), from_vector(found), 0x1p-50, 64, 64) == "");
+      CHECK(losses != train(v, false, DType::f64, Device::cpu).first);
+    }
 }
 
 TEST_CASE("in f32 the device's loss is the CPU's in f64, to rounding") {

@@ -48,6 +48,16 @@ struct StepParts {
 StepParts recurrent_step(const Decoder& decoder, const DecoderMemory& memory, const Tensor& embedded,
                          const DecoderState& state, const ChooseLocations& choose = {});
 
+/// What the output layer reads for each word of a batch, and the attention before it.
+struct OutputInput {
+  Tensor input;     ///< (N,K)
+  Tensor alpha;     ///< (N,L), undefined without attention
+  Tensor location;  ///< (N), with hard attention
+};
+/// All words of a batch at once; `uniform` as in run_sequence.
+OutputInput output_inputs(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
+                          const DropoutMasks& masks, const Tensor& uniform = {});
+
 /// Decoder::loss with what is drawn for it.
 DecoderLoss sequence_loss(const Decoder& decoder, const Tensor& features, const TokenBatch& batch,
                           const DropoutMasks& masks, const LocationDraws& draws, const LossOptions& options);
