@@ -1,5 +1,6 @@
 // The one-file model: everything comes back, and files that are something else are refused.
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "glimpse/models/captioner/captioner.h"
 #include "glimpse/models/captioner/model.h"
 #include "glimpse/models/training/checkpoint.h"
+#include "glimpse/models/training/validation.h"
 #include "memory_of.h"
 #include "scratch_folder.h"
 
@@ -318,4 +320,68 @@ TEST_CASE("the models of an ensemble write the same words") {
                     Contains("pixels wide"));
   captioner.add(with(words));
   CHECK(captioner.caption(std::vector<Image>{}).empty());
+}
+
+namespace {
+
+/// Of small_model()'s encoder, but for the last bit of its last weight where another one is wanted, and a decoder of
+/// its own.
+CaptionModel member(std::uint64_t seed, bool other_encoder = false) {
+  CaptionModel model = small_model();
+  Generator generator(seed);
+  for (const NamedTensor& t : named_tensors(model.decoder)) fill_normal(t.tensor, 0, 0.5, generator);
+  const Tensor weight = named_tensors(model.encoder).back().tensor;
+  float& last = weight.data<float>()[weight.numel() - 1];
+  if (other_encoder) last = std::nextafter(last, 9.0f);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("an encoder that the models of an ensemble share runs once") {
+  const CaptionModel a = member(1), b = member(2), c = member(3, true);
+  CHECK(see_alike(a, a));
+  CHECK(see_alike(a, b));
+  CHECK_FALSE(see_alike(a, c));
+  CaptionModel normalised_otherwise = member(1);
+  normalised_otherwise.preprocessing.mean[1] += 0.01f;
+  CHECK_FALSE(see_alike(a, normalised_otherwise));
+
+  Captioner captioner(member(1));
+  captioner.add(member(2));
+  CHECK(captioner.encoders() == 1);
+  captioner.add(member(3, true));
+  CHECK(captioner.encoders() == 2);
+  captioner.add(member(4, true));
+  CHECK(captioner.encoders() == 2);
+
+  Generator generator(8);
+  const Tensor pixels = empty({3, 3, 32, 32});
+  std::vector<Image> images;
+  for (int i = 0; i < 3; ++i) {
+    images.push_back({32, 32, {}});
+    for (int k = 0; k < 32 * 32 * 3; ++k) images[i].rgb.push_back(static_cast<std::uint8_t>(generator.next()));
+    to_planes(images[i], 32, a.preprocessing.mean, a.preprocessing.std, pixels.data<float>() + i * 3 * 32 * 32);
+  }
+  const Tensor features = FrozenEncoder(a.encoder)(pixels), other = FrozenEncoder(c.encoder)(pixels);
+  const CaptionModel d = member(4, true);
+  const auto expected = caption_features({{a, features}, {b, features}, {c, other}, {d, other}});
+  const auto found = captioner.caption(images);
+  REQUIRE(found.size() == 3);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CHECK(found[i][0].words == expected[i][0].words);
+    CHECK(found[i][0].score == Approx(expected[i][0].score).epsilon(1e-5));
+  }
+
+  int calls = 0;
+  const FeatureFunction counted = [&](const ImageList& list) {
+    ++calls;
+    return features.rows(0, std::ssize(list));
+  };
+  const CaptionedImage image{"a.png", "", "val", {{"a"}}};
+  const std::vector<EnsembleMember> ensemble{{a, counted}, {b, counted}};
+  const DecodedSplit decoded = decode_split(ensemble, ImageList(3, &image), {.batch = 2});
+  CHECK(calls == 2);  // once a batch
+  const auto of_two = caption_features({{a, features}, {b, features}});
+  for (std::size_t i = 0; i < 2; ++i) CHECK(decoded.captions[i][0].words == of_two[i][0].words);
 }

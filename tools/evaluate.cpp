@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 
 #include "common/decoding.h"
@@ -207,9 +208,14 @@ class ModelRun {
       cache_.emplace(open_features(model_, *data.dataset, data.images, weights, a.features, observer_));
       features_ = cached_features(model_, *cache_);
     }
+    members_.push_back({model_, features_});
     for (const CaptionModel& other : others_) {
       check_ensemble(model_, other);
-      other_features_.push_back(cache_ && sees_alike(other) ? features_ : encoded_features(other, *data.dataset));
+      const auto alike = std::find_if(members_.begin(), members_.end(),
+                                      [&](const EnsembleMember& member) { return see_alike(member.model, other); });
+      members_.push_back({other, alike != members_.end()
+                                     ? alike->features
+                                     : other_features_.emplace_back(encoded_features(other, *data.dataset))});
     }
   }
 
@@ -249,9 +255,7 @@ class ModelRun {
 
  private:
   DecodedSplit decode(const CaptionOptions& options, ForcedScores* forced) {
-    std::vector<EnsembleMember> members{{model_, features_}};
-    for (std::size_t i = 0; i < others_.size(); ++i) members.push_back({others_[i], other_features_[i]});
-    return decode_split(members, data_.images, options, watch("captioning", std::ssize(data_.images)), forced);
+    return decode_split(members_, data_.images, options, watch("captioning", std::ssize(data_.images)), forced);
   }
 
   Watch watch(const char* what, std::int64_t all) {
@@ -259,13 +263,6 @@ class ModelRun {
       observer_.progress([&] { return fmt::format("{} {}/{}", what, done, all); });
       return !observer_.stop();
     };
-  }
-
-  /// Whether a model's features are those of the first.
-  bool sees_alike(const CaptionModel& other) const {
-    const EncoderConfig &a = model_.config.encoder, &b = other.config.encoder;
-    return !model_.encoder_source.empty() && model_.encoder_source == other.encoder_source && a.name == b.name &&
-           a.stage == b.stage && a.grid == b.grid && a.image_size == b.image_size && a.orientation == b.orientation;
   }
 
   /// How the captions were made, and how fast.
@@ -297,7 +294,8 @@ class ModelRun {
   TerminalObserver observer_;
   std::optional<FeatureCache> cache_;
   FeatureFunction features_;
-  std::vector<FeatureFunction> other_features_;
+  std::deque<FeatureFunction> other_features_;  // of members that see images otherwise than those before; stay in place
+  std::vector<EnsembleMember> members_;         // whose models and features lie above
 };
 
 /// Captions the split with the system, or reads what it has written, and scores that.

@@ -1,6 +1,9 @@
 #include "glimpse/models/captioner/captioner.h"
 
 #include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/device.h"
@@ -124,6 +127,23 @@ void check_ensemble(const CaptionModel& first, const CaptionModel& other) {
         x - a.begin(), printable(x == a.end() ? "" : *x, 80), printable(y == b.end() ? "" : *y, 80));
 }
 
+bool see_alike(const CaptionModel& a, const CaptionModel& b) {
+  if (&a == &b) return true;
+  const Preprocessing &p = a.preprocessing, &q = b.preprocessing;
+  if (a.encoder.description() != b.encoder.description() ||
+      a.encoder.options().stride_in_1x1 != b.encoder.options().stride_in_1x1 || p.size != q.size ||
+      p.orientation != q.orientation || p.mean != q.mean || p.std != q.std)
+    return false;
+  Network x = a.encoder.network(), y = b.encoder.network();
+  const std::vector<NamedTensor> mine = named_tensors(x), others = named_tensors(y);
+  return std::equal(mine.begin(), mine.end(), others.begin(), others.end(),
+                    [](const NamedTensor& one, const NamedTensor& two) {
+                      if (one.name != two.name || one.tensor.shape() != two.tensor.shape()) return false;
+                      const Tensor u = one.tensor.to(Device::cpu), v = two.tensor.to(Device::cpu);
+                      return u.dtype() == v.dtype() && std::memcmp(u.raw(), v.raw(), u.bytes()) == 0;
+                    });
+}
+
 AttentionMaps attention_maps(const ImageCaption& caption) {
   check(caption.attention.defined(), "attention maps: this caption has none");
   AttentionMaps maps;
@@ -135,7 +155,8 @@ AttentionMaps attention_maps(const ImageCaption& caption) {
   return maps;
 }
 
-Captioner::Captioner(CaptionModel model) : model_(std::move(model)), encoder_(model_.encoder) {}
+Captioner::Captioner(CaptionModel model)
+    : model_(std::move(model)), encoder_(std::make_shared<const FrozenEncoder>(model_.encoder)) {}
 
 Captioner Captioner::load(const std::string& path, Device device, ModelWeights which) {
   const MatmulPrecision set = kernels::matmul_precision();
@@ -152,8 +173,17 @@ void Captioner::add(CaptionModel model) {
             model.preprocessing.orientation == model_.preprocessing.orientation,
         "ensemble: one model reads images {} pixels wide, one {}, or not both turn them upright",
         model_.preprocessing.size, model.preprocessing.size);
-  FrozenEncoder encoder(model.encoder);
+  std::shared_ptr<const FrozenEncoder> encoder = see_alike(model_, model) ? encoder_ : nullptr;
+  for (const std::unique_ptr<Member>& other : others_)
+    if (encoder == nullptr && see_alike(other->model, model)) encoder = other->encoder;
+  if (encoder == nullptr) encoder = std::make_shared<const FrozenEncoder>(model.encoder);
   others_.push_back(std::make_unique<Member>(Member{std::move(model), std::move(encoder)}));
+}
+
+int Captioner::encoders() const {
+  std::set<const FrozenEncoder*> different{encoder_.get()};
+  for (const std::unique_ptr<Member>& other : others_) different.insert(other->encoder.get());
+  return static_cast<int>(different.size());
 }
 
 std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
@@ -164,15 +194,19 @@ std::vector<std::vector<ImageCaption>> Captioner::caption(std::int64_t count,
   std::vector<std::vector<ImageCaption>> result;
   for (std::int64_t begin = 0; begin < count; begin += options.batch) {
     const std::int64_t size = std::min(options.batch, count - begin);
-    std::vector<Image> read(others_.empty() ? 0 : static_cast<std::size_t>(size));  // once for all members
+    std::vector<Image> read(encoders() == 1 ? 0 : static_cast<std::size_t>(size));  // once for all encoders
     kernels::parallel_for_each(std::ssize(read), [&](std::int64_t i) { read[i] = image(begin + i); });
+    std::map<const FrozenEncoder*, Tensor> seen;
     const auto view = [&](const CaptionModel& model, const FrozenEncoder& encoder) -> ModelView {
-      return {model, encoder(encoder_input(
-                         size, [&](std::int64_t i) { return read.empty() ? image(begin + i) : read[i]; },
-                         model.preprocessing, model.device()))};
+      Tensor& features = seen[&encoder];
+      if (!features.defined())
+        features = encoder(encoder_input(
+            size, [&](std::int64_t i) { return read.empty() ? image(begin + i) : read[i]; }, model.preprocessing,
+            model.device()));
+      return {model, features};
     };
-    std::vector<ModelView> views{view(model_, encoder_)};
-    for (const std::unique_ptr<Member>& other : others_) views.push_back(view(other->model, other->encoder));
+    std::vector<ModelView> views{view(model_, *encoder_)};
+    for (const std::unique_ptr<Member>& other : others_) views.push_back(view(other->model, *other->encoder));
     CaptionOptions of_batch = options;
     of_batch.first_image += begin;
     for (std::vector<ImageCaption>& captions : caption_features(views, of_batch)) result.push_back(std::move(captions));

@@ -82,6 +82,10 @@ std::vector<std::vector<ImageCaption>> caption_features(const std::vector<ModelV
 /// Throws Error, naming the words in which they differ, unless two models write the same words for the same ids.
 void check_ensemble(const CaptionModel& first, const CaptionModel& other);
 
+/// Whether two models have the same features of every image: encoders of one structure with the same weights, and one
+/// preprocessing.
+bool see_alike(const CaptionModel& a, const CaptionModel& b);
+
 /// The maps of a caption with attention, as data/attention_map.h draws them. Throws Error where there are none.
 AttentionMaps attention_maps(const ImageCaption& caption);
 
@@ -93,8 +97,9 @@ class Captioner {
   /// Reads a model file (load_model) and moves it to `device`. Throws Error.
   static Captioner load(const std::string& path, Device device = Device::cpu, ModelWeights which = ModelWeights::model);
 
-  /// Captions together with the models that were added before: an ensemble. Throws Error for another vocabulary,
-  /// another device, and where it would have images read in another way.
+  /// Captions together with the models that were added before: an ensemble. An encoder that several of them have
+  /// (see_alike) runs once. Throws Error for another vocabulary, another device, and where it would have images read in
+  /// another way.
   void add(CaptionModel model);
 
   /// Captions of each image, best first. Throws what caption_features throws.
@@ -110,7 +115,9 @@ class Captioner {
   const CaptionModel& model() const { return model_; }
   const Vocabulary& vocabulary() const { return model_.vocabulary; }
   /// The features (N,L,D) that the decoder sees of pixels (N,3,S,S).
-  const FrozenEncoder& encoder() const { return encoder_; }
+  const FrozenEncoder& encoder() const { return *encoder_; }
+  /// How many encoders run for an image.
+  int encoders() const;
 
  private:
   std::vector<std::vector<ImageCaption>> caption(std::int64_t count, const std::function<Image(std::int64_t)>& image,
@@ -118,10 +125,10 @@ class Captioner {
 
   struct Member {
     CaptionModel model;
-    FrozenEncoder encoder;
+    std::shared_ptr<const FrozenEncoder> encoder;  // that of a member before where both see alike
   };
   CaptionModel model_;
-  FrozenEncoder encoder_;
+  std::shared_ptr<const FrozenEncoder> encoder_;
   std::vector<std::unique_ptr<Member>> others_;  // of an ensemble
 };
 

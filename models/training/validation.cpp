@@ -72,7 +72,12 @@ DecodedSplit decode_split(const std::vector<EnsembleMember>& ensemble, const Ima
   for (const std::vector<std::int32_t>& indices : image_batches(std::ssize(images), options.batch)) {
     const ImageList part = pick(images, indices);
     std::vector<ModelView> views;
-    for (const EnsembleMember& member : ensemble) views.push_back({member.model, member.features(part)});
+    for (const EnsembleMember& member : ensemble) {
+      const auto first = std::find_if(ensemble.begin(), ensemble.end(),
+                                      [&](const EnsembleMember& m) { return &m.features == &member.features; });
+      const auto at = static_cast<std::size_t>(first - ensemble.begin());
+      views.push_back({member.model, at < views.size() ? views[at].features : member.features(part)});
+    }
     CaptionOptions of_batch = options;
     of_batch.first_image += std::ssize(result.captions);
     const Stopwatch search;

@@ -41,7 +41,8 @@ struct EnsembleMember {
 /// where `forced` is given. Throws Stopped when `watch` says to stop.
 DecodedSplit decode_split(const CaptionModel& model, const ImageList& images, const FeatureFunction& features,
                           const CaptionOptions& options, const Watch& watch = {}, ForcedScores* forced = nullptr);
-/// The same by an ensemble (caption_features). Throws Error where `forced` is given for more than one model.
+/// The same by an ensemble (caption_features); members with one and the same `features` share what it gives. Throws
+/// Error where `forced` is given for more than one model.
 DecodedSplit decode_split(const std::vector<EnsembleMember>& ensemble, const ImageList& images,
                           const CaptionOptions& options, const Watch& watch = {}, ForcedScores* forced = nullptr);
 
