@@ -136,6 +136,9 @@ TEST_CASE("ops name themselves and the shapes that do not fit") {
   CHECK(error_of([&] {
           gather_rows(x, from_vector<std::int32_t>({1, -3}));
         }) == "gather_rows: index -3 at position 1 is outside [0,2)");
+  const Tensor minus_one = from_vector<std::int32_t>({1, -1});  // the target that cross_entropy leaves out
+  CHECK(error_of([&] { embedding(x, minus_one); }) == "embedding: word -1 at position 1 is outside [0,2)");
+  CHECK(error_of([&] { gather_rows(x, minus_one); }) == "gather_rows: index -1 at position 1 is outside [0,2)");
   CHECK(error_of([&] { dropout(x, 1.5, generator); }) == "dropout: probability 1.5 is outside [0,1]");
   CHECK(error_of([&] { softmax(full({}, 1)); }) == "softmax: a scalar has no last dimension");
   CHECK(error_of([&] {

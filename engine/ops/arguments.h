@@ -1,6 +1,8 @@
 #pragma once
 // Argument checks that ops share. Every message begins with the name of the op.
 
+#include <optional>
+
 #include "glimpse/engine/tensor.h"
 
 namespace glimpse {
@@ -11,9 +13,9 @@ void require_floating(const char* op, const char* role, const Tensor& x);
 void require_same_kind(const char* op, const Tensor& a, const Tensor& b);
 /// Throws Error unless x has this many dimensions; `layout` shows them: "(N,V)".
 void require_rank(const char* op, const char* role, const Tensor& x, int rank, const char* layout);
-/// Throws Error unless `index` is i32 and all its values lie in [0,limit) or equal `allowed` (-1: none); the message
-/// names the first position and value that does not.
+/// Throws Error unless `index` is i32 and all its values lie in [0,limit) or equal `allowed`; the message names the
+/// first position and value that does not.
 void require_indices(const char* op, const char* role, const Tensor& index, std::int64_t limit,
-                     std::int32_t allowed = -1);
+                     std::optional<std::int32_t> allowed = std::nullopt);
 
 }  // namespace glimpse

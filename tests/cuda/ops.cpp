@@ -66,6 +66,9 @@ TEST_CASE("a wrong index on the device is named as on the CPU") {
   const std::string message = "embedding: word 7 at position 2 is outside [0,5)";
   CHECK_THROWS_WITH(embedding(table, words), message);
   CHECK_THROWS_WITH(embedding(table.to(Device::cuda), words.to(Device::cuda)), message);
+  const Tensor minus_one = from_vector(std::vector<std::int32_t>{-1}).to(Device::cuda);
+  CHECK_THROWS_WITH(gather_rows(table.to(Device::cuda), minus_one),
+                    Contains("index -1 at position 0 is outside [0,5)"));
 }
 
 TEST_CASE("memory of the device is counted") {
