@@ -30,13 +30,14 @@ function(glimpse_catch_test name library label)  # and the sources
   catch_discover_tests(${name} TEST_PREFIX "${label}: " PROPERTIES LABELS ${label} TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
-glimpse_catch_test(test_emulator glimpse_emulated emulated test_emulator.cpp test_emulator_faults.cpp)
+glimpse_catch_test(test_emulator glimpse_emulated emulated test_emulator.cpp test_emulator_faults.cpp
+  test_emulator_memory.cpp)
 
 # tests/cuda/*.cpp against the CPU: test_emulated everywhere, test_gpu where the backend is built, which skips itself
 # where no GPU answers.
 file(GLOB cuda_tests CONFIGURE_DEPENDS cuda/*.cpp)
 set(emulator_tests ${cuda_tests})  # they look into the emulator
-list(FILTER emulator_tests INCLUDE REGEX "/(cuda_test|choices|gemm).cpp$")
+list(FILTER emulator_tests INCLUDE REGEX "/(cuda_test|choices|calls|gemm).cpp$")
 set(device_tests ${cuda_tests})
 list(REMOVE_ITEM device_tests ${emulator_tests})
 if(GLIMPSE_CUDA_FOUND)

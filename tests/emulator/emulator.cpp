@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/tests/emulator/calls.h"
 
 namespace glimpse::emulator {
 namespace {
@@ -56,6 +57,7 @@ std::function<void(const LaunchShape&)>& on_launch() {
 void run(const Grid& g) {
   check_shape(g);
   const std::lock_guard guard(one_launch_at_a_time);
+  count_call(&Calls::launches);
   if (on_launch()) on_launch()({g.grid.x * g.grid.y * g.grid.z, g.block.x * g.block.y * g.block.z, g.shared});
   const Options o = options();
   const SharedMemoryOfLaunch shared(g);

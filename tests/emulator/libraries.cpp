@@ -6,6 +6,7 @@
 
 #include "glimpse/kernels/base/precision.h"
 #include "glimpse/kernels/gemm.h"
+#include "glimpse/tests/emulator/calls.h"
 #include "glimpse/tests/emulator/device_memory.h"
 
 namespace glimpse::kernels {
@@ -54,6 +55,7 @@ template <class T>
 void gemm(Cuda, std::int64_t m, std::int64_t n, std::int64_t k, Accumulator<T> alpha, Operand<T> a, Operand<T> b,
           Accumulator<T> beta, T* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
+  emulator::count_call(&emulator::Calls::products);
   a.data = emulator::real(a.data);
   b.data = emulator::real(b.data);
   c = emulator::real(c);

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "glimpse/tests/emulator/calls.h"
 #include "glimpse/tests/emulator/device_memory.h"
 #include "glimpse/tests/emulator/emulator.h"
 #include "glimpse/tests/emulator/forbidden.h"
@@ -53,6 +54,13 @@ bool lies(const void* address, bool on_device) {
   return options().any_memory || is_device_address(address) == on_device;
 }
 
+void count_copy(std::size_t bytes, cudaMemcpyKind kind) {
+  count_call(kind == cudaMemcpyHostToDevice   ? &Calls::copies_up
+             : kind == cudaMemcpyDeviceToHost ? &Calls::copies_down
+                                              : &Calls::copies_on_device);
+  if (kind == cudaMemcpyHostToDevice) count_call(&Calls::bytes_up, static_cast<std::int64_t>(bytes));
+}
+
 /// The failure that a test has asked for, once.
 cudaError_t asked_failure() {
   const std::lock_guard guard(memory().mutex);
@@ -98,7 +106,10 @@ const char* cudaGetErrorString(cudaError_t) { return "an emulated failure"; }
 const char* cudaGetErrorName(cudaError_t error) {
   return error == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress" : "cudaError";
 }
-cudaError_t cudaDeviceSynchronize() { return asked_failure(); }
+cudaError_t cudaDeviceSynchronize() {
+  count_call(&Calls::waits);
+  return asked_failure();
+}
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   *total = device().memory;
   *free = *total - memory().in_use;
@@ -106,6 +117,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 }
 
 cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t) {
+  count_call(&Calls::allocations);
   if (const cudaError_t error = asked_failure()) return error;
   const std::lock_guard guard(memory().mutex);
   if (memory().in_use + bytes > device().memory) return cudaErrorMemoryAllocation;
@@ -122,6 +134,7 @@ cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t) {
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
+  count_call(&Calls::frees);
   const std::lock_guard guard(memory().mutex);
   const auto found = memory().blocks.find(address);
   if (found == memory().blocks.end()) return cudaErrorInvalidValue;
@@ -149,6 +162,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value)
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) { return cudaSuccess; }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  count_copy(bytes, kind);
   if (const cudaError_t error = asked_failure()) return error;
   if (!lies(to, kind != cudaMemcpyDeviceToHost) || !lies(from, kind != cudaMemcpyHostToDevice))
     return cudaErrorInvalidValue;
@@ -156,6 +170,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+  count_call(&Calls::fills);
   if (const cudaError_t error = asked_failure()) return error;
   if (!lies(to, true)) return cudaErrorInvalidValue;
   std::memset(real_address(to), value, bytes);
@@ -167,7 +182,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return asked_failure();
 }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return asked_failure(); }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  count_call(&Calls::waits);
+  return asked_failure();
+}
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   *event = new EmulatedEvent{};
   return cudaSuccess;
