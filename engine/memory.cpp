@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -11,18 +10,14 @@
 #include <vector>
 
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/kernels/base/block_pool.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/cuda/runtime.h"
 
 namespace glimpse {
 namespace {
 
-/// Sizes are rounded up to an eighth of a power of two, so that batches of similar shapes reuse each other's blocks.
-std::size_t round_up(std::size_t bytes) {
-  const std::size_t least = bytes < 512 ? 512 : bytes;
-  const std::size_t step = std::bit_floor(least) / 8;
-  return (least + step - 1) / step * step;
-}
+using kernels::BlockPool;
 
 /// Sentinels around the blocks of a MemoryGuard. The pattern is a NaN in f32, f64, f16 and bf16.
 constexpr std::size_t sentinel = 64;
@@ -52,38 +47,32 @@ class CpuPool {
  public:
   void* allocate(std::size_t bytes) {
     std::lock_guard lock(mutex_);
-    const std::size_t rounded = round_up(bytes);
-    void* block = guarding_ ? allocate_guarded(bytes) : take(rounded);
+    const std::size_t size = BlockPool::size_for(bytes);
+    void* block = guarding_ ? allocate_guarded(bytes) : pool_.take(size);
     if (!block) {
-      // Blocks in sizes that are no longer asked for must not add up without bound.
-      const std::size_t allowed = most_in_use_ + most_in_use_ / 2 + slack, needed = stats_.in_use + rounded;
-      trim(allowed > needed ? allowed - needed : 0);
-      block = from_system(rounded);
+      trim(pool_.allowed(size));
+      block = from_system(size);
       if (!block) {
         trim(0);
-        block = from_system(rounded);
+        block = from_system(size);
       }
       if (!block) out_of_memory(bytes);
     }
-    ++stats_.allocations;
-    stats_.in_use += rounded;
-    stats_.peak = std::max(stats_.peak, stats_.in_use);
-    most_in_use_ = std::max(most_in_use_, stats_.in_use);
+    pool_.give_out(size);
     return block;
   }
 
   void free(void* block, std::size_t bytes) {
     std::lock_guard lock(mutex_);
-    const std::size_t rounded = round_up(bytes);
-    stats_.in_use -= rounded;
+    const std::size_t size = BlockPool::size_for(bytes);
     if (const auto guarded = guarded_.find(block); guarded != guarded_.end()) {
+      pool_.forget(size);
       inspect(block, guarded->second, violations_);
       guarded_.erase(guarded);
       std::free(static_cast<char*>(block) - sentinel);
       return;
     }
-    blocks_[rounded].push_back({block, ++clock_});
-    stats_.cached += rounded;
+    pool_.keep(block, size);
   }
 
   void release_cached() {
@@ -91,14 +80,14 @@ class CpuPool {
     trim(0);
   }
 
-  MemoryStats stats() {
+  BlockPool::Counters counters() {
     std::lock_guard lock(mutex_);
-    return stats_;
+    return pool_.counters();
   }
 
   void reset_peak() {
     std::lock_guard lock(mutex_);
-    stats_.peak = stats_.in_use;
+    pool_.reset_peak();
   }
 
   void guard(bool on) {
@@ -116,41 +105,13 @@ class CpuPool {
   }
 
  private:
-  static constexpr std::size_t slack = std::size_t{64} << 20;
-
-  struct FreeBlock {
-    void* address;
-    std::uint64_t freed;  // the clock then
-  };
-
   [[noreturn]] void out_of_memory(std::size_t bytes) const {
     throw OutOfMemory(
-        fmt::format("out of memory: {} bytes on cpu; {} bytes are in use by tensors", bytes, stats_.in_use));
+        fmt::format("out of memory: {} bytes on cpu; {} bytes are in use by tensors", bytes, pool_.counters().in_use));
   }
 
-  void* take(std::size_t bytes) {
-    const auto found = blocks_.find(bytes);
-    if (found == blocks_.end() || found->second.empty()) return nullptr;
-    void* block = found->second.back().address;
-    found->second.pop_back();
-    stats_.cached -= bytes;
-    return block;
-  }
-
-  /// Gives the blocks that have lain unused for longest back to the system, until `limit` bytes are cached.
   void trim(std::size_t limit) {
-    if (stats_.cached <= limit) return;
-    std::vector<std::pair<std::uint64_t, std::size_t>> oldest;  // when freed, size
-    for (const auto& [bytes, list] : blocks_)
-      for (const FreeBlock& block : list) oldest.emplace_back(block.freed, bytes);
-    std::sort(oldest.begin(), oldest.end());
-    for (const auto& [freed, bytes] : oldest) {
-      if (stats_.cached <= limit) break;
-      std::vector<FreeBlock>& list = blocks_[bytes];  // its first block is its oldest
-      std::free(list.front().address);
-      list.erase(list.begin());
-      stats_.cached -= bytes;
-    }
+    pool_.trim(limit, [](void* block, std::size_t, void*) { std::free(block); });
   }
 
   void* allocate_guarded(std::size_t bytes) {
@@ -170,10 +131,7 @@ class CpuPool {
   }
 
   std::mutex mutex_;
-  MemoryStats stats_;
-  std::size_t most_in_use_ = 0;                           // ever
-  std::uint64_t clock_ = 0;                               // blocks freed so far
-  std::map<std::size_t, std::vector<FreeBlock>> blocks_;  // free ones by size, in the order in which they were freed
+  BlockPool pool_;
   bool guarding_ = false;
   std::map<void*, std::size_t> guarded_;  // live ones, with the bytes asked for
   std::vector<std::string> violations_;
@@ -198,12 +156,9 @@ auto where(Device device, OnCpu cpu, [[maybe_unused]] OnCuda cuda) {
 }  // namespace
 
 MemoryStats memory_stats(Device device) {
-  return where(
-      device, [] { return cpu_pool().stats(); },
-      [] {
-        const cuda::Counters c = cuda::counters();
-        return MemoryStats{c.in_use, c.peak, c.cached, c.allocations};
-      });
+  const BlockPool::Counters c = where(
+      device, [] { return cpu_pool().counters(); }, [] { return cuda::counters(); });
+  return {c.in_use, c.peak, c.cached, c.allocations};
 }
 
 void reset_peak_memory(Device device) {

@@ -1,5 +1,5 @@
-// The only file that speaks to the CUDA runtime: which device there is and why none, memory from its stream-ordered
-// pool with counters, streams and events, copies, and errors in words. No kernels. Under g++ the same code meets the
+// The only file that speaks to the CUDA runtime: which device there is and why none, memory that is kept for its next
+// use, with counters, streams and events, copies, and errors in words. No kernels. Under g++ the same code meets the
 // emulated device (tests/emulator/runtime.h).
 
 #include "glimpse/kernels/cuda/runtime.h"
@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "glimpse/kernels/base/error.h"
@@ -101,24 +102,74 @@ const Device& usable_device() {
   return device();
 }
 
-std::atomic<std::size_t> bytes_in_use{0}, bytes_peak{0};
-std::atomic<std::uint64_t> requests{0};
+/// Freed memory, kept for the next request in the order of its stream: a step like the one before asks the driver for
+/// nothing, neither memory nor to have it back.
+struct Pool {
+  std::mutex mutex;
+  kernels::BlockPool blocks;
+};
+
+/// Never destroyed: tensors with static lifetime may outlive every other static object.
+Pool& pool() {
+  static Pool* const instance = new Pool;
+  return *instance;
+}
+
+#ifdef __CUDACC__
+/// The emulator forbids what is not given out.
+cudaError_t lend(void*, std::size_t) { return cudaSuccess; }
+cudaError_t take_back(void*) { return cudaSuccess; }
+#else
+using emulator::lend;
+using emulator::take_back;
+#endif
+
 std::atomic<int> failure_of_release{cudaSuccess};
 
-void count_allocation(std::size_t bytes) {
-  ++requests;
-  const std::size_t now = bytes_in_use += bytes;
-  std::size_t peak = bytes_peak;
-  while (now > peak && !bytes_peak.compare_exchange_weak(peak, now)) {
+void to_driver(void* block, std::size_t, void* stream) {
+  const cudaError_t error = cudaFreeAsync(block, native(stream));
+  if (error != cudaSuccess) failure_of_release = error;
+}
+
+/// Frees kept blocks until `limit` bytes are left. The pool is locked.
+void trim(std::size_t limit) { pool().blocks.trim(limit, to_driver); }
+
+/// Gives everything that is not in use back to the device. The pool is locked.
+void release_all() {
+  trim(0);
+  check(cudaDeviceSynchronize(), "waiting for the device");
+  check(cudaMemPoolTrimTo(device().pool, 0), "giving cached memory back");
+}
+
+/// A new block of `size` bytes; null where the device has none even after everything was given back.
+void* from_driver(std::size_t size, void* stream) {
+  trim(pool().blocks.allowed(size));
+  void* memory = nullptr;
+  cudaError_t error = cudaMallocAsync(&memory, size, native(stream));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    release_all();
+    error = cudaMallocAsync(&memory, size, native(stream));
   }
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(error, "allocating memory");
+  return memory;
 }
 
 std::string megabytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 std::int64_t index_limit = 0x7fffffff;
 
-/// CUDA gives no memory for nothing.
-std::size_t at_least_one(std::size_t bytes) { return bytes ? bytes : 1; }
+[[noreturn]] void out_of_memory(std::size_t bytes, const char* what) {
+  std::size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  throw OutOfMemory("CUDA out of memory: " + std::to_string(bytes) + " bytes for " + what + "; tensors hold " +
+                    megabytes(pool().blocks.counters().in_use) + ", " + megabytes(free) + " of " + megabytes(total) +
+                    " are free on " + device_info().name);
+}
 
 }  // namespace
 
@@ -133,52 +184,47 @@ ScopedIndexLimit::~ScopedIndexLimit() { index_limit = before_; }
 void* allocate(std::size_t bytes, void* stream, const char* what) {
   usable_device();
   check(static_cast<cudaError_t>(failure_of_release.exchange(cudaSuccess)), "freeing memory");
-  void* memory = nullptr;
-  cudaError_t error = cudaMallocAsync(&memory, at_least_one(bytes), native(stream));
-  if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    release_cached();
-    error = cudaMallocAsync(&memory, at_least_one(bytes), native(stream));
-  }
-  if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    std::size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    throw OutOfMemory("CUDA out of memory: " + std::to_string(bytes) + " bytes for " + what + "; tensors hold " +
-                      megabytes(bytes_in_use) + ", " + megabytes(free) + " of " + megabytes(total) + " are free on " +
-                      device_info().name);
-  }
-  check(error, "allocating memory");
-  count_allocation(at_least_one(bytes));
+  const std::size_t size = kernels::BlockPool::size_for(bytes);
+  const std::lock_guard guard(pool().mutex);
+  void* memory = pool().blocks.take(size, stream);
+  if (!memory) memory = from_driver(size, stream);
+  if (!memory) out_of_memory(bytes, what);
+  pool().blocks.give_out(size);
+  check(lend(memory, bytes), "reusing memory");
   return memory;
 }
 
 void release(void* memory, std::size_t bytes, void* stream) noexcept {
   if (!memory) return;
-  bytes_in_use -= at_least_one(bytes);
-  const cudaError_t error = cudaFreeAsync(memory, native(stream));
+  const std::lock_guard guard(pool().mutex);
+  const cudaError_t error = take_back(memory);
   if (error != cudaSuccess) failure_of_release = error;
+  pool().blocks.keep(memory, kernels::BlockPool::size_for(bytes), stream);
 }
 
 Counters counters() {
   Counters c;
-  c.in_use = bytes_in_use;
-  c.peak = bytes_peak;
-  c.allocations = requests;
+  {
+    const std::lock_guard guard(pool().mutex);
+    c = pool().blocks.counters();
+  }
   if (!available()) return c;
   std::uint64_t reserved = 0, used = 0;
   check(cudaMemPoolGetAttribute(device().pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "asking the memory pool");
   check(cudaMemPoolGetAttribute(device().pool, cudaMemPoolAttrUsedMemCurrent, &used), "asking the memory pool");
-  c.cached = static_cast<std::size_t>(reserved - used);
+  c.cached += static_cast<std::size_t>(reserved - used);
   return c;
 }
 
-void reset_peak() { bytes_peak = bytes_in_use.load(); }
+void reset_peak() {
+  const std::lock_guard guard(pool().mutex);
+  pool().blocks.reset_peak();
+}
 
 void release_cached() {
   usable_device();
-  check(cudaDeviceSynchronize(), "waiting for the device");
-  check(cudaMemPoolTrimTo(device().pool, 0), "giving cached memory back");
+  const std::lock_guard guard(pool().mutex);
+  release_all();
 }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream) {
@@ -207,7 +253,13 @@ Stream::Stream() {
   stream_ = stream;
 }
 
-Stream::~Stream() { cudaStreamDestroy(native(stream_)); }
+Stream::~Stream() {
+  {
+    const std::lock_guard guard(pool().mutex);
+    pool().blocks.drop(stream_, to_driver);  // another stream may get this one's name
+  }
+  cudaStreamDestroy(native(stream_));
+}
 
 Event::Event() {
   usable_device();

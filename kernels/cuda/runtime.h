@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "glimpse/kernels/base/block_pool.h"
+
 namespace glimpse::cuda {
 
 struct DeviceInfo {
@@ -29,10 +31,12 @@ inline int multiprocessors() { return device_info().multiprocessors; }
 /// Elements that kernels with indices of 32 bits take in one launch.
 std::int64_t most_indexed();
 
-/// Device memory, ordered on `stream`, from CUDA's own pool, which keeps what is freed. Throws Error naming the size,
-/// what it is for, and who holds how much, when there is none even after the pool has given back what it keeps.
+/// Device memory for work in `stream`. What is released is kept for the next request of its size and stream, so that
+/// steps of the same shapes never ask the driver. Throws Error naming the size, what it is for, and who holds how much,
+/// when there is none even after all that is kept was given back.
 void* allocate(std::size_t bytes, void* stream, const char* what);
-/// Gives it back once the work that is in `stream` now is done. Errors show at the next call that can throw.
+/// Keeps it for work that comes behind what is in `stream` now; `bytes` as they were asked for. Errors show at the next
+/// call that can throw.
 void release(void* memory, std::size_t bytes, void* stream) noexcept;
 
 /// Device memory for one operation: released, in the order of the stream, at the end of a scope.
@@ -54,15 +58,11 @@ class Scratch {
   T* data_;
 };
 
-struct Counters {
-  std::size_t in_use = 0;         ///< bytes allocated and not released
-  std::size_t peak = 0;           ///< highest in_use since the start or reset_peak()
-  std::size_t cached = 0;         ///< bytes kept by the pool
-  std::uint64_t allocations = 0;  ///< requests served
-};
+/// Of all streams together; cached counts what CUDA's own pool keeps too.
+using Counters = kernels::BlockPool::Counters;
 Counters counters();
 void reset_peak();
-/// Waits for the device, and gives the pool's cached memory back to it.
+/// Waits for the device, and gives all that is kept back to it.
 void release_cached();
 
 /// Copies of `bytes` bytes, in the order of the stream. Copies from pageable host memory return when it may be reused;

@@ -83,8 +83,8 @@ TEST_CASE("what a training step asks of the device") {
   CHECK(step.fills == 6);
   CHECK(step.launches == 125);
   CHECK(step.products == 51);
-  CHECK(step.allocations == 100);
-  CHECK(step.frees == 100);
+  CHECK(step.allocations == 0);
+  CHECK(step.frees == 0);
 }
 
 TEST_CASE("what a training step asks of the device for a further word") {

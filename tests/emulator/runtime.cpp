@@ -29,16 +29,21 @@ void poison_range(char* block, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i) block[i] = poison_at(i);
 }
 
-/// Whether bytes [begin, begin + zone) of the block still hold what they were given.
-GLIMPSE_LOOKS_AT_FORBIDDEN bool intact(const char* block, std::size_t begin) {
-  for (std::size_t i = begin; i < begin + zone; ++i)
+/// Whether bytes [begin, end) of the block still hold what they were given.
+GLIMPSE_LOOKS_AT_FORBIDDEN bool intact(const char* block, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i)
     if (block[i] != poison_at(i)) return false;
   return true;
 }
 
+struct Allocation {
+  std::size_t bytes;  ///< of the driver's caller
+  std::size_t lent;   ///< of these, from the first on, that may be touched
+};
+
 struct Memory {
   std::mutex mutex;
-  std::map<void*, std::size_t> blocks;
+  std::map<void*, Allocation> blocks;
   std::size_t in_use = 0;
   int overwritten = 0;
   cudaError_t next_failure = cudaSuccess;
@@ -47,6 +52,29 @@ struct Memory {
 Memory& memory() {
   static Memory* const instance = new Memory;
   return *instance;
+}
+
+/// All of an allocation with its zones, where it really lies.
+char* whole(void* address) { return real(static_cast<char*>(address) - zone); }
+
+void poison_all(void* address, const Allocation& allocation) {
+  permit(whole(address), with_zones(allocation.bytes));
+  poison_range(whole(address), with_zones(allocation.bytes));
+}
+
+/// Forbids all but the first `bytes` bytes.
+void permit_only(void* address, Allocation& allocation, std::size_t bytes) {
+  forbid(whole(address), with_zones(allocation.bytes));
+  permit(real_address(address), bytes);
+  allocation.lent = bytes;
+}
+
+/// Whether everything but the bytes that may be touched is as it was; counts where it is not.
+bool untouched_around(void* address, const Allocation& allocation) {
+  const bool clean =
+      intact(whole(address), 0, zone) && intact(whole(address), zone + allocation.lent, with_zones(allocation.bytes));
+  memory().overwritten += !clean;
+  return clean;
 }
 
 /// Whether an address is one of the device, or of the host.
@@ -78,6 +106,26 @@ EmulatedDevice& device() {
 
 void fail_next_call(cudaError_t error) { memory().next_failure = error; }
 int overwritten_allocations() { return memory().overwritten; }
+
+cudaError_t lend(void* block, std::size_t bytes) {
+  const std::lock_guard guard(memory().mutex);
+  const auto found = memory().blocks.find(block);
+  if (found == memory().blocks.end() || bytes > found->second.bytes) return cudaErrorInvalidValue;
+  const bool is_new = found->second.lent == found->second.bytes;  // what is kept has nothing lent
+  const bool clean = is_new || untouched_around(block, found->second);
+  permit_only(block, found->second, bytes);
+  return clean ? cudaSuccess : cudaErrorIllegalAddress;
+}
+
+cudaError_t take_back(void* block) {
+  const std::lock_guard guard(memory().mutex);
+  const auto found = memory().blocks.find(block);
+  if (found == memory().blocks.end()) return cudaErrorInvalidValue;
+  const bool clean = untouched_around(block, found->second);
+  poison_all(block, found->second);
+  permit_only(block, found->second, 0);
+  return clean ? cudaSuccess : cudaErrorIllegalAddress;
+}
 
 }  // namespace glimpse::emulator
 
@@ -123,12 +171,10 @@ cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t) {
   if (memory().in_use + bytes > device().memory) return cudaErrorMemoryAllocation;
   char* const block = static_cast<char*>(take_device_memory(with_zones(bytes)));
   if (!block) return cudaErrorMemoryAllocation;
-  permit(real(block), with_zones(bytes));
-  poison_range(real(block), with_zones(bytes));
-  forbid(real(block), with_zones(bytes));
   *address = block + zone;
-  permit(real_address(*address), bytes);
-  memory().blocks[*address] = bytes;
+  Allocation& allocation = memory().blocks[*address] = {bytes, 0};
+  poison_all(*address, allocation);
+  permit_only(*address, allocation, bytes);
   memory().in_use += bytes;
   return cudaSuccess;
 }
@@ -138,16 +184,13 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t) {
   const std::lock_guard guard(memory().mutex);
   const auto found = memory().blocks.find(address);
   if (found == memory().blocks.end()) return cudaErrorInvalidValue;
-  char* const block = static_cast<char*>(address) - zone;
-  const std::size_t bytes = found->second;
-  const bool clean = intact(real(block), 0) && intact(real(block), zone + bytes);
+  const bool clean = untouched_around(address, found->second);
+  const std::size_t bytes = found->second.bytes;
   memory().in_use -= bytes;
   memory().blocks.erase(found);
-  forbid(real(block), with_zones(bytes));
-  give_back_device_memory(block, with_zones(bytes));
-  if (clean) return cudaSuccess;
-  ++memory().overwritten;
-  return cudaErrorIllegalAddress;
+  forbid(whole(address), with_zones(bytes));
+  give_back_device_memory(static_cast<char*>(address) - zone, with_zones(bytes));
+  return clean ? cudaSuccess : cudaErrorIllegalAddress;
 }
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {

@@ -51,7 +51,14 @@ EmulatedDevice& device();
 /// Makes the next call that can fail do so, once.
 void fail_next_call(cudaError_t error);
 
-/// How many allocations have been found overwritten just outside of their bytes since the start.
+/// What kernels/cuda/runtime.cu says of the blocks that it keeps for their next use. `bytes` of a block are given out:
+/// only they may be touched, and they hold poison. An error where something has written into the block meanwhile.
+cudaError_t lend(void* block, std::size_t bytes);
+/// They come back: all of the block is poisoned and forbidden. An error where its surroundings were overwritten.
+cudaError_t take_back(void* block);
+
+/// How many blocks have been found overwritten, while they were out just outside of their bytes, else anywhere, since
+/// the start.
 int overwritten_allocations();
 
 }  // namespace glimpse::emulator
