@@ -251,6 +251,20 @@ TEST_CASE("the decoder refuses what does not fit") {
   CHECK_THROWS_AS(decoder.loss(make_features(2, 4, 7, DType::f32), batch, generator), Error);
   CHECK_THROWS_AS(decoder.loss(make_features(2, 4, 7, DType::f64), make_token_batch({{1, 23, 2}, {1, 2}}), generator),
                   Error);
+  // What was written into a batch by hand is looked at, since the ops do not.
+  const auto spoilt = [&](Tensor TokenBatch::*words, std::int32_t value) {
+    TokenBatch wrong = make_batch({3, 5}, config.vocabulary);
+    (wrong.*words).data<std::int32_t>()[1] = value;
+    return error_of([&] { decoder.loss(make_features(2, 4, 7, DType::f64), wrong, generator); });
+  };
+  CHECK(spoilt(&TokenBatch::targets, 23) == "decoder loss: word 23 at position 1 is outside [0,23)");
+  CHECK(spoilt(&TokenBatch::inputs, -1) == "decoder loss: word -1 at position 1 is outside [0,23)");
+  CHECK(spoilt(&TokenBatch::distinct, 99) == "decoder loss: word 99 at position 1 is outside [0,23)");
+  CHECK(spoilt(&TokenBatch::slot, 99).starts_with("decoder loss: slot 99 at position 1 is outside [0,"));
+  TokenBatch unmade = batch;
+  unmade.least_vocabulary = 0;
+  CHECK_THROWS_WITH(decoder.loss(make_features(2, 4, 7, DType::f64), unmade, generator),
+                    Contains("was not made by make_token_batch"));
   CHECK_THROWS_AS(make_token_batch({}), Error);
   CHECK_THROWS_AS(make_token_batch({{1}}), Error);
   CHECK_THROWS_WITH(make_token_batch({{1, 2}, {1, 2}}, {0}), Contains("1 images for 2 captions"));

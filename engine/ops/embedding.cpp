@@ -2,6 +2,7 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/ops/arguments.h"
 #include "glimpse/kernels/base/check.h"
@@ -41,7 +42,9 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check(x.rank() > 0, "gather_rows: a scalar has no rows");
   require_rank("gather_rows", "index", index, 1, "(M)");
   require_indices("gather_rows", "index", index, x.size(0));
-  return pick_rows("gather_rows", x, index);
+  return rows_at(x, index);
 }
+
+Tensor rows_at(const Tensor& x, const Tensor& index) { return pick_rows("gather_rows", x, index); }
 
 }  // namespace glimpse

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/models/decoder/internal/hard.h"
 #include "glimpse/models/decoder/internal/initialisation.h"
@@ -215,7 +216,7 @@ Tensor rows_of_images(const Tensor& x, std::int64_t rows) {
   if (rows == x.size(0)) return x;
   std::vector<std::int32_t> index;
   for (std::int64_t row = 0; row < rows; ++row) index.push_back(static_cast<std::int32_t>(row / (rows / x.size(0))));
-  return gather_rows(x, from_vector(index).to(x.device()));
+  return rows_at(x, from_vector(index).to(x.device()));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/rows_at.h"
+#include "glimpse/engine/ops/arguments.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/embedding.h"
 #include "glimpse/models/decoder/decoder.h"
@@ -13,6 +15,18 @@
 
 namespace glimpse {
 namespace {
+
+/// The ops that take these indices do not look at them. On a GPU there is nothing to look at: what lies there was made
+/// by make_token_batch.
+void check_words(const TokenBatch& batch, std::int64_t vocabulary) {
+  check(batch.least_vocabulary > 0, "decoder loss: the batch was not made by make_token_batch");
+  check(batch.least_vocabulary <= vocabulary, "decoder loss: word {} is outside the vocabulary of {}",
+        batch.least_vocabulary - 1, vocabulary);
+  if (batch.inputs.device() != Device::cpu) return;
+  for (const Tensor& words : {batch.inputs, batch.targets, batch.distinct})
+    require_indices("decoder loss", "word", words, vocabulary);
+  require_indices("decoder loss", "slot", batch.slot, batch.distinct.size(0));
+}
 
 void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatch& batch, const LossOptions& options) {
   check(!batch.active.empty(), "decoder loss: the batch has no words");
@@ -28,9 +42,7 @@ void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatc
         "decoder loss: label smoothing {} is outside [0,1)", options.label_smoothing);
   check(options.caption_weights.empty() || std::ssize(options.caption_weights) == batch.rows(),
         "decoder loss: {} weights for {} captions", options.caption_weights.size(), batch.rows());
-  for (const std::int32_t word : batch.targets.to_vector<std::int32_t>())
-    check(word < decoder.config.vocabulary, "decoder loss: word {} is outside the vocabulary of {}", word,
-          decoder.config.vocabulary);
+  check_words(batch, decoder.config.vocabulary);
 }
 
 /// The sum over captions and locations of (1 - sum_t alpha)^2, from the attention each caption paid in all (B,L).
@@ -75,7 +87,7 @@ Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
     kernels::sum_rows_by_index<T>(device, coverage.size(0), alpha.size(0), alpha.size(1), alpha.data<T>(),
                                   index.data<std::int32_t>(), coverage.data<T>());
   });
-  return differentiable("coverage", coverage, {alpha}, [index](const Tensor& dy) { return gather_rows(dy, index); });
+  return differentiable("coverage", coverage, {alpha}, [index](const Tensor& dy) { return rows_at(dy, index); });
 }
 
 /// Of each token (N) f64, from those of captions; undefined where there are none.
@@ -104,7 +116,7 @@ Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& targets, const
 Tensor image_rows(const Tensor& x, const TokenBatch& batch) {
   if (batch.image.empty() || !x.defined()) return x;
   const std::vector<std::int32_t> index(batch.image.begin(), batch.image.end());
-  return gather_rows(x, from_vector(index).to(x.device()));
+  return rows_at(x, from_vector(index).to(x.device()));
 }
 
 /// Lists of whole numbers, one after the other.
@@ -129,9 +141,9 @@ OutputInput output_inputs(const Decoder& decoder, const Tensor& features, const 
                           const DropoutMasks& masks, const Tensor& uniform) {
   const DecoderMemory memory = memory_of(decoder, features, masks);
   const DecoderState start = start_state(decoder, image_rows(mean(memory.features, 1), batch), masks);
-  const Tensor distinct = decoder.embedding(batch.distinct);
+  const Tensor distinct = rows_at(decoder.embedding.weight, batch.distinct);
   const bool each_word = decoder.config.deep_output() || masks.words.defined();
-  const Tensor embedded = each_word ? masked(gather_rows(distinct, batch.slot), masks.words) : Tensor();
+  const Tensor embedded = each_word ? masked(rows_at(distinct, batch.slot), masks.words) : Tensor();
   // Without dropout a word has the same vector wherever it is read.
   const EmbeddedWords words = masks.words.defined() ? EmbeddedWords{embedded, {}} : EmbeddedWords{distinct, batch.slot};
   const Sequence sequence = run_sequence(decoder, memory, words, start, batch, uniform);

@@ -44,6 +44,7 @@ TokenBatch with_inputs(TokenBatch batch, const std::vector<std::int32_t>& inputs
   for (const std::int32_t word : inputs)
     slot.push_back(
         static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), word) - distinct.begin()));
+  if (!distinct.empty()) batch.least_vocabulary = std::max<std::int64_t>(batch.least_vocabulary, 1 + distinct.back());
   batch.inputs = from_vector(inputs).to(device);
   batch.distinct = from_vector(distinct).to(device);
   batch.slot = from_vector(slot).to(device);
@@ -59,6 +60,9 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
     for (const std::int32_t word : captions[i]) check(word >= 0, "token batch: caption {} has word {}", i, word);
   }
   TokenBatch batch;
+  for (const auto& words : captions)
+    batch.least_vocabulary =
+        std::max<std::int64_t>(batch.least_vocabulary, 1 + *std::max_element(words.begin(), words.end()));
   batch.order.resize(captions.size());
   std::iota(batch.order.begin(), batch.order.end(), 0);
   const auto caption = [&](std::int64_t row) -> const std::vector<std::int32_t>& { return captions[row]; };

@@ -8,18 +8,20 @@
 
 namespace glimpse {
 
-/// Captions in the packed layout. Rows are sorted by falling length; at step t the first active[t] rows still have a
-/// word to predict, and their tokens are numbers offset[t] .. offset[t + 1] - 1 of N = tokens(), row by row. So no
-/// padding is ever computed on, and the rows of a step are always the first ones of the step before.
+/// Captions in the packed layout, as make_token_batch makes them. Rows are sorted by falling length; at step t the
+/// first active[t] rows still have a word to predict, and their tokens are numbers offset[t] .. offset[t + 1] - 1 of N
+/// = tokens(), row by row. So no padding is ever computed on, and the rows of a step are always the first ones of the
+/// step before.
 struct TokenBatch {
-  std::vector<std::int64_t> order;   ///< (B) row r holds caption order[r] of those given
-  std::vector<std::int64_t> active;  ///< (T) rows at step t, falling
-  std::vector<std::int64_t> offset;  ///< (T+1) first token of step t
-  std::vector<std::int64_t> image;   ///< (B) the features that row r belongs to; empty: its own, row r
-  Tensor inputs;                     ///< (N) i32, the word read: number t of its caption
-  Tensor targets;                    ///< (N) i32, the word to be predicted: number t + 1
-  Tensor distinct;                   ///< (U) i32, the words that are read, each once: so much less to embed
-  Tensor slot;                       ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
+  std::vector<std::int64_t> order;    ///< (B) row r holds caption order[r] of those given
+  std::vector<std::int64_t> active;   ///< (T) rows at step t, falling
+  std::vector<std::int64_t> offset;   ///< (T+1) first token of step t
+  std::vector<std::int64_t> image;    ///< (B) the features that row r belongs to; empty: its own, row r
+  std::int64_t least_vocabulary = 0;  ///< words that a vocabulary must have: the largest of all plus one
+  Tensor inputs;                      ///< (N) i32, the word read: number t of its caption
+  Tensor targets;                     ///< (N) i32, the word to be predicted: number t + 1
+  Tensor distinct;                    ///< (U) i32, the words that are read, each once: so much less to embed
+  Tensor slot;                        ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
 
   /// The same with its tensors on `device`.
   TokenBatch to(Device device) const;

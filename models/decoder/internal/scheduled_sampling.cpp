@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "glimpse/engine/autograd.h"
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/engine/words.h"
 
 namespace glimpse {
@@ -51,7 +52,7 @@ TokenBatch with_drawn_inputs(const Decoder& decoder, const Tensor& features, con
   }
   const Tensor seen = output_inputs(decoder, features, batch, masks, draws.uniform).input;
   const Linear layer = decoder.output_layer();
-  const Tensor logits = linear(gather_rows(seen, from_vector(before).to(seen.device())), layer.weight, layer.bias);
+  const Tensor logits = linear(rows_at(seen, from_vector(before).to(seen.device())), layer.weight, layer.bias);
   const Tensor probabilities = softmax(logits + readable_words(logits, logits.size(1)));
   const std::vector<std::int32_t> drawn =
       sampled_locations(probabilities, from_vector(uniform).to(seen.dtype()).to(seen.device()))

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "glimpse/engine/internal/rows_at.h"
+
 namespace glimpse {
 namespace {
 
@@ -25,7 +27,7 @@ Tensor states_before(const Tensor& h0, const Tensor& h, const TokenBatch& batch)
   for (std::int64_t t = 0; t < batch.steps(); ++t)
     for (std::int64_t row = 0; row < batch.active[t]; ++row)
       index.push_back(static_cast<std::int32_t>(t == 0 ? row : batch.rows() + batch.offset[t - 1] + row));
-  return gather_rows(concat({h0, h}, 0), from_vector(index).to(h.device()));
+  return rows_at(concat({h0, h}, 0), from_vector(index).to(h.device()));
 }
 
 }  // namespace
@@ -63,9 +65,9 @@ SentinelContext sentinel_contexts(const Decoder& decoder, const DecoderMemory& m
   const Tensor& weight = decoder.sentinel.gate_x.weight;
   const std::int64_t word = decoder.config.embedding;
   const Tensor of_rows = linear(words.rows, slice(weight, 1, 0, word)),
-               of_words = words.slot.defined() ? gather_rows(of_rows, words.slot) : of_rows,
+               of_words = words.slot.defined() ? rows_at(of_rows, words.slot) : of_rows,
                of_images = linear(memory.image, slice(weight, 1, word, weight.size(1)));
-  const Tensor gate_of_x = of_words + gather_rows(of_images, image_of_tokens(batch, h0.device()));
+  const Tensor gate_of_x = of_words + rows_at(of_images, image_of_tokens(batch, h0.device()));
   const Tensor sentinel = sentinel_of(decoder, gate_of_x, states_before(h0, sequence.h, batch), sequence.c);
   const Tensor query = decoder.query(sequence.h);
   return add_sentinel(decoder, attend_all(decoder, memory, query, batch), query, sentinel);

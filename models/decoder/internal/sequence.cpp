@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/kernels/attention/locations.h"
 #include "glimpse/kernels/gate.h"
@@ -52,9 +53,9 @@ Sequence Recurrence::forward() {
     return Tensor({tokens_, size}, embedded_.dtype(), embedded_.device());
   };
   gates_ = linear(embedded_, slice(weight_ih_, 1, 0, embedding_size_), bias_);
-  if (slot_.defined()) gates_ = gather_rows(gates_, slot_);
+  if (slot_.defined()) gates_ = rows_at(gates_, slot_);
   if (image_.defined())
-    add_into(gates_, gather_rows(linear(image_, slice(weight_ih_, 1, embedding_size_, weight_ih_.size(1))), image_of_));
+    add_into(gates_, rows_at(linear(image_, slice(weight_ih_, 1, embedding_size_, weight_ih_.size(1))), image_of_));
   h_ = per_token(hidden_);
   c_ = per_token(hidden_);
   if (attends_) {

@@ -4,6 +4,7 @@
 
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/internal/on_device.h"
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/gate.h"
 #include "glimpse/kernels/gemm.h"
@@ -86,12 +87,12 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
     }
     const Tensor fresh = word_gates_.rows(seen_, needed);
     fresh.copy_from(broadcast_rows(bias_, fresh.size(0)));
-    gates_of_words_.multiply(decoder_.embedding(from_vector(unseen).to(bias_.device())), true, fresh);
+    gates_of_words_.multiply(rows_at(decoder_.embedding.weight, from_vector(unseen).to(bias_.device())), true, fresh);
     seen_ = needed;
   }
   std::vector<std::int32_t> slots;
   for (const std::int32_t word : words) slots.push_back(slot_[word]);
-  return gather_rows(word_gates_, from_vector(slots).to(bias_.device()));
+  return rows_at(word_gates_, from_vector(slots).to(bias_.device()));
 }
 
 Attended BeamStep::attend(const BeamGroups& groups, const Tensor& query) {
@@ -148,7 +149,7 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
     std::tie(beta, context) = gate(state.h, seen.context);
     gates_of_context_.multiply(context, true, gates);
   }
-  if (image_gates_.defined()) add_into(gates, gather_rows(image_gates_, image_of));
+  if (image_gates_.defined()) add_into(gates, rows_at(image_gates_, image_of));
   gates_of_h_.multiply(state.h, true, gates);
   const DecoderState next{empty_like(state.h), empty_like(state.c)};
   on(gates, [&]<class T>(auto device) {
@@ -161,10 +162,10 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
                                       .h_next = next.h.data<T>()});
   });
   const Tensor embedded = config.deep_output() || config.has_sentinel()
-                              ? decoder_.embedding(from_vector(words).to(gates.device()))
+                              ? rows_at(decoder_.embedding.weight, from_vector(words).to(gates.device()))
                               : Tensor();
   if (config.has_sentinel()) {
-    const Tensor x = concat({embedded, gather_rows(memory_.image, image_of)}, 1), query = query_of(next.h);
+    const Tensor x = concat({embedded, rows_at(memory_.image, image_of)}, 1), query = query_of(next.h);
     const Tensor s = sentinel_of(decoder_, decoder_.sentinel.gate_x(x), state.h, next.c);
     const SentinelContext seen = add_sentinel(decoder_, attend(groups, query), query, s);
     context = seen.context;

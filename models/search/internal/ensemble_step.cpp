@@ -1,5 +1,6 @@
 #include "glimpse/models/search/internal/ensemble_step.h"
 
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/check.h"
@@ -39,7 +40,7 @@ EnsembleStep::Result EnsembleStep::operator()(const BeamGroups& groups, const st
 void EnsembleStep::keep(const std::vector<std::int32_t>& rows) {
   for (Member& member : members_) {
     const Tensor index = from_vector(rows).to(member.state.h.device());
-    member.state = {gather_rows(member.state.h, index), gather_rows(member.state.c, index)};
+    member.state = {rows_at(member.state.h, index), rows_at(member.state.c, index)};
   }
 }
 
