@@ -1,5 +1,8 @@
 #include "glimpse/engine/optimizer.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -13,6 +16,9 @@ namespace glimpse {
 namespace {
 
 constexpr std::size_t alignment = 64;
+
+/// A kernels::StepDecision as a tensor holds it.
+using Numbers = std::array<double, 8>;
 
 /// Memory that a live optimizer has gathered: a parameter that two of them update is a mistake that shows only in the
 /// results.
@@ -91,6 +97,8 @@ void Optimizer::gather_parameters() {
   gradients_ = zeros(shape, dtype, device);
   for (std::size_t i = 0; i < moment_names_.size(); ++i) moments_.push_back(zeros(shape, dtype, device));
   flat_ = zeros(shape, dtype, device);
+  decision_ = Tensor({std::tuple_size_v<Numbers>}, DType::f64, device);
+  set_steps(0);
 
   std::lock_guard lock(claims().mutex);
   for (const NamedTensor& p : parameters_)
@@ -124,32 +132,51 @@ void Optimizer::adopt_gradients() {
   }
 }
 
-std::string Optimizer::first_non_finite() const {
-  for (std::size_t i = 0; i < parameters_.size(); ++i)
-    for (const double g : part(gradients_, i).to_vector<double>())
-      if (!std::isfinite(g)) return parameters_[i].name;
-  return "the norm of all gradients";  // each is finite, but the sum of their squares is not
+/// Whose gradient has an element there.
+std::string Optimizer::parameter_at(std::int64_t position) const {
+  if (position >= gradients_.numel())
+    return "the norm of all gradients";  // each is finite, but the sum of their squares is not
+  std::size_t i = 0;
+  while (i + 1 < offsets_.size() && offsets_[i + 1] <= static_cast<std::size_t>(position) * size_of(gradients_.dtype()))
+    ++i;
+  return parameters_[i].name;
+}
+
+void Optimizer::step_ahead() {
+  adopt_gradients();
+  const double value = clip_.clip_value > 0 ? clip_.clip_value : std::numeric_limits<double>::infinity();
+  const kernels::StepRule rule{value, clip_.clip_norm, learning_rate_, beta1_, beta2_};
+  auto* const decision = reinterpret_cast<kernels::StepDecision*>(decision_.data<double>());
+  on(gradients_, [&]<class T>(auto device) {
+    kernels::decide_step(device, gradients_.numel(), rule, gradients_.data<T>(), decision);
+  });
+  update(decision);
+  outcome_.reset();
 }
 
 bool Optimizer::step() {
-  adopt_gradients();
-  const double value = clip_.clip_value > 0 ? clip_.clip_value : std::numeric_limits<double>::infinity();
-  kernels::GradientSums sums{};
-  on(gradients_, [&]<class T>(auto device) {
-    sums = kernels::gradient_sums(device, gradients_.numel(), value, gradients_.data<T>());
-  });
-  gradient_norm_ = std::sqrt(sums.all);
-  non_finite_.clear();
-  if (!std::isfinite(gradient_norm_)) {
-    non_finite_ = first_non_finite();
-    zero_grad();
-    return false;
-  }
-  double scale = 1;
-  if (clip_.clip_norm > 0) scale = std::min(1.0, clip_.clip_norm / (std::sqrt(sums.clipped) + 1e-6));  // PyTorch's 1e-6
-  ++steps_;
-  update({value, scale});
-  return true;
+  step_ahead();
+  return outcome().updated;
+}
+
+const StepOutcome& Optimizer::outcome() const {
+  if (!outcome_) outcome_ = outcome_of(decision_.to_vector<double>());
+  return *outcome_;
+}
+
+StepOutcome Optimizer::outcome_of(std::span<const double> numbers) const {
+  Numbers eight{};
+  check(numbers.size() == eight.size(), "{}: a decision has 8 numbers, not {}", name_, numbers.size());
+  std::copy(numbers.begin(), numbers.end(), eight.begin());
+  const auto d = std::bit_cast<kernels::StepDecision>(eight);
+  return {d.bad < 0, d.norm, d.bad < 0 ? "" : parameter_at(static_cast<std::int64_t>(d.bad)),
+          static_cast<std::int64_t>(d.count)};
+}
+
+void Optimizer::set_steps(double count) {
+  const auto numbers = std::bit_cast<Numbers>(kernels::StepDecision{.count = count});
+  decision_.copy_from(from_vector(std::vector<double>(numbers.begin(), numbers.end())));
+  outcome_.reset();
 }
 
 void Optimizer::zero_grad() {
@@ -163,7 +190,7 @@ void Optimizer::set_learning_rate(double value) {
 }
 
 std::vector<NamedTensor> Optimizer::state() const {
-  std::vector<NamedTensor> state = {{"step", from_vector(std::vector<double>{static_cast<double>(steps_)}, {}), false},
+  std::vector<NamedTensor> state = {{"step", from_vector(std::vector<double>{static_cast<double>(steps())}, {}), false},
                                     {"learning_rate", from_vector(std::vector<double>{learning_rate_}, {}), false}};
   for (std::size_t m = 0; m < moments_.size(); ++m)
     for (std::size_t i = 0; i < parameters_.size(); ++i)
@@ -180,7 +207,7 @@ void Optimizer::load_state(const std::vector<NamedTensor>& given) {
     check(std::isfinite(value) && value >= 0, "{}: the state's {} is {}", name_, t.name, value);
   }
   load_tensors(target, given, name_ + " state");
-  steps_ = static_cast<std::int64_t>(target[0].tensor.item());
+  set_steps(std::trunc(target[0].tensor.item()));
   learning_rate_ = target[1].tensor.item();
 }
 
@@ -192,12 +219,11 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, const SgdOptions& options)
   check_option("sgd", "weight_decay", options.weight_decay, 0, largest);
 }
 
-void Sgd::update(const kernels::Clip& clip) {
+void Sgd::update(const kernels::StepDecision* decision) {
   on(flat_parameters(), [&]<class T>(auto device) {
     const std::int64_t n = flat_parameters().numel();
-    kernels::sgd_step(device, n, {learning_rate(), options_.momentum, options_.weight_decay}, clip,
-                      flat_parameters().data<T>(), flat_gradients().data<T>(),
-                      options_.momentum != 0 ? moment(0).data<T>() : nullptr);
+    kernels::sgd_step(device, n, {options_.momentum, options_.weight_decay}, decision, flat_parameters().data<T>(),
+                      flat_gradients().data<T>(), options_.momentum != 0 ? moment(0).data<T>() : nullptr);
   });
 }
 
@@ -211,19 +237,21 @@ RmsProp::RmsProp(std::vector<NamedTensor> parameters, const RmsPropOptions& opti
   check_option("rmsprop", "weight_decay", options.weight_decay, 0, largest);
 }
 
-void RmsProp::update(const kernels::Clip& clip) {
+void RmsProp::update(const kernels::StepDecision* decision) {
   const auto& o = options_;
   on(flat_parameters(), [&]<class T>(auto device) {
     const std::int64_t n = flat_parameters().numel();
-    kernels::rmsprop_step(device, n, {learning_rate(), o.alpha, o.eps, o.momentum, o.weight_decay}, clip,
+    kernels::rmsprop_step(device, n, {o.alpha, o.eps, o.momentum, o.weight_decay}, decision,
                           flat_parameters().data<T>(), flat_gradients().data<T>(), moment(0).data<T>(),
                           o.momentum != 0 ? moment(1).data<T>() : nullptr);
   });
 }
 
-AdamFamily::AdamFamily(const char* name, std::vector<NamedTensor> parameters, const kernels::AdamStep& step,
-                       const ClipOptions& clip)
-    : Optimizer(name, std::move(parameters), step.learning_rate, clip, {"exp_avg", "exp_avg_sq"}), step_(step) {
+AdamFamily::AdamFamily(const char* name, std::vector<NamedTensor> parameters, double learning_rate,
+                       const kernels::AdamStep& step, const ClipOptions& clip)
+    : Optimizer(name, std::move(parameters), learning_rate, clip, {"exp_avg", "exp_avg_sq"}), step_(step) {
+  beta1_ = step.beta1;
+  beta2_ = step.beta2;
   check_option(name, "beta1", step.beta1, 0, below_one);
   check_option(name, "beta2", step.beta2, 0, below_one);
   check_option(name, "eps", step.eps, least_eps, largest);
@@ -231,22 +259,19 @@ AdamFamily::AdamFamily(const char* name, std::vector<NamedTensor> parameters, co
   check_option(name, "weight_decay", step.decoupled_decay, 0, largest);
 }
 
-void AdamFamily::update(const kernels::Clip& clip) {
-  kernels::AdamStep step = step_;
-  step.learning_rate = learning_rate();
-  step.count = steps();
+void AdamFamily::update(const kernels::StepDecision* decision) {
   on(flat_parameters(), [&]<class T>(auto device) {
-    kernels::adam_step(device, flat_parameters().numel(), step, clip, flat_parameters().data<T>(),
+    kernels::adam_step(device, flat_parameters().numel(), step_, decision, flat_parameters().data<T>(),
                        flat_gradients().data<T>(), moment(0).data<T>(), moment(1).data<T>());
   });
 }
 
 Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& o)
-    : AdamFamily("adam", std::move(parameters), {o.learning_rate, o.beta1, o.beta2, o.eps, o.weight_decay, 0, 0},
+    : AdamFamily("adam", std::move(parameters), o.learning_rate, {o.beta1, o.beta2, o.eps, o.weight_decay, 0},
                  {o.clip_value, o.clip_norm}) {}
 
 AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& o)
-    : AdamFamily("adamw", std::move(parameters), {o.learning_rate, o.beta1, o.beta2, o.eps, 0, o.weight_decay, 0},
+    : AdamFamily("adamw", std::move(parameters), o.learning_rate, {o.beta1, o.beta2, o.eps, 0, o.weight_decay},
                  {o.clip_value, o.clip_norm}) {}
 
 }  // namespace glimpse

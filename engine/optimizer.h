@@ -3,6 +3,8 @@
 // and zeroing are one pass over memory. Update rules, defaults and the place of each constant are PyTorch's.
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,14 @@ struct ClipOptions {
   double clip_norm = 0;
 };
 
+/// What came of a step.
+struct StepOutcome {
+  bool updated = true;
+  double gradient_norm = 0;  ///< Euclidean, over all gradients before clipping; summed in double in a fixed order
+  std::string non_finite;  ///< the first parameter whose gradient was not finite, where nothing was updated; else empty
+  std::int64_t steps = 0;  ///< updates done
+};
+
 /// What the four optimizers share. Neither copied nor moved: the parameters' memory belongs to it.
 class Optimizer {
  public:
@@ -28,17 +38,24 @@ class Optimizer {
   /// gradient zero: it still decays and follows its momentum. When a gradient is NaN or infinite nothing is updated
   /// (the step does not count), the gradients are zeroed, and false is returned; gradient_norm() is then not finite.
   bool step();
+  /// The same without its answer: on a GPU the host waits for nothing. Whoever asks for it later, by the functions
+  /// below, waits then.
+  void step_ahead();
   void zero_grad();
 
   double learning_rate() const { return learning_rate_; }
   /// From the next step on. Throws Error unless finite and >= 0.
   void set_learning_rate(double value);
-  /// Euclidean norm over all gradients before clipping, at the last step(); summed in double in a fixed order.
-  double gradient_norm() const { return gradient_norm_; }
-  /// Name of the first parameter whose gradient was not finite at the last step() that returned false; else empty.
-  const std::string& non_finite() const { return non_finite_; }
+  /// Of the last step.
+  const StepOutcome& outcome() const;
+  double gradient_norm() const { return outcome().gradient_norm; }
+  const std::string& non_finite() const { return outcome().non_finite; }
   /// Updates done.
-  std::int64_t steps() const { return steps_; }
+  std::int64_t steps() const { return outcome().steps; }
+  /// The last step's kernels::StepDecision, (8) f64, where the parameters lie: to be kept and read later.
+  const Tensor& decision() const { return decision_; }
+  /// What a decision says that was kept. Throws Error unless it has 8 numbers.
+  StepOutcome outcome_of(std::span<const double> decision) const;
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
   /// All parameters, all gradients: flat, each tensor at a multiple of 64 bytes, zeros between.
   const Tensor& flat_parameters() const { return flat_; }
@@ -59,16 +76,18 @@ class Optimizer {
   Optimizer(const char* name, std::vector<NamedTensor> parameters, double learning_rate, const ClipOptions& clip,
             std::vector<std::string> moments);
 
-  /// Updates the flat parameters from the flat gradients, zeroing those. steps() already counts this step.
-  virtual void update(const kernels::Clip& clip) = 0;
+  /// Updates the flat parameters from the flat gradients, zeroing those, as `decision` says.
+  virtual void update(const kernels::StepDecision* decision) = 0;
   /// Flat, laid out as the parameters.
   const Tensor& moment(std::size_t index) const { return moments_[index]; }
+  double beta1_ = 0, beta2_ = 0;  // of Adam's bias correction
 
  private:
   void check_parameters() const;
   void gather_parameters();
   void adopt_gradients();
-  std::string first_non_finite() const;
+  void set_steps(double count);
+  std::string parameter_at(std::int64_t position) const;
   std::string name_;
   std::vector<NamedTensor> parameters_;
   std::vector<std::size_t> offsets_;  // of each parameter in the flat buffers, in bytes
@@ -77,9 +96,8 @@ class Optimizer {
   std::vector<Tensor> moments_;
   ClipOptions clip_;
   double learning_rate_;
-  double gradient_norm_ = 0;
-  std::string non_finite_;
-  std::int64_t steps_ = 0;
+  Tensor decision_;
+  mutable std::optional<StepOutcome> outcome_;  // what decision_ says, when it was read
 };
 
 struct SgdOptions {
@@ -96,7 +114,7 @@ class Sgd : public Optimizer {
   explicit Sgd(std::vector<NamedTensor> parameters, const SgdOptions& options = {});
 
  private:
-  void update(const kernels::Clip& clip) override;
+  void update(const kernels::StepDecision* decision) override;
   SgdOptions options_;
 };
 
@@ -117,19 +135,18 @@ class RmsProp : public Optimizer {
   explicit RmsProp(std::vector<NamedTensor> parameters, const RmsPropOptions& options = {});
 
  private:
-  void update(const kernels::Clip& clip) override;
+  void update(const kernels::StepDecision* decision) override;
   RmsPropOptions options_;
 };
 
 /// What Adam and AdamW share: all but where the weight decay enters.
 class AdamFamily : public Optimizer {
  protected:
-  /// Of `step`, the count is this class's to fill in, and the learning rate is where it starts.
-  AdamFamily(const char* name, std::vector<NamedTensor> parameters, const kernels::AdamStep& step,
+  AdamFamily(const char* name, std::vector<NamedTensor> parameters, double learning_rate, const kernels::AdamStep& step,
              const ClipOptions& clip);
 
  private:
-  void update(const kernels::Clip& clip) override;
+  void update(const kernels::StepDecision* decision) override;
   kernels::AdamStep step_;
 };
 

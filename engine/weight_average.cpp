@@ -1,7 +1,5 @@
 #include "glimpse/engine/weight_average.h"
 
-#include <algorithm>
-
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/kernels/optimizer.h"
@@ -9,15 +7,19 @@
 namespace glimpse {
 
 WeightAverage::WeightAverage(const Optimizer& optimizer, double decay)
-    : optimizer_(optimizer), decay_(decay), average_(optimizer.flat_parameters().detach().clone()) {
+    : optimizer_(optimizer),
+      decay_(decay),
+      average_(optimizer.flat_parameters().detach().clone()),
+      decision_(zeros({2}, DType::f64, average_.device())) {
   check(decay >= 0 && decay < 1, "weight average: decay {} is outside [0,1)", decay);
 }
 
 void WeightAverage::update() {
-  const double t = static_cast<double>(++steps_);
-  const double decay = std::min(decay_, (1 + t) / (10 + t));
+  const auto* const step = reinterpret_cast<const kernels::StepDecision*>(optimizer_.decision().data<double>());
+  auto* const decision = reinterpret_cast<kernels::AverageDecision*>(decision_.data<double>());
   on(average_, [&]<class T>(auto device) {
-    kernels::move_average<T>(device, average_.numel(), 1 - decay, optimizer_.flat_parameters().data<T>(),
+    kernels::decide_average(device, decay_, step, decision);
+    kernels::move_average<T>(device, average_.numel(), decision, optimizer_.flat_parameters().data<T>(),
                              average_.data<T>());
   });
 }
@@ -37,14 +39,14 @@ std::vector<NamedTensor> WeightAverage::averages() const {
 
 std::vector<NamedTensor> WeightAverage::state() const {
   std::vector<NamedTensor> state = averages();
-  state.push_back({"step", from_vector(std::vector<double>{static_cast<double>(steps_)}, {}), false});
+  state.push_back({"step", from_vector(std::vector<double>{decision_.to_vector<double>()[0]}, {}), false});
   return state;
 }
 
 void WeightAverage::load_state(const std::vector<NamedTensor>& given) {
   const std::vector<NamedTensor> target = state();
   load_tensors(target, given, "weight average");
-  steps_ = static_cast<std::int64_t>(target.back().tensor.item());
+  decision_.copy_from(from_vector(std::vector<double>{target.back().tensor.item(), 0}));
 }
 
 }  // namespace glimpse

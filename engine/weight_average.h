@@ -15,8 +15,9 @@ class WeightAverage {
   /// outside [0,1).
   WeightAverage(const Optimizer& optimizer, double decay);
 
-  /// Once a step, number t from 1: average += (1 - d) (weights - average), d = min(decay, (1 + t) / (10 + t)), so that
-  /// the weights of the beginning are forgotten soon.
+  /// After each step. Number t, from 1, of those that have updated the weights: average += (1 - d) (weights - average),
+  /// d = min(decay, (1 + t) / (10 + t)), so that the weights of the beginning are forgotten soon. After a step that was
+  /// left out nothing moves. Waits for no answer of a GPU.
   void update();
   /// Exchanges the weights and their averages: the model then has the averages, until the next call.
   void swap();
@@ -32,8 +33,8 @@ class WeightAverage {
  private:
   const Optimizer& optimizer_;
   double decay_;
-  Tensor average_;  // laid out as the optimizer's flat parameters
-  std::int64_t steps_ = 0;
+  Tensor average_;   // laid out as the optimizer's flat parameters
+  Tensor decision_;  // (2) f64, kernels::AverageDecision
 };
 
 }  // namespace glimpse

@@ -1,6 +1,7 @@
 #include "glimpse/kernels/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "glimpse/kernels/base/vectors.h"
@@ -24,7 +25,17 @@ void for_each(std::int64_t n, Update update, T* p, T* g, Moments*... moments) {
 }
 
 template <class T>
-GradientSums chunk_sums(std::int64_t n, T value, const T* g) {
+void zero(std::int64_t n, T* g) {
+  vector_for(n, grain, [=](std::int64_t begin, std::int64_t end) { std::fill(g + begin, g + end, T(0)); });
+}
+
+/// Sums of squares of gradients as they are, and clipped.
+struct Sums {
+  double all, clipped;
+};
+
+template <class T>
+Sums chunk_sums(std::int64_t n, T value, const T* g) {
   double all = 0, clipped = 0;
 #pragma omp simd reduction(+ : all, clipped)
   for (std::int64_t i = 0; i < n; ++i) {
@@ -39,25 +50,29 @@ GradientSums chunk_sums(std::int64_t n, T value, const T* g) {
 }  // namespace
 
 template <class T>
-GradientSums gradient_sums(Cpu, std::int64_t n, double clip_value, const T* g) {
+void decide_step(Cpu, std::int64_t n, const StepRule& rule, const T* g, StepDecision* decision) {
   const std::int64_t chunks = (n + chunk - 1) / chunk;
-  std::vector<GradientSums> parts(static_cast<std::size_t>(chunks));
-  const T value = static_cast<T>(clip_value);
+  std::vector<Sums> parts(static_cast<std::size_t>(chunks));
+  const T value = static_cast<T>(rule.clip_value);
   vector_for(chunks, grain / chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c)
       parts[c] = chunk_sums(std::min(chunk, n - c * chunk), value, g + c * chunk);
   });
-  GradientSums sums{0, 0};
-  for (const GradientSums& part : parts) {
+  Sums sums{0, 0};
+  for (const Sums& part : parts) {
     sums.all += part.all;
     sums.clipped += part.clipped;
   }
-  return sums;
+  double bad = -1;
+  if (!std::isfinite(sums.all))
+    bad = static_cast<double>(std::find_if(g, g + n, [](T x) { return !std::isfinite(x); }) - g);
+  decide(rule, sums.all, sums.clipped, bad, *decision);
 }
 
 template <class T>
-void sgd_step(Cpu, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, T* g, T* b) {
-  const SgdUpdate<T> update(step, clip);
+void sgd_step(Cpu, std::int64_t n, const SgdStep& step, const StepDecision* decision, T* p, T* g, T* b) {
+  if (decision->bad >= 0) return zero(n, g);
+  const SgdUpdate<T> update(step, *decision);
   if (b) return for_each(n, update, p, g, b);
   for_each(
       n,
@@ -69,8 +84,9 @@ void sgd_step(Cpu, std::int64_t n, const SgdStep& step, const Clip& clip, T* p, 
 }
 
 template <class T>
-void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const Clip& clip, T* p, T* g, T* v, T* b) {
-  const RmsPropUpdate<T> update(step, clip);
+void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const StepDecision* decision, T* p, T* g, T* v, T* b) {
+  if (decision->bad >= 0) return zero(n, g);
+  const RmsPropUpdate<T> update(step, *decision);
   if (b) return for_each(n, update, p, g, v, b);
   for_each(
       n,
@@ -82,8 +98,10 @@ void rmsprop_step(Cpu, std::int64_t n, const RmsPropStep& step, const Clip& clip
 }
 
 template <class T>
-void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p, T* g, T* m, T* v, bf16* copy) {
-  const AdamUpdate<T> update(step, clip);
+void adam_step(Cpu, std::int64_t n, const AdamStep& step, const StepDecision* decision, T* p, T* g, T* m, T* v,
+               bf16* copy) {
+  if (decision->bad >= 0) return zero(n, g);
+  const AdamUpdate<T> update(step, *decision);
   if (!copy) return for_each(n, update, p, g, m, v);
   for_each(
       n,
@@ -94,9 +112,14 @@ void adam_step(Cpu, std::int64_t n, const AdamStep& step, const Clip& clip, T* p
       p, g, m, v, copy);
 }
 
+void decide_average(Cpu, double decay, const StepDecision* step, AverageDecision* average) {
+  decide(decay, *step, *average);
+}
+
 template <class T>
-void move_average(Cpu, std::int64_t n, double rate, const T* p, T* average) {
-  const T r = static_cast<T>(rate);
+void move_average(Cpu, std::int64_t n, const AverageDecision* decision, const T* p, T* average) {
+  if (decision->rate == 0) return;
+  const T r = static_cast<T>(decision->rate);
   vector_for(n, grain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) average[i] += r * (p[i] - average[i]);

@@ -217,6 +217,39 @@ TEST_CASE("optimizer: a gradient that is not finite updates nothing and is named
   }
 }
 
+TEST_CASE("optimizer: steps ahead are answered later, each by the decision that was kept of it") {
+  const Tensor a = parameter({1, 2}), b = parameter({3});
+  Adam adam({{"a", a}, {"b", b}});
+  std::vector<std::vector<double>> kept;
+  std::vector<std::vector<float>> after;
+  for (const double gradient : {1.0, std::nan(""), 2.0}) {
+    set_gradient(b, gradient);
+    adam.step_ahead();
+    kept.push_back(adam.decision().to_vector<double>());
+    after.push_back(adam.flat_parameters().to_vector<float>());
+  }
+  CHECK(adam.steps() == 2);
+  CHECK(adam.gradient_norm() == 2);
+  CHECK(adam.outcome().updated);
+  CHECK(after[1] == after[0]);
+  CHECK(after[2] != after[1]);
+  CHECK(adam.outcome_of(kept[0]).steps == 1);
+  CHECK(adam.outcome_of(kept[0]).gradient_norm == 1);
+  CHECK(adam.outcome_of(kept[0]).non_finite.empty());
+  CHECK_FALSE(adam.outcome_of(kept[1]).updated);
+  CHECK(adam.outcome_of(kept[1]).non_finite == "b");
+  CHECK(adam.outcome_of(kept[1]).steps == 1);
+  CHECK_THROWS_WITH(adam.outcome_of(std::vector<double>(7)), "adam: a decision has 8 numbers, not 7");
+}
+
+TEST_CASE("optimizer: a sum of squares that is too large is no parameter's fault") {
+  const Tensor p = parameter({1, 2}).to(DType::f64).detach().set_requires_grad();
+  Sgd sgd({{"p", p}});
+  set_gradient(p, 1e200);
+  CHECK_FALSE(sgd.step());
+  CHECK(sgd.non_finite() == "the norm of all gradients");
+}
+
 TEST_CASE("optimizer: the same bits with any number of threads") {
   const int threads = kernels::threads();
   std::vector<std::vector<float>> results;
@@ -303,6 +336,13 @@ TEST_CASE("an average of weights follows them, changes places with them, and goe
   q.detach().copy_from(p);
   for (WeightAverage* a : {&average, &resumed}) a->update();
   CHECK(resumed.averages()[0].tensor.to_vector<float>() == averages());
+
+  const std::vector<float> last = averages();
+  set_gradient(p, std::nan(""));
+  CHECK_FALSE(sgd.step());
+  average.update();  // the step was left out, and does not count
+  CHECK(averages() == last);
+  CHECK(average.state().back().tensor.item() == 13);
   CHECK_THROWS_AS(resumed.load_state({}), Error);
   CHECK_THROWS_AS(WeightAverage(sgd, 1), Error);
 }

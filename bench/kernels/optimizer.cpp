@@ -11,21 +11,25 @@ template <class Device, class T>
 Subject adam(Device device, T, std::int64_t n, bool with_copy, const Rotation& rotation) {
   // Parameter, gradient and both moments, in and out: the gradient is left at zero for the next step.
   const Cost cost = {static_cast<double>(n) * (8 * sizeof(T) + (with_copy ? 2 : 0)), 20.0 * static_cast<double>(n)};
-  const kernels::AdamStep step{1e-3, 0.9, 0.999, 1e-8, 0, 0, 3};
-  const kernels::Clip clip{0.8, 1};
+  const kernels::AdamStep step{0.9, 0.999, 1e-8, 0, 0};
+  const kernels::StepDecision host_decision{
+      .count = 3, .clip_value = 0.8, .learning_rate = 1e-3, .rate = 3.7e-3, .root = 18.3};
   const Lab lab(device, cost, rotation);
   const auto host_p = draw<T>(n, 1), host_g = draw<T>(n, 2), host_m = draw<T>(n, 3, 0.1);
   auto host_v = draw<T>(n, 4);
   for (T& v : host_v) v = v * v;
   const auto p = lab.input(host_p), g = lab.input(host_g), m = lab.input(host_m), v = lab.input(host_v);
+  const auto decision = lab.shared_input(std::vector<kernels::StepDecision>{host_decision});
   const auto copy = lab.template output<bf16>(with_copy ? n : 1);
   return {cost, lab.sets(),
           [=](int set) {
-            kernels::adam_step(device, n, step, clip, p[set], g[set], m[set], v[set], with_copy ? copy[set] : nullptr);
+            kernels::adam_step(device, n, step, decision[0], p[set], g[set], m[set], v[set],
+                               with_copy ? copy[set] : nullptr);
           },
           [=] {
             auto true_p = widened(host_p), true_g = widened(host_g), true_m = widened(host_m), true_v = widened(host_v);
-            kernels::adam_step(Cpu{}, n, step, clip, true_p.data(), true_g.data(), true_m.data(), true_v.data());
+            kernels::adam_step(Cpu{}, n, step, &host_decision, true_p.data(), true_g.data(), true_m.data(),
+                               true_v.data());
             // The copy is right when it is what p rounds to.
             std::vector<bf16> rounded(host_p.size());
             kernels::convert(Cpu{}, n, p.host().data(), rounded.data());

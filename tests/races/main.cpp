@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "glimpse/kernels/attention/attention.h"
@@ -17,6 +18,7 @@
 #include "glimpse/kernels/image_normalize.h"
 #include "glimpse/kernels/layer_norm.h"
 #include "glimpse/kernels/layout.h"
+#include "glimpse/kernels/optimizer.h"
 #include "glimpse/kernels/reduce.h"
 #include "glimpse/kernels/softmax.h"
 #include "glimpse/kernels/topk.h"
@@ -103,6 +105,13 @@ void run_images() {
   image_normalize(Cuda{}, 1, 8, {{0, 0, 0}, {1, 1, 1}}, rgb.data(), y.data());
 }
 
+void run_optimizer() {
+  std::vector<float> g = numbers(16384 + 300);
+  g[16384 + 7] = std::numeric_limits<float>::quiet_NaN();
+  StepDecision decision;
+  decide_step<float>(Cuda{}, std::ssize(g), {0.5, 2, 0.1, 0.9, 0.999}, g.data(), &decision);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -119,6 +128,7 @@ int main(int argc, char** argv) {
     run_indexed();
     run_attention();
     run_images();
+    run_optimizer();
   }
   std::puts("done");
 }
