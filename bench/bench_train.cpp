@@ -97,7 +97,7 @@ nlohmann::ordered_json measure(const CommonFlags& flags, const std::string& styl
     const DecoderLoss loss = style == "hoisted" ? decoder.loss(batch.features, batch.tokens, generator)
                                                 : decoder.loss_stepwise(batch.features, batch.tokens, generator);
     loss.total.backward();
-    adam.step();
+    adam.step_ahead();
   };
   const auto count = static_cast<int>(batches.size());
   for (int i = 0; i < std::max(flags.warmup, count); ++i) step(batches[i % count]);

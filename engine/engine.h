@@ -3,6 +3,7 @@
 
 #include "glimpse/engine/autograd.h"
 #include "glimpse/engine/device.h"
+#include "glimpse/engine/device_number.h"
 #include "glimpse/engine/dispatch.h"
 #include "glimpse/engine/gradcheck.h"
 #include "glimpse/engine/io/file.h"

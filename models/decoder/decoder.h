@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "glimpse/engine/device_number.h"
 #include "glimpse/engine/layers.h"
 #include "glimpse/engine/module.h"
 #include "glimpse/engine/random.h"
@@ -51,11 +52,12 @@ struct Hits {
 };
 
 struct DecoderLoss {
-  Tensor total;                  ///< what is minimised, a scalar
-  double cross_entropy = 0;      ///< mean -log p of a word (label smoothing included), the same under both reductions
-  double attention_penalty = 0;  ///< mean of (1 - sum_t alpha)^2 over captions and locations, unweighted
-  std::int64_t tokens = 0;       ///< N
-  Hits hits;                     ///< if asked for
+  Tensor total;  ///< what is minimised, a scalar
+  /// Mean -log p of a word (label smoothing included), the same under both reductions.
+  DeviceNumber cross_entropy;
+  DeviceNumber attention_penalty;      ///< mean of (1 - sum_t alpha)^2 over captions and locations, unweighted
+  std::int64_t tokens = 0;             ///< N
+  Hits hits;                           ///< if asked for
   std::int64_t sampled_captions = 0;   ///< that read drawn locations
   double sampled_log_probability = 0;  ///< mean log p of those
 };

@@ -64,12 +64,12 @@ DecoderLoss reduce(const TokenBatch& batch, const LossOptions& options, const Ou
   const bool paper = options.reduction == Reduction::paper;
   DecoderLoss result;
   result.tokens = batch.tokens();
-  result.cross_entropy = outcome.mean_cross_entropy.item();
+  result.cross_entropy = DeviceNumber(outcome.mean_cross_entropy);
   const double share = static_cast<double>(batch.tokens()) / (paper ? rows : tokens);
   result.total = share == 1 ? outcome.mean_cross_entropy : outcome.mean_cross_entropy * share;
   if (!outcome.misses.defined()) return result;
   const auto places = static_cast<double>(outcome.locations);
-  result.attention_penalty = outcome.misses.item() / (static_cast<double>(batch.rows()) * places);
+  result.attention_penalty = DeviceNumber(outcome.misses, static_cast<double>(batch.rows()) * places);
   if (options.doubly_stochastic > 0)
     result.total = result.total + outcome.misses * (options.doubly_stochastic / (paper ? rows : rows * places));
   if (draws.uniform.defined()) add_reinforce(outcome.drawn, draws, batch, 1 / (paper ? rows : tokens), options, result);

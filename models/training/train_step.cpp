@@ -1,5 +1,7 @@
 #include "glimpse/models/training/train_step.h"
 
+#include <utility>
+
 #include "glimpse/kernels/base/check.h"
 #include "glimpse/models/training/checkpoint.h"
 
@@ -43,7 +45,9 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainingConfig& t, std::vector<N
 }  // namespace
 
 TrainStep::TrainStep(CaptionModel& model, const ImageList& images)
-    : model_(model), dropout_(static_cast<std::uint64_t>(model.config.training.seed) ^ dropout_stream) {
+    : model_(model),
+      numbers_(model.device()),
+      dropout_(static_cast<std::uint64_t>(model.config.training.seed) ^ dropout_stream) {
   if (model.config.is_self_critical()) self_critical_.emplace(model, images);
   Visitor require([](const std::string&, Tensor& tensor, bool trainable) {
     if (trainable && tensor.defined()) tensor.set_requires_grad();
@@ -73,10 +77,10 @@ Tensor TrainStep::features_of(const TrainingBatch& batch) const {
   return model_.encoder.forward(batch.pixels);
 }
 
-void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult& result) {
+void TrainStep::add_gradients(std::span<const TrainingBatch> batches, Pending& step) {
   LossOptions options = loss_options(model_.config);
   options.baseline = baseline_;
-  options.scheduled_sampling = result.scheduled_sampling = scheduled_sampling_;
+  options.scheduled_sampling = step.result.scheduled_sampling = scheduled_sampling_;
   for (const TrainingBatch& batch : batches) {
     options.of_tokens += batch.tokens.tokens();
     options.of_rows += batch.tokens.rows();
@@ -86,12 +90,12 @@ void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult
   for (const TrainingBatch& batch : batches) {
     const Tensor features = features_of(batch);
     Tensor total;
-    if (weight > 0) total = true_loss(batch, features, options, result);
+    if (weight > 0) total = true_loss(batch, features, options, step);
     if (self_critical_) {
       const SelfCritical::Result drawn = (*self_critical_)(batch.images, features, dropout_);
       const Tensor loss = drawn.loss * drawn_share;
       total = total.defined() ? loss + total * weight : loss;
-      result.reward = result.reward.value_or(0) + drawn.reward * drawn_share;
+      step.result.reward = step.result.reward.value_or(0) + drawn.reward * drawn_share;
     }
     total.backward();
   }
@@ -99,27 +103,54 @@ void TrainStep::add_gradients(std::span<const TrainingBatch> batches, StepResult
 
 /// The loss of the true captions, a part of that of several batches.
 Tensor TrainStep::true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options,
-                            StepResult& result) {
+                            Pending& step) {
   const DecoderLoss loss = model_.decoder.loss(features, batch.tokens, dropout_, options);
-  const double rows = static_cast<double>(batch.tokens.rows());
-  result.loss += loss.cross_entropy * static_cast<double>(loss.tokens) / static_cast<double>(options.of_tokens);
-  result.attention_penalty += loss.attention_penalty * rows / static_cast<double>(options.of_rows);
-  result.tokens += loss.tokens;
+  step.losses.push_back({numbers_.keep(loss.cross_entropy), numbers_.keep(loss.attention_penalty),
+                         static_cast<double>(loss.tokens), static_cast<double>(batch.tokens.rows()),
+                         static_cast<double>(options.of_tokens), static_cast<double>(options.of_rows)});
+  step.result.tokens += loss.tokens;
   sampled_captions_ += loss.sampled_captions;
   sampled_log_p_ += loss.sampled_log_probability * static_cast<double>(loss.sampled_captions);
   return loss.total;
 }
 
-void TrainStep::update(StepResult& result) {
+void TrainStep::update(Pending& step) {
   for (const Part& part : parts_) {
-    const bool updated = part.optimizer->step();
-    if (updated && part.average) part.average->update();
-    if (!updated && result.updated) result.not_finite = part.optimizer->non_finite();
-    result.updated = result.updated && updated;
+    part.optimizer->step_ahead();
+    if (part.average) part.average->update();
+    step.decisions.push_back(numbers_.keep(part.optimizer->decision()));
   }
-  result.gradient_norm = parts_[0].optimizer->gradient_norm();
-  result.learning_rate = learning_rate();
+  step.result.learning_rate = learning_rate();
 }
+
+StepResult TrainStep::result_of(const Pending& step, const std::vector<double>& numbers) const {
+  StepResult result = step.result;
+  for (const Pending::Loss& loss : step.losses) {
+    const double cross_entropy = loss.cross_entropy.in(numbers), penalty = loss.attention_penalty.in(numbers);
+    result.loss += cross_entropy * loss.tokens / loss.of_tokens;
+    result.attention_penalty += penalty * loss.rows / loss.of_rows;
+  }
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const Optimizer& optimizer = *parts_[p].optimizer;
+    const std::span<const double> decision(numbers.data() + step.decisions[p], optimizer.decision().numel());
+    const StepOutcome outcome = optimizer.outcome_of(decision);
+    if (p == 0) result.gradient_norm = outcome.gradient_norm;
+    if (!outcome.updated && result.updated) result.not_finite = outcome.non_finite;
+    result.updated = result.updated && outcome.updated;
+  }
+  return result;
+}
+
+/// Reads what is pending.
+void TrainStep::settle() {
+  const std::vector<double> numbers = numbers_.read();
+  for (const Pending& step : pending_) results_.push_back(result_of(step, numbers));
+  pending_.clear();
+}
+
+/// Whether the result of a step is read at once: the next baseline of hard attention depends on it, and on the CPU
+/// there is nothing to wait for.
+bool TrainStep::waits() const { return model_.device() == Device::cpu || model_.config.decoder.is_hard(); }
 
 /// b = 0.9 b + 0.1 log p (paper, 4.1), by the mean over the captions of this step that read drawn locations.
 void TrainStep::move_baseline() {
@@ -127,17 +158,32 @@ void TrainStep::move_baseline() {
     baseline_ = 0.9 * baseline_ + 0.1 * sampled_log_p_ / static_cast<double>(sampled_captions_);
 }
 
-StepResult TrainStep::operator()(std::span<const TrainingBatch> batches, double rate_factor) {
+void TrainStep::enqueue(std::span<const TrainingBatch> batches, double rate_factor) {
   check(!batches.empty(), "training: a step needs a batch");
   parts_[0].optimizer->set_learning_rate(model_.config.training.learning_rate * rate_factor);
   if (parts_.size() > 1) parts_[1].optimizer->set_learning_rate(model_.config.encoder.learning_rate * rate_factor);
-  StepResult result;
-  if (model_.config.decoder.is_hard()) result.baseline = baseline_;
+  Pending step;
+  if (model_.config.decoder.is_hard()) step.result.baseline = baseline_;
   sampled_log_p_ = 0;
   sampled_captions_ = 0;
-  add_gradients(batches, result);
-  update(result);
-  if (result.updated) move_baseline();
+  add_gradients(batches, step);
+  update(step);
+  pending_.push_back(std::move(step));
+  if (!waits()) return;
+  settle();
+  if (results_.back().updated) move_baseline();
+}
+
+std::vector<StepResult> TrainStep::results() {
+  settle();
+  return std::exchange(results_, {});
+}
+
+StepResult TrainStep::operator()(std::span<const TrainingBatch> batches, double rate_factor) {
+  enqueue(batches, rate_factor);
+  settle();
+  StepResult result = std::move(results_.back());
+  results_.pop_back();
   return result;
 }
 

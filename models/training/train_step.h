@@ -43,6 +43,14 @@ class TrainStep {
   /// The same by several batches, as if they were one.
   StepResult operator()(std::span<const TrainingBatch> batches, double rate_factor = 1);
 
+  /// The same without the result, for which the host would have to wait for a GPU; results() has it.
+  void enqueue(std::span<const TrainingBatch> batches, double rate_factor = 1);
+  /// Of all steps since the last call, in their order. On a GPU they are read in one go, and the host waits then; only
+  /// where captions or locations are drawn it does so in a step too.
+  std::vector<StepResult> results();
+  /// Whether results() would wait for nothing.
+  bool has_results() const { return pending_.empty(); }
+
   /// Weights that change, their averages and moments of the optimizers, under the names of a checkpoint.
   std::vector<NamedTensor> tensors();
   /// Goes on from there. Throws Error, saying that they come from `path`, when they do not belong to this model.
@@ -75,17 +83,34 @@ class TrainStep {
     std::unique_ptr<Optimizer> optimizer;
     std::unique_ptr<WeightAverage> average;
   };
+  /// What is known of a step before its numbers are read, and where those will be found.
+  struct Pending {
+    struct Loss {
+      DeviceNumbers::Place cross_entropy, attention_penalty;
+      double tokens = 0, rows = 0;        // of the batch
+      double of_tokens = 0, of_rows = 0;  // of all batches of the step
+    };
+    StepResult result;
+    std::vector<Loss> losses;             // of each batch
+    std::vector<std::int64_t> decisions;  // of each part
+  };
   void add_part(const std::string& name, std::vector<NamedTensor> parameters, double learning_rate);
   Tensor features_of(const TrainingBatch& batch) const;
-  void add_gradients(std::span<const TrainingBatch> batches, StepResult& result);
-  Tensor true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options, StepResult& result);
-  void update(StepResult& result);
+  void add_gradients(std::span<const TrainingBatch> batches, Pending& step);
+  Tensor true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options, Pending& step);
+  void update(Pending& step);
+  bool waits() const;
+  void settle();
+  StepResult result_of(const Pending& step, const std::vector<double>& numbers) const;
   void move_baseline();
   std::vector<NamedTensor> model_tensors(const Part& part);
 
   CaptionModel& model_;
   std::optional<SelfCritical> self_critical_;
   std::vector<Part> parts_;  // the decoder's, and the encoder's where it is trained
+  DeviceNumbers numbers_;
+  std::vector<Pending> pending_;
+  std::vector<StepResult> results_;
   Generator dropout_;
   double scheduled_sampling_ = 0;
   double baseline_ = 0;

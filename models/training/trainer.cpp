@@ -45,6 +45,7 @@ Trainer::Trainer(const TrainerParts& parts)
 }
 
 void Trainer::write_last() {
+  settle();
   state_.dropout = step_.dropout();
   state_.baseline = step_.baseline();
   state_.plateau = plateau_.state();
@@ -106,19 +107,30 @@ double Trainer::rate_factor() const {
 void Trainer::step(std::span<const TrainingBatch> batches) {
   const ScheduledSamplingConfig& sampling = config().scheduled_sampling;
   step_.set_scheduled_sampling(StepRise{sampling.rise, sampling.every, sampling.limit}(state_.epoch));
-  last_ = step_(batches, rate_factor());
+  step_.enqueue(batches, rate_factor());
   ++state_.step;
   state_.position += std::ssize(batches);
-  if (last_.updated) {
-    state_.loss_sum += last_.loss * static_cast<double>(last_.tokens);
-    state_.loss_words += last_.tokens;
-    failed_in_a_row_ = 0;
-    return;
+  // On a GPU the results of the steps are read where a line of the log needs them: until then it is never waited for.
+  // The first is of interest at once.
+  if (step_.has_results() || last_.tokens == 0 || state_.step % config().training.log_every == 0) settle();
+}
+
+/// Takes up the results of the steps so far. A step whose gradient was not finite has changed nothing on the device, so
+/// it does no harm that it is learnt of up to log_every steps later.
+void Trainer::settle() {
+  for (StepResult& result : step_.results()) {
+    last_ = std::move(result);
+    if (last_.updated) {
+      state_.loss_sum += last_.loss * static_cast<double>(last_.tokens);
+      state_.loss_words += last_.tokens;
+      failed_in_a_row_ = 0;
+      continue;
+    }
+    ++state_.skipped_steps;
+    check(++failed_in_a_row_ < most_failures,
+          "training: the gradient of {} has not been finite for {} steps; try a smaller --learning-rate",
+          last_.not_finite, most_failures);
   }
-  ++state_.skipped_steps;
-  check(++failed_in_a_row_ < most_failures,
-        "training: the gradient of {} has not been finite for {} steps; try a smaller --learning-rate",
-        last_.not_finite, most_failures);
 }
 
 std::string Trainer::progress_line(double wait_share) const {

@@ -44,7 +44,7 @@ class Trainer {
   void resume();
   /// Trains to the end, with features from `cache` where the encoder or its beginning is frozen; leaves
   /// last.safetensors, best.safetensors and log.jsonl in the folder. Throws Error when the gradient is not finite for
-  /// many steps in a row.
+  /// many steps in a row, on a GPU at the next line of the log.
   Ending run(const FeatureCache* cache = nullptr);
 
   const TrainingState& state() const { return state_; }
@@ -52,6 +52,7 @@ class Trainer {
 
  private:
   void step(std::span<const TrainingBatch> batches);
+  void settle();
   std::int64_t steps_per_epoch() const;
   void train_epoch(TrainingBatches& batches);
   void end_epoch();
@@ -74,7 +75,7 @@ class Trainer {
   std::unique_ptr<RunLog> log_;
   Stopwatch watch_;
   double seconds_before_ = 0;  // of training, before this process
-  StepResult last_;            // of the step before
+  StepResult last_;            // the latest that is known
   double captions_per_s_ = 0, validation_seconds_ = 0;
   int failed_in_a_row_ = 0;
 };
