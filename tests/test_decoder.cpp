@@ -261,6 +261,7 @@ TEST_CASE("the decoder refuses what does not fit") {
   CHECK(spoilt(&TokenBatch::inputs, -1) == "decoder loss: word -1 at position 1 is outside [0,23)");
   CHECK(spoilt(&TokenBatch::distinct, 99) == "decoder loss: word 99 at position 1 is outside [0,23)");
   CHECK(spoilt(&TokenBatch::slot, 99).starts_with("decoder loss: slot 99 at position 1 is outside [0,"));
+  CHECK(spoilt(&TokenBatch::row_of_token, 2) == "decoder loss: row 2 at position 1 is outside [0,2)");
   TokenBatch unmade = batch;
   unmade.least_vocabulary = 0;
   CHECK_THROWS_WITH(decoder.loss(make_features(2, 4, 7, DType::f64), unmade, generator),

@@ -1,23 +1,26 @@
 #include "glimpse/engine/internal/on_device.h"
 
-#include "glimpse/engine/dispatch.h"
-#include "glimpse/kernels/cuda/runtime.h"
+#include "glimpse/kernels/base/check.h"
 
 namespace glimpse {
 
-OnDevice::OnDevice(std::vector<std::int64_t> list, Device device) : list_(std::move(list)) {
-  on(device, [&](auto tag) {
-    if constexpr (std::is_same_v<decltype(tag), kernels::Cuda>) {
-      const std::size_t bytes = list_.size() * sizeof(std::int64_t);
-      const auto copy = std::make_shared<Storage>(bytes, device);
-      cuda::copy_to_device(copy->data(), list_.data(), bytes, tag.stream);
-      copy_ = copy;
-    }
-  });
+OnDevice::OnDevice(std::vector<std::int64_t> list, Device device) {
+  if (device == Device::cpu) {
+    list_ = std::move(list);
+    return;
+  }
+  Parcel parcel;
+  *this = OnDevice(list, parcel);
+  parcel.send(device);
 }
 
+OnDevice::OnDevice(const std::vector<std::int64_t>& list, Parcel& parcel)
+    : sent_(parcel.content()), at_(parcel.add(list.data(), list.size() * sizeof(std::int64_t))) {}
+
 const std::int64_t* OnDevice::data() const {
-  return copy_ ? static_cast<const std::int64_t*>(copy_->data()) : list_.data();
+  if (!sent_) return list_.data();
+  check(sent_->storage != nullptr, "a list for a device was not sent yet");
+  return reinterpret_cast<const std::int64_t*>(static_cast<const std::byte*>(sent_->storage->data()) + at_);
 }
 
 }  // namespace glimpse

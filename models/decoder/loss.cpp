@@ -26,6 +26,9 @@ void check_words(const TokenBatch& batch, std::int64_t vocabulary) {
   for (const Tensor& words : {batch.inputs, batch.targets, batch.distinct})
     require_indices("decoder loss", "word", words, vocabulary);
   require_indices("decoder loss", "slot", batch.slot, batch.distinct.size(0));
+  require_indices("decoder loss", "row", batch.row_of_token, batch.rows());
+  for (const Tensor& images : {batch.image_of_row, batch.image_of_token})
+    if (images.defined()) require_indices("decoder loss", "image", images, batch.images());
 }
 
 void check_batch(const Decoder& decoder, const Tensor& features, const TokenBatch& batch, const LossOptions& options) {
@@ -78,10 +81,7 @@ DecoderLoss reduce(const TokenBatch& batch, const LossOptions& options, const Ou
 
 /// The attention that each caption paid to each location in all its words: alpha (N,L) in packed order -> (B,L).
 Tensor coverage_of(const Tensor& alpha, const TokenBatch& batch) {
-  std::vector<std::int32_t> rows;
-  for (const std::int64_t active : batch.active)
-    for (std::int64_t row = 0; row < active; ++row) rows.push_back(static_cast<std::int32_t>(row));
-  const Tensor index = from_vector(rows).to(alpha.device());
+  const Tensor& index = batch.row_of_token;
   const Tensor coverage({batch.rows(), alpha.size(1)}, alpha.dtype(), alpha.device());
   on(alpha, [&]<class T>(auto device) {
     kernels::sum_rows_by_index<T>(device, coverage.size(0), alpha.size(0), alpha.size(1), alpha.data<T>(),
@@ -115,8 +115,7 @@ Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& targets, const
 /// What belongs to the images, x (I,...) or undefined, for each row of the batch: (B,...).
 Tensor image_rows(const Tensor& x, const TokenBatch& batch) {
   if (batch.image.empty() || !x.defined()) return x;
-  const std::vector<std::int32_t> index(batch.image.begin(), batch.image.end());
-  return rows_at(x, from_vector(index).to(x.device()));
+  return rows_at(x, batch.image_of_row);
 }
 
 /// Lists of whole numbers, one after the other.

@@ -1,10 +1,13 @@
 #include "glimpse/models/decoder/token_batch.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
+#include "glimpse/engine/internal/parcel.h"
 #include "glimpse/kernels/base/check.h"
+#include "glimpse/models/decoder/internal/image_groups.h"
 
 namespace glimpse {
 
@@ -25,8 +28,23 @@ void check_images(const std::vector<std::int64_t>& images, std::size_t captions)
 }  // namespace
 
 TokenBatch TokenBatch::to(Device device) const {
+  if (inputs.device() == device) return *this;
   TokenBatch moved = *this;
-  for (Tensor* words : {&moved.inputs, &moved.targets, &moved.distinct, &moved.slot}) *words = words->to(device);
+  const std::array lists{&moved.inputs,       &moved.targets,      &moved.distinct,      &moved.slot,
+                         &moved.row_of_token, &moved.image_of_row, &moved.image_of_token};
+  if (device == Device::cpu) {
+    moved.groups = nullptr;
+    for (Tensor* list : lists)
+      if (list->defined()) *list = list->to(device);
+    return moved;
+  }
+  Parcel parcel;
+  std::vector<std::pair<Tensor*, std::size_t>> places;
+  for (Tensor* list : lists)
+    if (list->defined()) places.emplace_back(list, parcel.add(list->raw(), list->bytes()));
+  moved.groups = std::make_shared<ImageGroups>(*this, parcel);
+  parcel.send(device);
+  for (const auto& [list, at] : places) *list = parcel.integers(at, list->numel());
   return moved;
 }
 
@@ -74,18 +92,25 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
     for (const std::int64_t i : batch.order) batch.image.push_back(images[i]);
   }
   const std::size_t steps = caption(batch.order[0]).size() - 1;
-  std::vector<std::int32_t> inputs, targets;
+  std::vector<std::int32_t> inputs, targets, row_of_token, image_of_token;
   batch.offset.push_back(0);
   for (std::size_t t = 0; t < steps; ++t) {
     std::int64_t rows = 0;
     for (; rows < batch.rows() && caption(batch.order[rows]).size() > t + 1; ++rows) {
       inputs.push_back(caption(batch.order[rows])[t]);
       targets.push_back(caption(batch.order[rows])[t + 1]);
+      row_of_token.push_back(static_cast<std::int32_t>(rows));
+      image_of_token.push_back(static_cast<std::int32_t>(batch.image_of(rows)));
     }
     batch.active.push_back(rows);
     batch.offset.push_back(batch.offset.back() + rows);
   }
   batch.targets = from_vector(targets);
+  batch.row_of_token = from_vector(row_of_token);
+  if (!images.empty()) {
+    batch.image_of_row = from_vector(std::vector<std::int32_t>(batch.image.begin(), batch.image.end()));
+    batch.image_of_token = from_vector(image_of_token);
+  }
   return with_inputs(std::move(batch), inputs);
 }
 

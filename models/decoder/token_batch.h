@@ -2,11 +2,14 @@
 // A batch of captions laid out for training: only real words, step by step.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "glimpse/engine/tensor.h"
 
 namespace glimpse {
+
+class ImageGroups;  // private (models/decoder/internal/image_groups.h)
 
 /// Captions in the packed layout, as make_token_batch makes them. Rows are sorted by falling length; at step t the
 /// first active[t] rows still have a word to predict, and their tokens are numbers offset[t] .. offset[t + 1] - 1 of N
@@ -23,7 +26,12 @@ struct TokenBatch {
   Tensor distinct;                    ///< (U) i32, the words that are read, each once: so much less to embed
   Tensor slot;                        ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
 
-  /// The same with its tensors on `device`.
+  Tensor row_of_token;                        ///< (N) i32
+  Tensor image_of_row;                        ///< (B) i32, `image` again; undefined where that is empty
+  Tensor image_of_token;                      ///< (N) i32; undefined where that is empty: the row's own
+  std::shared_ptr<const ImageGroups> groups;  ///< on a GPU: which words look at which image, for its kernels
+
+  /// The same with its tensors on `device`, to which they go in one copy.
   TokenBatch to(Device device) const;
 
   std::int64_t rows() const { return static_cast<std::int64_t>(order.size()); }

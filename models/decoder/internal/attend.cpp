@@ -15,10 +15,10 @@ struct Call {
   Activation activation;
   Tensor features, keys, query, score, alpha;
   bool need_features;
-  ImageGroups groups;
+  std::shared_ptr<const ImageGroups> groups;
 
   kernels::AttentionShape shape() const {
-    return groups.of_all({.locations = keys.size(1), .width = keys.size(2), .channels = features.size(2)});
+    return groups->of_all({.locations = keys.size(1), .width = keys.size(2), .channels = features.size(2)});
   }
   template <class T>
   kernels::AttentionInputs<T> inputs() const {
@@ -66,7 +66,7 @@ Attended attend_all(const Decoder& decoder, const DecoderMemory& memory, const T
   const auto result = [&](const Shape& shape) { return Tensor(shape, query.dtype(), query.device()); };
   const auto call = std::make_shared<const Call>(
       Call{decoder.config.score, memory.features.detach(), memory.keys.detach(), query.detach(), decoder.score.detach(),
-           result({rows, memory.keys.size(1)}), memory.features.requires_grad(), ImageGroups(batch, query.device())});
+           result({rows, memory.keys.size(1)}), memory.features.requires_grad(), groups_of(batch, query.device())});
   const Tensor context = result({rows, memory.features.size(2)}), log_sum = result({rows});
   on(query, [&]<class T>(auto device) {
     kernels::attention_forward<T>(device, call->shape(), call->inputs<T>(), call->alpha.template data<T>(),
@@ -79,10 +79,7 @@ Attended attend_all(const Decoder& decoder, const DecoderMemory& memory, const T
 }
 
 Tensor image_of_tokens(const TokenBatch& batch, Device device) {
-  std::vector<std::int32_t> image;
-  for (const std::int64_t active : batch.active)
-    for (std::int64_t row = 0; row < active; ++row) image.push_back(static_cast<std::int32_t>(batch.image_of(row)));
-  return from_vector(image).to(device);
+  return (batch.image_of_token.defined() ? batch.image_of_token : batch.row_of_token).to(device);
 }
 
 }  // namespace glimpse

@@ -20,9 +20,15 @@ std::int64_t append(std::vector<std::int64_t>& list, const std::vector<std::int6
 
 }  // namespace
 
-ImageGroups::ImageGroups(const TokenBatch& batch, Device device) : list_({}, Device::cpu) {
+ImageGroups::ImageGroups(const TokenBatch& batch, Device device)
+    : list_(plan(batch, !batch.image.empty() && (device != Device::cpu || batch.images() >= kernels::threads())),
+            device) {}
+
+ImageGroups::ImageGroups(const TokenBatch& batch, Parcel& parcel) : list_(plan(batch, !batch.image.empty()), parcel) {}
+
+/// Sets the groups' places; returns the list that they lie in. `shared`: captions of one image form a group of a step.
+std::vector<std::int64_t> ImageGroups::plan(const TokenBatch& batch, bool shared) {
   const std::vector<std::vector<std::int64_t>> rows = rows_by_image(batch);
-  const bool shared = !batch.image.empty() && (device != Device::cpu || batch.images() >= kernels::threads());
   std::vector<std::int64_t> list;
   const std::int64_t image_of_row = shared || batch.image.empty() ? -1 : append(list, batch.image);
   std::vector<std::int64_t> first_token{0}, token;
@@ -48,7 +54,12 @@ ImageGroups::ImageGroups(const TokenBatch& batch, Device device) : list_({}, Dev
     }
     steps_.push_back({std::ssize(image), active, append(list, image), append(list, first), append(list, row)});
   }
-  list_ = OnDevice(std::move(list), device);
+  return list;
+}
+
+std::shared_ptr<const ImageGroups> groups_of(const TokenBatch& batch, Device device) {
+  if (batch.groups && device != Device::cpu) return batch.groups;
+  return std::make_shared<ImageGroups>(batch, device);
 }
 
 kernels::AttentionShape ImageGroups::with(const Groups& groups, kernels::AttentionShape sizes) const {

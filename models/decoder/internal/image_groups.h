@@ -2,6 +2,7 @@
 // Which words look at which image, as the attention kernels are told.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "glimpse/engine/internal/on_device.h"
@@ -14,6 +15,8 @@ namespace glimpse {
 class ImageGroups {
  public:
   ImageGroups(const TokenBatch& batch, Device device);
+  /// For a GPU: the lists go with a parcel.
+  ImageGroups(const TokenBatch& batch, Parcel& parcel);
 
   /// `sizes` with the groups of step t, whose queries are the rows that are active then. Captions of one image form one
   /// group, which reads its keys and features once; on the CPU only while there are groups for all threads.
@@ -26,11 +29,15 @@ class ImageGroups {
   struct Groups {
     std::int64_t count = 0, queries = 0, image = -1, first = -1, row = -1;
   };
+  std::vector<std::int64_t> plan(const TokenBatch& batch, bool shared);
   kernels::AttentionShape with(const Groups& groups, kernels::AttentionShape sizes) const;
 
   std::vector<Groups> steps_;
   Groups all_;
   OnDevice list_;
 };
+
+/// Those that came with the batch, or new ones.
+std::shared_ptr<const ImageGroups> groups_of(const TokenBatch& batch, Device device);
 
 }  // namespace glimpse

@@ -1,7 +1,7 @@
 #pragma once
 // The recurrence of a batch as a class: what its forward pass keeps for its backward pass.
 
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "glimpse/engine/autograd.h"
@@ -102,7 +102,7 @@ class Recurrence {
   std::int64_t tokens_, hidden_, embedding_size_, locations_ = 0, attention_size_ = 0, channels_ = 0, gate_size_ = 0;
   Activation activation_;
   bool attends_, features_need_gradient_ = false;
-  std::optional<ImageGroups> groups_;
+  std::shared_ptr<const ImageGroups> groups_;
   Tensor embedded_, slot_;     // as in EmbeddedWords
   Tensor image_;               // (I,E), an input of every step; undefined where there is none
   Tensor image_of_;            // (N) i32, of each token, where it is needed

@@ -35,7 +35,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
   if (memory.image.defined()) image_ = memory.image.detach();
   if (memory.image.defined() || uniform.defined()) image_of_ = image_of_tokens(batch, embedded_.device());
   if (!attends_) return;
-  groups_.emplace(batch, embedded_.device());
+  groups_ = groups_of(batch, embedded_.device());
   features_ = memory.features.detach();
   keys_ = memory.keys.detach();
   features_need_gradient_ = memory.features.requires_grad();
