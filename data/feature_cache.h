@@ -64,6 +64,8 @@ class FeatureCache {
   std::int64_t locations() const { return features_.size(1); }  ///< L
   std::int64_t channels() const { return features_.size(2); }   ///< D
   DType dtype() const { return features_.dtype(); }
+  /// All of them, (N,L,D), on the mapped file.
+  const Tensor& features() const { return features_; }
   const FeatureKey& key() const { return key_; }
   const std::vector<std::string>& filenames() const { return filenames_; }
 

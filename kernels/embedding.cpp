@@ -27,6 +27,18 @@ void gather_rows(Cpu, std::int64_t n, std::int64_t width, const T* x, const std:
   });
 }
 
+template <class From>
+void gather_as_float(Cpu, std::int64_t n, std::int64_t width, const From* x, const std::int32_t* index, float* y) {
+  vector_for(n, row_grain(width), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const From* from = x + index[i] * width;
+      float* to = y + i * width;
+#pragma omp simd
+      for (std::int64_t j = 0; j < width; ++j) to[j] = static_cast<float>(from[j]);
+    }
+  });
+}
+
 template <class T>
 void sum_rows_by_index(Cpu, std::int64_t rows, std::int64_t n, std::int64_t width, const T* dy,
                        const std::int32_t* index, T* dx) {
@@ -64,5 +76,7 @@ void sum_rows_by_index(Cpu, std::int64_t rows, std::int64_t n, std::int64_t widt
 
 GLIMPSE_EMBEDDING_KERNELS(Cpu, float)
 GLIMPSE_EMBEDDING_KERNELS(Cpu, double)
+GLIMPSE_GATHER_AS_FLOAT_KERNELS(Cpu, float)
+GLIMPSE_GATHER_AS_FLOAT_KERNELS(Cpu, f16)
 
 }  // namespace glimpse::kernels

@@ -2,6 +2,9 @@
 //
 // gather_rows: a warp copies a row, 16 bytes a lane where rows allow it; the type only matters by its size.
 //
+// gather_as_float: all packs of all rows by grid strides, 16 bytes of f16 or f32 a thread, since there are few rows and
+// each is as long as the features of an image.
+//
 // sum_rows_by_index, without atomics, so that it repeats bit for bit: one column of blocks per position i, of which the
 // first position of each index does the work, and all others leave as soon as they find an earlier one. The working
 // block collects the later positions of its index in order, and its eight warps take turns at them, in double; their
@@ -9,8 +12,8 @@
 // sorting; finding positions costs n^2 / 1024 loads of the index array from the cache, little up to some 10^4
 // positions.
 //
-// Bytes: gather 2 n width sizeof(T); sum n width sizeof(T) read, rows width sizeof(T) written. No arithmetic to speak
-// of.
+// Bytes: gather 2 n width sizeof(T), as float n width (sizeof(From) + 4); sum n width sizeof(T) read, rows width
+// sizeof(T) written. No arithmetic to speak of.
 
 #include "glimpse/kernels/embedding.h"
 
@@ -47,6 +50,21 @@ template <class Word>
 void gather_words(Cuda device, std::int64_t n, std::int64_t words, const void* x, const std::int32_t* index, void* y) {
   launch(device, {"gather_rows", {n, words}, grid_size(ceil_div(n, warps)), threads}, gather_rows_kernel<Word>, n,
          words, static_cast<const Word*>(x), index, static_cast<Word*>(y));
+}
+
+/// x (rows,width), y (n,width), in packs of Width.
+template <int Width, class From>
+__global__ void __launch_bounds__(threads)
+    gather_as_float_kernel(std::int64_t n, std::int64_t width, const From* x, const std::int32_t* index, float* y) {
+  const std::int64_t packs = width / Width;
+  for (const std::int64_t i : grid_stride(n * packs)) {
+    const std::int64_t row = i / packs, column = (i - row * packs) * Width;
+    const Pack<From, Width> in = load<Width>(x + index[row] * width + column);
+    Pack<float, Width> out;
+#pragma unroll
+    for (int j = 0; j < Width; ++j) out.v[j] = static_cast<float>(in.v[j]);
+    store(y + row * width + column, out);
+  }
 }
 
 /// Whether index[j] == wanted for a j < n. The answer is the whole block's.
@@ -145,6 +163,16 @@ void gather_rows(Cuda device, std::int64_t n, std::int64_t width, const T* x, co
   });
 }
 
+template <class From>
+void gather_as_float(Cuda device, std::int64_t n, std::int64_t width, const From* x, const std::int32_t* index,
+                     float* y) {
+  if (n == 0 || width == 0) return;
+  dispatch_width<pack_width<From>>({{x, width}, {y, width}}, [&]<int Width>() {
+    launch(device, {"gather_as_float", {n, width}, grid_for(n * (width / Width), threads), threads},
+           gather_as_float_kernel<Width, From>, n, width, x, index, y);
+  });
+}
+
 template <class T>
 void sum_rows_by_index(Cuda device, std::int64_t rows, std::int64_t n, std::int64_t width, const T* dy,
                        const std::int32_t* index, T* dx) {
@@ -160,5 +188,7 @@ void sum_rows_by_index(Cuda device, std::int64_t rows, std::int64_t n, std::int6
 GLIMPSE_EMBEDDING_KERNELS(Cuda, float)
 GLIMPSE_EMBEDDING_KERNELS(Cuda, double)
 GLIMPSE_EMBEDDING_KERNELS(Cuda, bf16)
+GLIMPSE_GATHER_AS_FLOAT_KERNELS(Cuda, float)
+GLIMPSE_GATHER_AS_FLOAT_KERNELS(Cuda, f16)
 
 }  // namespace glimpse::kernels

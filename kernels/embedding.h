@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "glimpse/kernels/base/device.h"
+#include "glimpse/kernels/base/half.h"
 
 namespace glimpse::kernels {
 
@@ -18,6 +19,15 @@ template <class T>
 void gather_rows(Cpu, std::int64_t n, std::int64_t width, const T* x, const std::int32_t* index, T* y);
 template <class T>
 void gather_rows(Cuda, std::int64_t n, std::int64_t width, const T* x, const std::int32_t* index, T* y);
+
+/// gather_rows of few and long rows in f16 or f32, as f32: x (rows,width), y (n,width).
+template <class From>
+void gather_as_float(Cpu, std::int64_t n, std::int64_t width, const From* x, const std::int32_t* index, float* y);
+template <class From>
+void gather_as_float(Cuda, std::int64_t n, std::int64_t width, const From* x, const std::int32_t* index, float* y);
+
+#define GLIMPSE_GATHER_AS_FLOAT_KERNELS(Device, T) \
+  template void gather_as_float(Device, std::int64_t, std::int64_t, const T*, const std::int32_t*, float*);
 
 /// dx[r,:] = sum of dy[i,:] over the i with index[i] = r, in double and in the order of i; dx (rows,width), dy
 /// (n,width).

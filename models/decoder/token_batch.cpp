@@ -30,8 +30,8 @@ void check_images(const std::vector<std::int64_t>& images, std::size_t captions)
 TokenBatch TokenBatch::to(Device device) const {
   if (inputs.device() == device) return *this;
   TokenBatch moved = *this;
-  const std::array lists{&moved.inputs,       &moved.targets,      &moved.distinct,      &moved.slot,
-                         &moved.row_of_token, &moved.image_of_row, &moved.image_of_token};
+  const std::array lists{&moved.inputs,       &moved.targets,      &moved.distinct,       &moved.slot,
+                         &moved.row_of_token, &moved.image_of_row, &moved.image_of_token, &moved.stored};
   if (device == Device::cpu) {
     moved.groups = nullptr;
     for (Tensor* list : lists)

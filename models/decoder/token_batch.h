@@ -29,6 +29,7 @@ struct TokenBatch {
   Tensor row_of_token;                        ///< (N) i32
   Tensor image_of_row;                        ///< (B) i32, `image` again; undefined where that is empty
   Tensor image_of_token;                      ///< (N) i32; undefined where that is empty: the row's own
+  Tensor stored;                              ///< (I) i32, where features are stored: each image's row; else undefined
   std::shared_ptr<const ImageGroups> groups;  ///< on a GPU: which words look at which image, for its kernels
 
   /// The same with its tensors on `device`, to which they go in one copy.

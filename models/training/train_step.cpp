@@ -69,7 +69,9 @@ void TrainStep::set_scheduled_sampling(double probability) {
   scheduled_sampling_ = probability;
 }
 
-Tensor TrainStep::features_of(const TrainingBatch& batch) const {
+/// `tokens` are the batch's, on the model's device.
+Tensor TrainStep::features_of(const TrainingBatch& batch, const TokenBatch& tokens) const {
+  if (batch.store) return model_.encoder.forward_rest(batch.store->rows(tokens.stored));
   if (batch.features.defined()) return model_.encoder.forward_rest(batch.features.to(model_.device()));
   const bool trained = parts_.size() > 1;
   check(trained && batch.pixels.defined(), "training: {} needs batches of {}",
@@ -88,9 +90,10 @@ void TrainStep::add_gradients(std::span<const TrainingBatch> batches, Pending& s
   const double drawn_share = 1 / static_cast<double>(batches.size());
   const double weight = self_critical_ ? model_.config.self_critical.cross_entropy : 1;
   for (const TrainingBatch& batch : batches) {
-    const Tensor features = features_of(batch);
+    const TokenBatch tokens = batch.tokens.to(model_.device());
+    const Tensor features = features_of(batch, tokens);
     Tensor total;
-    if (weight > 0) total = true_loss(batch, features, options, step);
+    if (weight > 0) total = true_loss(tokens, features, options, step);
     if (self_critical_) {
       const SelfCritical::Result drawn = (*self_critical_)(batch.images, features, dropout_);
       const Tensor loss = drawn.loss * drawn_share;
@@ -102,11 +105,11 @@ void TrainStep::add_gradients(std::span<const TrainingBatch> batches, Pending& s
 }
 
 /// The loss of the true captions, a part of that of several batches.
-Tensor TrainStep::true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options,
+Tensor TrainStep::true_loss(const TokenBatch& tokens, const Tensor& features, const LossOptions& options,
                             Pending& step) {
-  const DecoderLoss loss = model_.decoder.loss(features, batch.tokens, dropout_, options);
+  const DecoderLoss loss = model_.decoder.loss(features, tokens, dropout_, options);
   step.losses.push_back({numbers_.keep(loss.cross_entropy), numbers_.keep(loss.attention_penalty),
-                         static_cast<double>(loss.tokens), static_cast<double>(batch.tokens.rows()),
+                         static_cast<double>(loss.tokens), static_cast<double>(tokens.rows()),
                          static_cast<double>(options.of_tokens), static_cast<double>(options.of_rows)});
   step.result.tokens += loss.tokens;
   sampled_captions_ += loss.sampled_captions;

@@ -95,9 +95,9 @@ class TrainStep {
     std::vector<std::int64_t> decisions;  // of each part
   };
   void add_part(const std::string& name, std::vector<NamedTensor> parameters, double learning_rate);
-  Tensor features_of(const TrainingBatch& batch) const;
+  Tensor features_of(const TrainingBatch& batch, const TokenBatch& tokens) const;
   void add_gradients(std::span<const TrainingBatch> batches, Pending& step);
-  Tensor true_loss(const TrainingBatch& batch, const Tensor& features, const LossOptions& options, Pending& step);
+  Tensor true_loss(const TokenBatch& tokens, const Tensor& features, const LossOptions& options, Pending& step);
   void update(Pending& step);
   bool waits() const;
   void settle();

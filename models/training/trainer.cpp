@@ -248,6 +248,9 @@ Ending Trainer::run(const FeatureCache* cache) {
   const std::int64_t done = state_.epoch * batches_per_epoch_ + state_.position;
   TrainingBatches batches(parts_.model, parts_.dataset, cache_,
                           BatchSampler::State{done / batches_per_pass_, done % batches_per_pass_});
+  if (batches.resident_bytes() > 0)
+    parts_.observer.say(fmt::format("features    {} in the memory of the GPU",
+                                    human_bytes(static_cast<double>(batches.resident_bytes()))));
   try {
     while (!state_.finished) {
       train_epoch(batches);

@@ -41,8 +41,10 @@ TrainingBatches::TrainingBatches(const CaptionModel& model, const Dataset& datas
   const int views = model.config.data.views;
   check(cache_ == nullptr || cache_->views() >= views, "training batches: the feature cache has {} views, not {}",
         cache_ == nullptr ? 0 : cache_->views(), views);
-  if (cache_ != nullptr)
+  if (cache_ != nullptr) {
     for (const CaptionedImage* image : images_) cache_rows_.push_back(cache_->row(image->filename));
+    store_ = ResidentFeatures::of(*cache_, model_.device());
+  }
   sampler_.set_state(start);
   queue_ = std::make_unique<Prefetch<TrainingBatch>>([this] { return std::optional(make(sampler_.next())); });
 }
@@ -83,7 +85,10 @@ TrainingBatch TrainingBatches::make(const BatchSampler::Batch& batch) const {
     if (cache_ != nullptr) rows.push_back(cache_->row_of_view(cache_rows_[item.image], view));
   }
   result.tokens = make_token_batch(captions, image);
-  if (cache_ != nullptr)
+  result.store = store_;
+  if (store_)
+    result.tokens.stored = from_vector(std::vector<std::int32_t>(rows.begin(), rows.end()));
+  else if (cache_ != nullptr)
     result.features = cache_->gather(rows);
   else
     result.pixels = pixels_of(dataset_, result.images, model_.preprocessing, model_.device(), result.views);

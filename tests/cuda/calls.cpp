@@ -8,6 +8,7 @@
 #include "cuda_test.h"
 #include "glimpse/engine/autograd.h"
 #include "glimpse/models/search/beam.h"
+#include "scratch_folder.h"
 #include "small_training.h"
 
 using namespace glimpse;
@@ -53,6 +54,20 @@ TEST_CASE("what a training step asks of the device") {
   CHECK(step.products == 51);
   CHECK(step.allocations == 0);
   CHECK(step.frees == 0);
+}
+
+TEST_CASE("what a step asks for whose features lie on the device: one copy up, of numbers alone") {
+  const ScratchFolder folder;
+  const FeatureCache cache = random_features(folder / "features", DType::f16);
+  TrainingBatch batch = make_batch({5, 5, 5, 5});
+  batch.features = Tensor();
+  batch.store = ResidentFeatures::of(cache, Device::cuda);
+  batch.tokens.stored = from_vector(std::vector<std::int32_t>{1, 8, 0, 3});
+  const Calls step = of_step(batch);
+  CHECK(step.copies_up == 1);
+  CHECK(step.bytes_up < 2000);
+  CHECK(step.copies_down == 0);
+  CHECK(step.waits == 0);
 }
 
 TEST_CASE("the results of steps on the device are read in one go") {

@@ -39,6 +39,33 @@ TEST_CASE("rows picked by index") {
     });
 }
 
+TEST_CASE("long rows picked by index, as f32") {
+  const auto check_type = [](auto type) {
+    using From = decltype(type);
+    for (const Case& c : std::vector<Case>{
+             {5, 0, 3}, {5, 3, 0}, {1, 1, 1}, {9, 67, 31}, {9, 67, 32}, {4, 3, 100}, {3, 5, 5000}, {3, 5, 5001}})
+      for (const std::int64_t lead : {0, 1}) {  // the second cannot be read in packs
+        const std::vector<From> x = draw<From>(c.rows * c.width + lead, 1);
+        const std::vector<std::int32_t> index = draw_words(c.n, static_cast<std::int32_t>(c.rows), 2);
+        std::vector<float> expected(static_cast<std::size_t>(c.n * c.width)), by_loops;
+        gather_as_float(Cpu{}, c.n, c.width, x.data() + lead, index.data(), expected.data());
+        for (const std::int32_t r : index)
+          for (std::int64_t j = 0; j < c.width; ++j) by_loops.push_back(static_cast<float>(x[lead + r * c.width + j]));
+        check_same("on the CPU", expected, by_loops);
+        const std::vector<float> got = repeated<float>("gather_as_float", [&] {
+          const DeviceArray<From> in(x);
+          const DeviceArray<float> out(c.n * c.width);
+          const DeviceArray<std::int32_t> at(index);
+          gather_as_float(Cuda{}, c.n, c.width, in.data() + lead, at.data(), out.data());
+          return out.host();
+        });
+        check_same("on the device", got, expected);
+      }
+  };
+  check_type(f16{});
+  check_type(float{});
+}
+
 TEST_CASE("sums of rows by index") {
   for (const Case& c : cases)
     for_each_type([&](auto type, const char*) {

@@ -42,4 +42,17 @@ inline TrainingBatch make_batch(const std::vector<int>& lengths, std::uint64_t s
   return batch;
 }
 
+inline constexpr std::int64_t stored_images = 9;
+
+/// Features for that model, in a file.
+inline FeatureCache random_features(const std::string& path, DType dtype) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < stored_images; ++i) names.push_back("image" + std::to_string(i));
+  Draw draw(5);
+  const Tensor all = draw.normal({stored_images, grid_cells, grid_channels}).to(DType::f32);
+  return FeatureCache::build(path, {}, names,
+                             [&](std::int64_t begin, std::int64_t end) { return all.rows(begin, end); },
+                             {.dtype = dtype, .progress = {}});
+}
+
 }  // namespace glimpse::test
