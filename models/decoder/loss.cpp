@@ -27,6 +27,7 @@ void check_words(const TokenBatch& batch, std::int64_t vocabulary) {
     require_indices("decoder loss", "word", words, vocabulary);
   require_indices("decoder loss", "slot", batch.slot, batch.distinct.size(0));
   require_indices("decoder loss", "row", batch.row_of_token, batch.rows());
+  require_indices("decoder loss", "state", batch.state_before, batch.rows() + batch.tokens());
   for (const Tensor& images : {batch.image_of_row, batch.image_of_token})
     if (images.defined()) require_indices("decoder loss", "image", images, batch.images());
 }

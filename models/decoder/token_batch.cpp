@@ -30,8 +30,9 @@ void check_images(const std::vector<std::int64_t>& images, std::size_t captions)
 TokenBatch TokenBatch::to(Device device) const {
   if (inputs.device() == device) return *this;
   TokenBatch moved = *this;
-  const std::array lists{&moved.inputs,       &moved.targets,      &moved.distinct,       &moved.slot,
-                         &moved.row_of_token, &moved.image_of_row, &moved.image_of_token, &moved.stored};
+  const std::array lists{&moved.inputs,       &moved.targets,        &moved.distinct,
+                         &moved.slot,         &moved.row_of_token,   &moved.state_before,
+                         &moved.image_of_row, &moved.image_of_token, &moved.stored};
   if (device == Device::cpu) {
     moved.groups = nullptr;
     for (Tensor* list : lists)
@@ -92,7 +93,7 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
     for (const std::int64_t i : batch.order) batch.image.push_back(images[i]);
   }
   const std::size_t steps = caption(batch.order[0]).size() - 1;
-  std::vector<std::int32_t> inputs, targets, row_of_token, image_of_token;
+  std::vector<std::int32_t> inputs, targets, row_of_token, image_of_token, state_before;
   batch.offset.push_back(0);
   for (std::size_t t = 0; t < steps; ++t) {
     std::int64_t rows = 0;
@@ -100,6 +101,7 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
       inputs.push_back(caption(batch.order[rows])[t]);
       targets.push_back(caption(batch.order[rows])[t + 1]);
       row_of_token.push_back(static_cast<std::int32_t>(rows));
+      state_before.push_back(static_cast<std::int32_t>(t == 0 ? rows : batch.rows() + batch.offset[t - 1] + rows));
       image_of_token.push_back(static_cast<std::int32_t>(batch.image_of(rows)));
     }
     batch.active.push_back(rows);
@@ -107,6 +109,7 @@ TokenBatch make_token_batch(const std::vector<std::vector<std::int32_t>>& captio
   }
   batch.targets = from_vector(targets);
   batch.row_of_token = from_vector(row_of_token);
+  batch.state_before = from_vector(state_before);
   if (!images.empty()) {
     batch.image_of_row = from_vector(std::vector<std::int32_t>(batch.image.begin(), batch.image.end()));
     batch.image_of_token = from_vector(image_of_token);

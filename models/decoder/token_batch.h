@@ -26,7 +26,9 @@ struct TokenBatch {
   Tensor distinct;                    ///< (U) i32, the words that are read, each once: so much less to embed
   Tensor slot;                        ///< (N) i32, where an input stands there: inputs[i] = distinct[slot[i]]
 
-  Tensor row_of_token;                        ///< (N) i32
+  Tensor row_of_token;  ///< (N) i32
+  /// (N) i32, with which state a token's step begins: below B the start of that row, from B on that of token i - B.
+  Tensor state_before;
   Tensor image_of_row;                        ///< (B) i32, `image` again; undefined where that is empty
   Tensor image_of_token;                      ///< (N) i32; undefined where that is empty: the row's own
   Tensor stored;                              ///< (I) i32, where features are stored: each image's row; else undefined

@@ -82,7 +82,6 @@ class Recurrence {
   const T* before(const Tensor& first, const Tensor& states, std::int64_t step) const {
     return step == 0 ? first.data<T>() : states.data<T>() + at(step - 1) * hidden_;
   }
-  Tensor states_before() const;
 
   template <class T, class Device>
   void run_forward(Device device);
@@ -106,10 +105,12 @@ class Recurrence {
   Tensor embedded_, slot_;     // as in EmbeddedWords
   Tensor image_;               // (I,E), an input of every step; undefined where there is none
   Tensor image_of_;            // (N) i32, of each token, where it is needed
+  Tensor state_before_;        // (N) i32, as in TokenBatch
   Tensor uniform_, location_;  // (N), hard attention in training: numbers to draw by, and what they have drawn
   Tensor features_, keys_, score_, h0_, c0_, gate_bias_;
   Tensor weight_ih_, weight_hh_, bias_;  // (4H,E+D), (4H,H), (4H)
   Tensor projection_weight_;             // (A+G,H): query.weight over gate.weight
+  Tensor states_;                        // (B+N,H): h0, and below it h
   Tensor h_, c_, gates_;                 // (N,H), (N,H), (N,4H) activated
   Tensor projected_;                     // (N,A+G): queries, and gates of the context after their activation
   Tensor alpha_, context_, gated_;       // (N,L), (N,D), (N,D)

@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "glimpse/engine/dispatch.h"
+#include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/kernels/attention/locations.h"
 #include "glimpse/kernels/convert.h"
@@ -30,7 +31,7 @@ Gradients Recurrence::backward(const Gradients& dy) const {
   Gradients gradients(input::count);
   gradients[input::h0] = d.dh;
   gradients[input::c0] = d.dc;
-  const Tensor before_steps = states_before();
+  const Tensor before_steps = rows_at(states_, state_before_);
   gradients[input::weight_hh] = matmul(d.dgates, before_steps, true, false);
   gradients[input::bias_ih] = gradients[input::bias_hh] = sum(d.dgates, 0);
   if (attends_) {
@@ -42,14 +43,6 @@ Gradients Recurrence::backward(const Gradients& dy) const {
   }
   input_gradients(d.dgates, gradients);
   return gradients;
-}
-
-/// The state that each token's step began with, (N,H).
-Tensor Recurrence::states_before() const {
-  const Tensor result = empty_like(h_);
-  for (std::int64_t t = 0; t < steps(); ++t)
-    result.rows(at(t), at(t + 1)).copy_from(t == 0 ? h0_ : h_.rows(at(t - 1), at(t - 1) + rows(t)));
-  return result;
 }
 
 template <class T, class Device>

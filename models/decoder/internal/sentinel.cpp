@@ -21,15 +21,6 @@ Tensor widened(const Decoder& decoder, const Tensor& seen) {
   return decoder.sentinel.context.weight.defined() ? decoder.sentinel.context(seen) : seen;
 }
 
-/// The state that each token's step began with, (N,H).
-Tensor states_before(const Tensor& h0, const Tensor& h, const TokenBatch& batch) {
-  std::vector<std::int32_t> index;
-  for (std::int64_t t = 0; t < batch.steps(); ++t)
-    for (std::int64_t row = 0; row < batch.active[t]; ++row)
-      index.push_back(static_cast<std::int32_t>(t == 0 ? row : batch.rows() + batch.offset[t - 1] + row));
-  return rows_at(concat({h0, h}, 0), from_vector(index).to(h.device()));
-}
-
 }  // namespace
 
 Tensor sentinel_of(const Decoder& decoder, const Tensor& gate_of_x, const Tensor& h_before, const Tensor& c) {
@@ -68,7 +59,8 @@ SentinelContext sentinel_contexts(const Decoder& decoder, const DecoderMemory& m
                of_words = words.slot.defined() ? rows_at(of_rows, words.slot) : of_rows,
                of_images = linear(memory.image, slice(weight, 1, word, weight.size(1)));
   const Tensor gate_of_x = of_words + rows_at(of_images, image_of_tokens(batch, h0.device()));
-  const Tensor sentinel = sentinel_of(decoder, gate_of_x, states_before(h0, sequence.h, batch), sequence.c);
+  const Tensor sentinel =
+      sentinel_of(decoder, gate_of_x, rows_at(concat({h0, sequence.h}, 0), batch.state_before), sequence.c);
   const Tensor query = decoder.query(sequence.h);
   return add_sentinel(decoder, attend_all(decoder, memory, query, batch), query, sentinel);
 }

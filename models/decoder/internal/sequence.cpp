@@ -26,6 +26,7 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
       attends_(decoder.config.context_in_lstm()),
       embedded_(words.rows.detach()),
       slot_(words.slot),
+      state_before_(batch.state_before),
       uniform_(uniform),
       h0_(start.h.detach()),
       c0_(start.c.detach()),
@@ -56,7 +57,9 @@ Sequence Recurrence::forward() {
   if (slot_.defined()) gates_ = rows_at(gates_, slot_);
   if (image_.defined())
     add_into(gates_, rows_at(linear(image_, slice(weight_ih_, 1, embedding_size_, weight_ih_.size(1))), image_of_));
-  h_ = per_token(hidden_);
+  states_ = Tensor({h0_.size(0) + tokens_, hidden_}, h0_.dtype(), h0_.device());
+  states_.rows(0, h0_.size(0)).copy_from(h0_);
+  h_ = states_.rows(h0_.size(0), states_.size(0));
   c_ = per_token(hidden_);
   if (attends_) {
     projected_ = per_token(projection());

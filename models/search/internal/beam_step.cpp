@@ -38,15 +38,17 @@ void BeamStep::Matrix::multiply(const Tensor& x, bool accumulate, const Tensor& 
   const std::int64_t rows = x.size(0), n = size();
   on(x, [&]<class T>(auto device) {
     const kernels::Operand<T> weight{weight_.data<T>() + first_column_, weight_.size(1), true};
-    if (rows > few_rows && !packed_.defined() && ++products_ > patience) {
-      packed_ = Tensor({kernels::packed_size<T>(device, columns_, n)}, x.dtype(), x.device());
-      kernels::pack<T>(device, columns_, n, weight, packed_.data<T>());
+    if constexpr (std::is_same_v<decltype(device), kernels::Cpu>) {
+      if (rows > few_rows && !packed_.defined() && ++products_ > patience) {
+        packed_ = Tensor({kernels::packed_size<T>(device, columns_, n)}, x.dtype(), x.device());
+        kernels::pack<T>(device, columns_, n, weight, packed_.data<T>());
+      }
+      if (packed_.defined())
+        return kernels::packed_gemm<T>(device, rows, n, columns_, x.data<T>(), packed_.data<T>(), accumulate,
+                                       y.data<T>());
     }
-    if (packed_.defined())
-      kernels::packed_gemm<T>(device, rows, n, columns_, x.data<T>(), packed_.data<T>(), accumulate, y.data<T>());
-    else
-      kernels::gemm<T>(device, rows, n, columns_, T(1), {x.data<T>(), columns_}, weight, T(accumulate ? 1 : 0),
-                       y.data<T>(), n);
+    kernels::gemm<T>(device, rows, n, columns_, T(1), {x.data<T>(), columns_}, weight, T(accumulate ? 1 : 0),
+                     y.data<T>(), n);
   });
 }
 

@@ -31,8 +31,9 @@ class BeamStep {
   DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
 
  private:
-  /// Multiplies by a weight matrix, transposed. Laying it out for packed products costs about as much as those save in
-  /// a few steps of more than four rows, so that waits until some were done: most searches of one image never need it.
+  /// Multiplies by a weight matrix, transposed. Laying it out for the CPU's packed products costs about as much as
+  /// those save in a few steps of more than four rows, so that waits until some were done: most searches of one image
+  /// never need it.
   class Matrix {
    public:
     Matrix() = default;
