@@ -32,6 +32,12 @@ void lstm_forward(Cpu, const LstmForward<T>& call) {
     for (std::int64_t b = begin; b < end; ++b) {
       const T* x = call.gates + b * 4 * hidden;
       T* a = call.activated + b * 4 * hidden;
+      if (call.more) {
+        const T* more = call.more + b * call.more_stride;
+#pragma omp simd
+        for (std::int64_t j = 0; j < 4 * hidden; ++j) a[j] = x[j] + more[j];
+        x = a;
+      }
       const auto activate = [&](std::int64_t gate, auto f) {
         const std::int64_t first = gate * hidden;
 #pragma omp simd
@@ -58,6 +64,7 @@ template <class T>
 void lstm_backward(Cpu, const LstmBackward<T>& call) {
   vector_for(call.batch, grain(call.hidden), [=](std::int64_t begin, std::int64_t end) {
     const std::int64_t hidden = call.hidden;
+    const std::int64_t stride = call.dgates_stride > 0 ? call.dgates_stride : 4 * hidden;
     const LstmGradients<T>& gradients = call.received;
     for (std::int64_t b = begin; b < end; ++b) {
       const T* i = call.activated + b * 4 * hidden;
@@ -68,7 +75,7 @@ void lstm_backward(Cpu, const LstmBackward<T>& call) {
       const T* dh_later = later && gradients.dh_later ? gradients.dh_later + b * hidden : nullptr;
       const T* dcn = later && gradients.dc_next ? gradients.dc_next + b * hidden : nullptr;
       const T* dc = gradients.dc ? gradients.dc + b * hidden : nullptr;
-      T* di = call.dgates + b * 4 * hidden;
+      T* di = call.dgates + b * stride;
       T *df = di + hidden, *dg = di + 2 * hidden, *d_o = di + 3 * hidden;
       T* dcb = call.dc + b * hidden;
       add_present(hidden, dh, dh_later, d_o);

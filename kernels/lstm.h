@@ -19,6 +19,8 @@ struct LstmForward {
   T* activated = nullptr;              // (B,4H), may be gates
   Accumulator<T>* c_next = nullptr;    // (B,H), may be c
   T* h_next = nullptr;                 // (B,H)
+  const T* more = nullptr;             // (B,4H), rows more_stride apart, added to the gates; null: nothing
+  std::int64_t more_stride = 0;
 };
 template <class T>
 void lstm_forward(Cpu, const LstmForward<T>& call);
@@ -43,8 +45,9 @@ struct LstmBackward {
   const Accumulator<T>* c = nullptr;       // (B,H)
   const Accumulator<T>* c_next = nullptr;  // (B,H)
   LstmGradients<T> received;
-  T* dgates = nullptr;           // (B,4H), of the pre-activations
-  Accumulator<T>* dc = nullptr;  // (B,H), may be dc_next
+  T* dgates = nullptr;             // (B,4H), of the pre-activations, rows dgates_stride apart
+  Accumulator<T>* dc = nullptr;    // (B,H), may be dc_next
+  std::int64_t dgates_stride = 0;  // 0: 4H
 };
 template <class T>
 void lstm_backward(Cpu, const LstmBackward<T>& call);

@@ -51,7 +51,7 @@ TEST_CASE("what a training step asks of the device") {
   CHECK(step.copies_on_device == 1);
   CHECK(step.fills == 3);
   CHECK(step.launches == 120);
-  CHECK(step.products == 51);
+  CHECK(step.products == 38);
   CHECK(step.allocations == 0);
   CHECK(step.frees == 0);
 }
@@ -88,7 +88,7 @@ TEST_CASE("what a training step asks of the device for a further word") {
   CHECK(more.copies_up == 0);
   CHECK(more.copies_on_device == 0);
   CHECK(more.launches == 8);
-  CHECK(more.products == 6);
+  CHECK(more.products == 4);
 }
 
 TEST_CASE("what a step of beam search asks of the device") {

@@ -1,5 +1,7 @@
 #include "glimpse/kernels/lstm.h"
 
+#include <algorithm>
+
 #include "cuda_test.h"
 
 using namespace glimpse;
@@ -71,7 +73,75 @@ void check_backward(std::int64_t batch, std::int64_t hidden, std::int64_t later_
   check_close(what + " dc", got_dc, dc, 64, 16);
 }
 
+/// x (rows,width), its rows `stride` apart, with 7 between.
+template <class T>
+std::vector<T> spread(const std::vector<T>& x, std::int64_t width, std::int64_t stride) {
+  std::vector<T> result(x.size() / static_cast<std::size_t>(width) * static_cast<std::size_t>(stride), T(7));
+  for (std::int64_t i = 0; i < std::ssize(x); ++i) result[i / width * stride + i % width] = x[i];
+  return result;
+}
+
+/// What forward() gives for gates x, with `more` besides where it is not empty, in rows `stride` apart.
+template <class Device>
+std::vector<std::vector<float>> forward(Device device, std::int64_t hidden, const std::vector<float>& x,
+                                        const std::vector<float>& c, const std::vector<float>& more,
+                                        std::int64_t stride) {
+  const std::int64_t n = std::ssize(c), batch = n / hidden;
+  if constexpr (std::is_same_v<Device, Cuda>) {
+    const DeviceArray<float> in(x), cell(c), apart(more), a(4 * n), next(n), h(n);
+    lstm_forward<float>(device, {batch, hidden, in.data(), cell.data(), a.data(), next.data(), h.data(),
+                                 more.empty() ? nullptr : apart.data(), stride});
+    return {a.host(), next.host(), h.host()};
+  } else {
+    std::vector<float> a(x.size()), next(c.size()), h(c.size());
+    lstm_forward<float>(device, {batch, hidden, x.data(), c.data(), a.data(), next.data(), h.data(),
+                                 more.empty() ? nullptr : more.data(), stride});
+    return {a, next, h};
+  }
+}
+
+/// dgates, in rows `stride` apart, 0: next to each other.
+template <class Device>
+std::vector<float> backward(Device device, std::int64_t hidden, const std::vector<float>& gates,
+                            const std::vector<float>& c, std::int64_t stride) {
+  const std::int64_t n = std::ssize(c), batch = n / hidden;
+  std::vector<float> apart(static_cast<std::size_t>(batch * std::max(stride, 4 * hidden)), 7), dc(c.size());
+  if constexpr (std::is_same_v<Device, Cuda>) {
+    const DeviceArray<float> a(gates), cell(c), out(apart), down(dc);
+    lstm_backward<float>(
+        device,
+        {batch, hidden, a.data(), cell.data(), cell.data(), {.dh = cell.data()}, out.data(), down.data(), stride});
+    return out.host();
+  } else {
+    lstm_backward<float>(
+        device, {batch, hidden, gates.data(), c.data(), c.data(), {.dh = c.data()}, apart.data(), dc.data(), stride});
+    return apart;
+  }
+}
+
+/// Gates in two parts are their sum, and gradients go to rows with a gap between.
+template <class Device>
+void check_parts(Device device, std::int64_t hidden, std::int64_t gap) {
+  const std::int64_t n = 5 * hidden, stride = 4 * hidden + gap;
+  const std::vector<float> gates = draw<float>(4 * n, 1, 2), more = draw<float>(4 * n, 3), c = draw<float>(n, 2);
+  std::vector<float> sum = gates;
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+  const auto expected = forward(device, hidden, sum, c, {}, 0),
+             found = forward(device, hidden, gates, c, spread(more, 4 * hidden, stride), stride);
+  for (std::size_t i = 0; i < 3; ++i) check_same("gates in two parts", found[i], expected[i]);
+  check_same("gradients apart", backward(device, hidden, gates, c, stride),
+             spread(backward(device, hidden, gates, c, 0), 4 * hidden, stride));
+}
+
 }  // namespace
+
+TEST_CASE("the LSTM cell takes gates in two parts and gives gradients in rows that are apart") {
+  for (const std::int64_t hidden : {1, 33, 64})
+    for (const std::int64_t gap : {0, 3, 8}) {
+      check_parts(Cpu{}, hidden, gap);
+      check_parts(Cuda{}, hidden, gap);
+    }
+}
 
 TEST_CASE("the LSTM cell, forward and backward") {
   for (const std::int64_t batch : {0, 1, 67})

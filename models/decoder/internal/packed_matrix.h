@@ -26,16 +26,17 @@ struct PackedMatrix {
       kernels::pack<T>(d, k, n, matrix, memory.data<T>());
     }
   }
-  /// c (m,n) = a (m,k) times the matrix, or added to c.
-  void multiply(std::int64_t m, const T* a, T* c) const { product(m, a, false, c); }
-  void add_product(std::int64_t m, const T* a, T* c) const { product(m, a, true, c); }
+  /// c (m,n) = a (m,k) times the matrix, or added to c. Rows of `a` lie next to each other; on a GPU `stride` apart,
+  /// where it is given.
+  void multiply(std::int64_t m, const T* a, T* c, std::int64_t stride = 0) const { product(m, a, false, c, stride); }
+  void add_product(std::int64_t m, const T* a, T* c, std::int64_t stride = 0) const { product(m, a, true, c, stride); }
 
  private:
-  void product(std::int64_t m, const T* a, bool accumulate, T* c) const {
+  void product(std::int64_t m, const T* a, bool accumulate, T* c, [[maybe_unused]] std::int64_t stride) const {
     if constexpr (std::is_same_v<Device, kernels::Cpu>)
       kernels::packed_gemm<T>(device, m, n, k, a, memory.data<T>(), accumulate, c);
     else
-      kernels::gemm<T>(device, m, n, k, T(1), {a, k}, matrix, accumulate ? T(1) : T(0), c, n);
+      kernels::gemm<T>(device, m, n, k, T(1), {a, stride > 0 ? stride : k}, matrix, accumulate ? T(1) : T(0), c, n);
   }
 };
 

@@ -46,7 +46,10 @@ Recurrence::Recurrence(const Decoder& decoder, const DecoderMemory& memory, cons
   channels_ = features_.size(2);
   attention_size_ = keys_.size(2);
   gate_size_ = gate_bias_.size(0);
-  projection_weight_ = concat({decoder.query.weight.detach(), decoder.gate.weight.detach()}, 0);
+  joined_ = keys_.device() != Device::cpu;
+  std::vector<Tensor> of_h{decoder.query.weight.detach(), decoder.gate.weight.detach()};
+  if (joined_) of_h.push_back(weight_hh_);
+  projection_weight_ = concat(of_h, 0);
 }
 
 Sequence Recurrence::forward() {
@@ -62,7 +65,7 @@ Sequence Recurrence::forward() {
   h_ = states_.rows(h0_.size(0), states_.size(0));
   c_ = per_token(hidden_);
   if (attends_) {
-    projected_ = per_token(projection());
+    projected_ = per_token(projection_stride());
     alpha_ = per_token(locations_);
     context_ = per_token(channels_);
     if (uniform_.defined()) location_ = Tensor({tokens_}, DType::i32, embedded_.device());
@@ -75,10 +78,11 @@ Sequence Recurrence::forward() {
 template <class T, class Device>
 void Recurrence::run_forward(Device device) {
   using Matrix = PackedMatrix<Device, T>;
-  const Matrix gates_of_h(device, hidden_, 4 * hidden_, {weight_hh_.data<T>(), hidden_, true});
-  std::optional<Matrix> projection_of_h, gates_of_context;
+  std::optional<Matrix> gates_of_h, projection_of_h, gates_of_context;
+  if (!joined_)
+    gates_of_h.emplace(device, hidden_, 4 * hidden_, kernels::Operand<T>{weight_hh_.data<T>(), hidden_, true});
   if (attends_) {
-    projection_of_h.emplace(device, hidden_, projection(),
+    projection_of_h.emplace(device, hidden_, projection_stride(),
                             kernels::Operand<T>{projection_weight_.data<T>(), hidden_, true});
     gates_of_context.emplace(
         device, channels_, 4 * hidden_,
@@ -88,8 +92,8 @@ void Recurrence::run_forward(Device device) {
     const std::int64_t first = at(t), m = rows(t);
     const T* h = before<T>(h0_, h_, t);
     T* gates = gates_.data<T>() + first * 4 * hidden_;
+    T* projected = attends_ ? projected_.data<T>() + first * projection_stride() : nullptr;
     if (attends_) {
-      T* projected = projected_.data<T>() + first * projection();
       T* context = context_.data<T>() + first * channels_;
       T* gated = gated_.data<T>() + first * channels_;
       projection_of_h->multiply(m, h, projected);
@@ -101,19 +105,21 @@ void Recurrence::run_forward(Device device) {
                                         .width = gate_size_,
                                         .bias = gate_bias_.data<T>(),
                                         .gate = projected + attention_size_,
-                                        .gate_stride = projection(),
+                                        .gate_stride = projection_stride(),
                                         .context = context,
                                         .gated = gated});
       gates_of_context->add_product(m, gated, gates);
     }
-    gates_of_h.add_product(m, h, gates);
+    if (!joined_) gates_of_h->add_product(m, h, gates);
     kernels::lstm_forward<T>(device, {.batch = m,
                                       .hidden = hidden_,
                                       .gates = gates,
                                       .c = before<T>(c0_, c_, t),
                                       .activated = gates,
                                       .c_next = c_.data<T>() + first * hidden_,
-                                      .h_next = h_.data<T>() + first * hidden_});
+                                      .h_next = h_.data<T>() + first * hidden_,
+                                      .more = joined_ ? projected + projection() : nullptr,
+                                      .more_stride = projection_stride()});
   }
 }
 
