@@ -15,7 +15,7 @@ OnDevice::OnDevice(std::vector<std::int64_t> list, Device device) {
 }
 
 OnDevice::OnDevice(const std::vector<std::int64_t>& list, Parcel& parcel)
-    : sent_(parcel.content()), at_(parcel.add(list.data(), list.size() * sizeof(std::int64_t))) {}
+    : sent_(parcel.content()), at_(parcel.add(list)) {}
 
 const std::int64_t* OnDevice::data() const {
   if (!sent_) return list_.data();

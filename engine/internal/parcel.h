@@ -19,6 +19,10 @@ class Parcel {
 
   /// Adds a list; returns its first byte in the content, a multiple of 8.
   std::size_t add(const void* data, std::size_t bytes);
+  template <class T>
+  std::size_t add(const std::vector<T>& list) {
+    return add(list.data(), list.size() * sizeof(T));
+  }
   void send(Device device);
 
   const std::shared_ptr<const Content>& content() const { return shared_; }

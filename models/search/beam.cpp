@@ -1,6 +1,7 @@
 #include "glimpse/models/search/beam.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -48,7 +49,7 @@ class BeamSearch {
     return normalised(log_probability, length, options_.length_penalty, options_.length_norm);
   }
   double score(std::int64_t node) const;
-  Continuations continuations(const Tensor& logits, std::int64_t k, bool may_end) const;
+  Continuations continuations(const Tensor& logits, std::int64_t k, bool may_end);
   std::int64_t choices_needed(const std::vector<std::size_t>& open);
   void advance(Group& group, std::int64_t first_row, const Continuations& next, Written& written);
   bool done(const Group& group) const;
@@ -60,7 +61,7 @@ class BeamSearch {
   EnsembleStep step_;
   Hypotheses hypotheses_;
   std::vector<std::vector<Group>> images_;
-  std::vector<std::int32_t> banned_{pad_word, start_word};
+  std::array<Tensor, 2> banned_;  // words that are never written, where a caption may not end and where it may
   std::map<std::int64_t, std::vector<std::int32_t>> repeating_;  // words that a live hypothesis must not write next
 };
 
@@ -70,7 +71,6 @@ BeamSearch::BeamSearch(const std::vector<SearchMember>& members, const BeamOptio
       wanted_(static_cast<std::size_t>((options.n_best + options.groups - 1) / options.groups)),
       step_(members, options.groups, options.hard_context),
       hypotheses_(options.keep_alphas, options.coverage_penalty > 0) {
-  if (options.suppress_unk) banned_.push_back(unk_word);
   for (std::int64_t i = 0; i < members.front().features.size(0); ++i) {
     images_.emplace_back(static_cast<std::size_t>(options.groups));
     for (Group& group : images_.back()) group.live = {hypotheses_.begin()};
@@ -82,13 +82,19 @@ double BeamSearch::score(std::int64_t node) const {
   return options_.coverage_penalty == 0 ? value : value + options_.coverage_penalty * hypotheses_.coverage(node);
 }
 
-Continuations BeamSearch::continuations(const Tensor& logits, std::int64_t k, bool may_end) const {
+Continuations BeamSearch::continuations(const Tensor& logits, std::int64_t k, bool may_end) {
   const std::int64_t rows = logits.size(0), v = logits.size(1);
   k = std::min(k, v);
-  const Tensor value({rows, k}, DType::f64, logits.device()), index({rows, k}, DType::i32, logits.device());
-  std::vector<std::int32_t> never = banned_;
-  if (!may_end) never.push_back(end_word);
-  const Tensor banned = from_vector(never).to(logits.device());
+  Tensor& banned = banned_[may_end];
+  if (!banned.defined()) {
+    std::vector<std::int32_t> never{pad_word, start_word};
+    if (options_.suppress_unk) never.push_back(unk_word);
+    if (!may_end) never.push_back(end_word);
+    banned = from_vector(never).to(logits.device());
+  }
+  // Values and, behind them, words: a GPU is waited for once.
+  const std::int64_t n = rows * k;
+  const Tensor both({3 * n}, DType::i32, logits.device());
   on(logits, [&]<class T>(auto device) {
     kernels::log_softmax_topk<T>(device, {.rows = rows,
                                           .vocabulary = v,
@@ -96,10 +102,13 @@ Continuations BeamSearch::continuations(const Tensor& logits, std::int64_t k, bo
                                           .logits = logits.data<T>(),
                                           .banned = banned.data<std::int32_t>(),
                                           .banned_count = banned.numel(),
-                                          .value = value.data<double>(),
-                                          .index = index.data<std::int32_t>()});
+                                          .value = static_cast<double*>(both.raw()),
+                                          .index = both.data<std::int32_t>() + 2 * n});
   });
-  return {k, value.to_vector<double>(), index.to_vector<std::int32_t>()};
+  const Tensor found = both.to(Device::cpu);
+  const auto* const value = static_cast<const double*>(found.raw());
+  const std::int32_t* const index = found.data<std::int32_t>() + 2 * n;
+  return {k, {value, value + n}, {index, index + n}};
 }
 
 /// How many of the likeliest words of a row are enough: those that are kept, those that would repeat an n-gram, and

@@ -1,9 +1,9 @@
 #include "glimpse/models/search/internal/beam_step.h"
 
 #include <algorithm>
+#include <array>
 
 #include "glimpse/engine/dispatch.h"
-#include "glimpse/engine/internal/on_device.h"
 #include "glimpse/engine/internal/rows_at.h"
 #include "glimpse/kernels/attention/attention.h"
 #include "glimpse/kernels/gate.h"
@@ -73,15 +73,37 @@ BeamStep::BeamStep(const Decoder& decoder, const Tensor& features, HardContext h
   slot_.assign(decoder.config.vocabulary, -1);
 }
 
-Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
-  std::vector<std::int32_t> unseen;
-  for (const std::int32_t word : words)
-    if (std::int32_t& slot = slot_[word]; slot < 0) {
-      slot = static_cast<std::int32_t>(seen_) + static_cast<std::int32_t>(unseen.size());
+BeamStep::Lists BeamStep::send(const BeamGroups& groups, const std::vector<std::int32_t>& words,
+                               const std::vector<std::int32_t>& rows) {
+  std::vector<std::int32_t> unseen, slots;
+  for (const std::int32_t word : words) {
+    std::int32_t& slot = slot_[word];
+    if (slot < 0) {
+      slot = static_cast<std::int32_t>(seen_ + std::ssize(unseen));
       unseen.push_back(word);
     }
-  if (!unseen.empty()) {
-    const std::int64_t needed = seen_ + static_cast<std::int64_t>(unseen.size());
+    slots.push_back(slot);
+  }
+  const bool needs_image = memory_.image.defined() || argmax_;
+  const std::vector<std::int32_t> image_of = needs_image ? groups.image_of_rows() : std::vector<std::int32_t>{};
+  Parcel parcel;
+  const std::array at{parcel.add(unseen), parcel.add(slots), parcel.add(words), parcel.add(image_of), parcel.add(rows)};
+  Lists lists{.image = {groups.image, parcel}, .first = {groups.first, parcel}};
+  parcel.send(bias_.device());
+  const auto list = [&](std::size_t number, const std::vector<std::int32_t>& numbers) {
+    return numbers.empty() ? Tensor() : parcel.integers(at[number], std::ssize(numbers));
+  };
+  lists.unseen = list(0, unseen);
+  lists.slot = list(1, slots);
+  lists.words = list(2, words);
+  lists.image_of = list(3, image_of);
+  lists.rows = list(4, rows);
+  return lists;
+}
+
+Tensor BeamStep::word_gates(const Lists& lists) {
+  if (lists.unseen.defined()) {
+    const std::int64_t needed = seen_ + lists.unseen.size(0);
     if (!word_gates_.defined() || needed > word_gates_.size(0)) {
       const Tensor larger({2 * needed, bias_.size(0)}, bias_.dtype(), bias_.device());
       if (seen_ > 0) larger.rows(0, seen_).copy_from(word_gates_.rows(0, seen_));
@@ -89,24 +111,21 @@ Tensor BeamStep::word_gates(const std::vector<std::int32_t>& words) {
     }
     const Tensor fresh = word_gates_.rows(seen_, needed);
     fresh.copy_from(broadcast_rows(bias_, fresh.size(0)));
-    gates_of_words_.multiply(rows_at(decoder_.embedding.weight, from_vector(unseen).to(bias_.device())), true, fresh);
+    gates_of_words_.multiply(rows_at(decoder_.embedding.weight, lists.unseen), true, fresh);
     seen_ = needed;
   }
-  std::vector<std::int32_t> slots;
-  for (const std::int32_t word : words) slots.push_back(slot_[word]);
-  return rows_at(word_gates_, from_vector(slots).to(bias_.device()));
+  return rows_at(word_gates_, lists.slot);
 }
 
-Attended BeamStep::attend(const BeamGroups& groups, const Tensor& query) {
+Attended BeamStep::attend(std::int64_t groups, const Lists& lists, const Tensor& query) {
   const Tensor &keys = memory_.keys, &features = memory_.features;
   const std::int64_t rows = query.size(0), width = keys.size(2), channels = features.size(2);
   const Tensor alpha({rows, features.size(1)}, query.dtype(), query.device());
   const Tensor context({rows, channels}, query.dtype(), query.device());
   const Tensor log_sum({rows}, query.dtype(), query.device());
-  kernels::AttentionShape shape{groups.groups(), features.size(1), width, channels};
-  const OnDevice image(groups.image, query.device()), first(groups.first, query.device());
-  shape.image = image.data();
-  shape.first = first.data();
+  kernels::AttentionShape shape{groups, features.size(1), width, channels};
+  shape.image = lists.image.data();
+  shape.first = lists.first.data();
   shape.queries = rows;
   on(query, [&]<class T>(auto device) {
     const kernels::AttentionInputs<T> in{decoder_.config.score,    keys.data<T>(),  features.data<T>(),
@@ -133,25 +152,26 @@ std::pair<Tensor, Tensor> BeamStep::gate(const Tensor& h, const Tensor& context)
 }
 
 DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words,
-                                 const DecoderState& state) {
+                                 const DecoderState& given, const std::vector<std::int32_t>& rows) {
   const DecoderConfig& config = decoder_.config;
-  const Tensor gates = word_gates(words);
+  const Lists lists = send(groups, words, rows);
+  const DecoderState state =
+      lists.rows.defined() ? DecoderState{rows_at(given.h, lists.rows), rows_at(given.c, lists.rows)} : given;
+  const Tensor gates = word_gates(lists);
   const auto query_of = [&](const Tensor& h) {
     const Tensor query({h.size(0), config.attention_size}, h.dtype(), h.device());
     query_.multiply(h, false, query);
     return query;
   };
-  const bool needs_image = memory_.image.defined() || argmax_;
-  const Tensor image_of = needs_image ? from_vector(groups.image_of_rows()).to(gates.device()) : Tensor();
   Tensor context, alpha, beta;
   if (config.context_in_lstm()) {
-    const Attended seen = attend(groups, query_of(state.h));
+    const Attended seen = attend(groups.groups(), lists, query_of(state.h));
     alpha = seen.alpha;
-    if (argmax_) read_locations(memory_.features, image_of, likeliest_locations(alpha), seen.context);
+    if (argmax_) read_locations(memory_.features, lists.image_of, likeliest_locations(alpha), seen.context);
     std::tie(beta, context) = gate(state.h, seen.context);
     gates_of_context_.multiply(context, true, gates);
   }
-  if (image_gates_.defined()) add_into(gates, rows_at(image_gates_, image_of));
+  if (image_gates_.defined()) add_into(gates, rows_at(image_gates_, lists.image_of));
   gates_of_h_.multiply(state.h, true, gates);
   const DecoderState next{empty_like(state.h), empty_like(state.c)};
   on(gates, [&]<class T>(auto device) {
@@ -163,13 +183,12 @@ DecoderStep BeamStep::operator()(const BeamGroups& groups, const std::vector<std
                                       .c_next = next.c.data<T>(),
                                       .h_next = next.h.data<T>()});
   });
-  const Tensor embedded = config.deep_output() || config.has_sentinel()
-                              ? rows_at(decoder_.embedding.weight, from_vector(words).to(gates.device()))
-                              : Tensor();
+  const Tensor embedded =
+      config.deep_output() || config.has_sentinel() ? rows_at(decoder_.embedding.weight, lists.words) : Tensor();
   if (config.has_sentinel()) {
-    const Tensor x = concat({embedded, rows_at(memory_.image, image_of)}, 1), query = query_of(next.h);
+    const Tensor x = concat({embedded, rows_at(memory_.image, lists.image_of)}, 1), query = query_of(next.h);
     const Tensor s = sentinel_of(decoder_, decoder_.sentinel.gate_x(x), state.h, next.c);
-    const SentinelContext seen = add_sentinel(decoder_, attend(groups, query), query, s);
+    const SentinelContext seen = add_sentinel(decoder_, attend(groups.groups(), lists, query), query, s);
     context = seen.context;
     alpha = seen.alpha;
     beta = seen.beta;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "glimpse/engine/internal/on_device.h"
 #include "glimpse/models/decoder/decoder.h"
 #include "glimpse/models/decoder/internal/attend.h"
 
@@ -27,8 +28,10 @@ class BeamStep {
   BeamStep(const Decoder& decoder, const Tensor& features, HardContext hard_context = HardContext::expected);
 
   DecoderState start() const { return decoder_.start(memory_); }
-  /// Reads words (R) with states (R,H).
-  DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state);
+  /// Reads words (R) with states (R,H), or with `rows` (R) of states. All that a GPU needs to know goes there in one
+  /// copy.
+  DecoderStep operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words, const DecoderState& state,
+                         const std::vector<std::int32_t>& rows = {});
 
  private:
   /// Multiplies by a weight matrix, transposed. Laying it out for the CPU's packed products costs about as much as
@@ -51,9 +54,18 @@ class BeamStep {
     int products_ = 0;
   };
 
-  Tensor word_gates(const std::vector<std::int32_t>& words);
-  /// What queries (R,A) see of the cells.
-  Attended attend(const BeamGroups& groups, const Tensor& query);
+  /// The numbers of a step, where its kernels read them.
+  struct Lists {
+    Tensor unseen = {};               // (U) i32 words that come up for the first time
+    Tensor slot = {};                 // (R) i32 rows of word_gates_
+    Tensor words = {};                // (R) i32
+    Tensor image_of = {}, rows = {};  // (R) i32; undefined where they are not needed
+    OnDevice image, first;            // of BeamGroups
+  };
+  Lists send(const BeamGroups& groups, const std::vector<std::int32_t>& words, const std::vector<std::int32_t>& rows);
+  Tensor word_gates(const Lists& lists);
+  /// What queries (R,A) see of the cells, in so many groups.
+  Attended attend(std::int64_t groups, const Lists& lists, const Tensor& query);
   /// The gate (R,1) or (R,D) of state h, and the gated context (R,D).
   std::pair<Tensor, Tensor> gate(const Tensor& h, const Tensor& context);
 

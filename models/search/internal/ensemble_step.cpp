@@ -1,6 +1,7 @@
 #include "glimpse/models/search/internal/ensemble_step.h"
 
-#include "glimpse/engine/internal/rows_at.h"
+#include <utility>
+
 #include "glimpse/engine/ops.h"
 #include "glimpse/engine/words.h"
 #include "glimpse/kernels/base/check.h"
@@ -22,8 +23,9 @@ EnsembleStep::EnsembleStep(const std::vector<SearchMember>& members, int copies,
 
 EnsembleStep::Result EnsembleStep::operator()(const BeamGroups& groups, const std::vector<std::int32_t>& words) {
   Result result;
+  const std::vector<std::int32_t> rows = std::exchange(rows_, {});
   for (Member& member : members_) {
-    const DecoderStep step = member.step(groups, words, member.state);
+    const DecoderStep step = member.step(groups, words, member.state, rows);
     member.state = step.state;
     if (members_.size() == 1) return {step.logits, step.alpha, step.beta};
     const Tensor share = softmax(step.logits) * (1.0 / static_cast<double>(members_.size()));
@@ -37,12 +39,7 @@ EnsembleStep::Result EnsembleStep::operator()(const BeamGroups& groups, const st
   return result;
 }
 
-void EnsembleStep::keep(const std::vector<std::int32_t>& rows) {
-  for (Member& member : members_) {
-    const Tensor index = from_vector(rows).to(member.state.h.device());
-    member.state = {rows_at(member.state.h, index), rows_at(member.state.c, index)};
-  }
-}
+void EnsembleStep::keep(const std::vector<std::int32_t>& rows) { rows_ = rows; }
 
 void check_members(const char* what, const std::vector<SearchMember>& members) {
   check(!members.empty(), "{}: no decoder", what);

@@ -32,6 +32,7 @@ class EnsembleStep {
     DecoderState state;
   };
   std::vector<Member> members_;
+  std::vector<std::int32_t> rows_;  // of the states that the next step goes on with; empty: all
 };
 
 /// Throws Error, beginning with `what`, where the members do not fit each other or the features their decoders.
