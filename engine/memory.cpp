@@ -158,7 +158,7 @@ auto where(Device device, OnCpu cpu, [[maybe_unused]] OnCuda cuda) {
 MemoryStats memory_stats(Device device) {
   const BlockPool::Counters c = where(
       device, [] { return cpu_pool().counters(); }, [] { return cuda::counters(); });
-  return {c.in_use, c.peak, c.cached, c.allocations};
+  return {c.in_use, c.peak, c.cached, c.allocations, c.reused};
 }
 
 void reset_peak_memory(Device device) {

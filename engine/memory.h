@@ -17,6 +17,7 @@ struct MemoryStats {
   std::size_t peak = 0;           ///< highest in_use since the start or reset_peak_memory
   std::size_t cached = 0;         ///< freed by tensors, kept by the pool for the next ones
   std::uint64_t allocations = 0;  ///< requests served, from the pool or the system
+  std::uint64_t reused = 0;       ///< of these, from the pool
 };
 
 MemoryStats memory_stats(Device device = Device::cpu);

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "catch.h"
+#include "cuda/small_training.h"
 #include "glimpse/engine/memory.h"
 #include "glimpse/engine/ops.h"
 #include "glimpse/kernels/base/error.h"
@@ -39,6 +40,21 @@ TEST_CASE("memory is reused") {
   const Tensor again = empty({1000});
   CHECK(again.raw() == first);
   CHECK(reinterpret_cast<std::uintptr_t>(again.raw()) % 64 == 0);
+}
+
+TEST_CASE("a warm training step takes no memory from the system") {
+  CaptionModel model = test::make_tutorial_model(Device::cpu);
+  TrainStep step(model);
+  const std::vector<TrainingBatch> batches{test::make_batch({8, 8, 6, 5}), test::make_batch({5, 4, 4, 3}),
+                                           test::make_batch({9, 2, 2, 2})};
+  const auto pass = [&] {
+    for (const TrainingBatch& batch : batches) step(batch);
+    return memory_stats();
+  };
+  pass();  // moments of the optimizer and packed weights are made once
+  const MemoryStats before = pass(), after = pass();
+  CHECK(after.allocations > before.allocations);
+  CHECK(after.allocations - before.allocations == after.reused - before.reused);
 }
 
 TEST_CASE("the pool is bounded when sizes never repeat") {

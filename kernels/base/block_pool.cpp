@@ -22,6 +22,7 @@ void* BlockPool::take(std::size_t size, void* order) {
   void* const block = found->second.back().block;
   found->second.pop_back();
   counters_.cached -= size;
+  ++counters_.reused;
   return block;
 }
 

@@ -18,6 +18,7 @@ class BlockPool {
     std::size_t peak = 0;           ///< highest in_use since the start or reset_peak()
     std::size_t cached = 0;         ///< bytes of blocks that are kept
     std::uint64_t allocations = 0;  ///< blocks given out so far
+    std::uint64_t reused = 0;       ///< of these, blocks that were kept
   };
   /// Gives a block of so many bytes, freed in that order, back to the system.
   using GiveBack = std::function<void(void* block, std::size_t size, void* order)>;
