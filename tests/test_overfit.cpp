@@ -51,7 +51,6 @@ TEST_CASE("the recipe \"default\" learns 100 captions word for word") {
   config.data.min_count = 1;
   config.decoder.hidden = 128;
   config.decoder.embedding = config.decoder.attention_size = 64;
-  config.training.epochs = 8;  // two less than the recipe has
   const ImageList images = dataset.require_split("train");
   Generator generator(1);
   Encoder encoder = make_encoder(encoder_options(config), generator);

@@ -371,5 +371,5 @@ TEST_CASE("a mistyped option is named with what was probably meant; --help state
   }
   CHECK_THAT(run_program({"caption", "--modle", "x", "y.jpg"}).err, Contains("did you mean '--model'?"));
   CHECK_THAT(run_program({"train_flickr", "--help"}).out,
-             Contains("--epochs INT:INT in [1 - 1000000]") && Contains("at most [10; scenes 16]"));
+             Contains("--epochs INT:INT in [1 - 1000000]") && Contains("at most [8; scenes 16]"));
 }
