@@ -74,7 +74,12 @@ def write_photographs(path, chosen, images):
     sheet.save(path, quality=82)
 
 
-def write_page(path, title, epochs, scores, chosen):
+def search_of(run):
+    beam = json.loads((run / "config.json").read_text())["validation"]["beam"]
+    return "greedy" if beam == 1 else f"beam {beam}"
+
+
+def write_page(path, title, search, epochs, scores, chosen):
     rows = "\n".join(
         f"| {e['epoch']}{' (kept)' if e['epoch'] == kept_epoch(epochs) else ''} | {e['train_loss']:.3f} | {e['val_loss']:.3f} | {100 * e['val_top5']:.1f} % "
         f"| {100 * e['val_bleu'][3]:.1f} | {e['val_cider_d']:.3f} | {e['captions_per_s']:.0f} |" for e in epochs)
@@ -87,7 +92,7 @@ def write_page(path, title, epochs, scores, chosen):
 Split {scores['split']}, {scores['images']} images, beam {scores['beam']}, length penalty {scores['length_penalty']:g}: BLEU-1 to 4 {bleu},
 ROUGE-L {scores['rouge_l']:.3f}, CIDEr-D {scores['cider_d']:.3f}.
 
-| epoch | loss | validation loss | top-5 | BLEU-4 (greedy) | CIDEr-D (greedy) | captions/s |
+| epoch | loss | validation loss | top-5 | BLEU-4 ({search}) | CIDEr-D ({search}) | captions/s |
 |---|---|---|---|---|---|---|
 {rows}
 
@@ -117,7 +122,7 @@ def main():
     a.out.parent.mkdir(parents=True, exist_ok=True)
     write_curve(a.out.with_suffix(".svg"), a.run)
     write_photographs(a.out.with_suffix(".jpg"), chosen, a.images)
-    write_page(a.out.with_suffix(".md"), a.title, epochs, json.loads(a.scores.read_text()), chosen)
+    write_page(a.out.with_suffix(".md"), a.title, search_of(a.run), epochs, json.loads(a.scores.read_text()), chosen)
 
 
 if __name__ == "__main__":
