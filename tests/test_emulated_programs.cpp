@@ -138,6 +138,8 @@ TEST_CASE("captions and words that training draws on the device are those that i
                   "1",
                   "--set",
                   "self_critical.samples=2",
+                  "training.learning_rate=5e-5",
+                  "training.schedule=constant",
                   "encoder.learning_rate=0",
                   "validation.max_words=6",
                   "scheduled_sampling.limit=0.5",
